@@ -1,0 +1,108 @@
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use tidemill_infra::{FunctionCommand, KeyPair, Local, Options, PORT};
+use tracing_subscriber::EnvFilter;
+
+/// Options of the emulator.
+#[derive(Debug, Args)]
+pub(crate) struct LocalArgs {
+    /// The folder of the buckets; created if it is not there.
+    #[arg(long, default_value = ".tidemill")]
+    dir: PathBuf,
+    /// The port of S3, SQS and the HTTP API on the loopback address.
+    #[arg(long, default_value_t = PORT)]
+    port: u16,
+    /// The most processes of a function; never more than there are cores.
+    #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
+    concurrency: usize,
+    /// Another template than the built-in one.
+    #[arg(long)]
+    template: Option<PathBuf>,
+    /// Accept only this key pair, and verify signatures.
+    #[arg(long, requires = "secret_key")]
+    access_key: Option<String>,
+    #[arg(long, requires = "access_key")]
+    secret_key: Option<String>,
+}
+
+const TEMPLATE: &str = include_str!("../../template.yaml");
+
+impl LocalArgs {
+    pub(crate) async fn execute(self) -> anyhow::Result<ExitCode> {
+        log_to_stderr();
+        let template = match &self.template {
+            None => TEMPLATE.to_owned(),
+            Some(path) => std::fs::read_to_string(path)
+                .with_context(|| format!("reading {} failed", path.display()))?,
+        };
+        let keys = self.access_key.zip(self.secret_key);
+        let keys = keys.map(|(access_key, secret_key)| KeyPair { access_key, secret_key });
+        let options = Options {
+            dir: self.dir.clone(),
+            port: self.port,
+            template,
+            concurrency: self.concurrency,
+            keys,
+            functions: functions()?,
+        };
+        let local = Local::start(options).await?;
+        announce(&local, &self.dir);
+        wait_for_signal().await?;
+        eprintln!("stopping");
+        local.stop().await;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The emulator inside this process, for one command.
+pub(crate) async fn start(dir: &Path) -> anyhow::Result<Local> {
+    log_to_stderr();
+    let options = Options {
+        dir: dir.to_owned(),
+        port: 0,
+        template: TEMPLATE.to_owned(),
+        concurrency: usize::MAX,
+        keys: None,
+        functions: functions()?,
+    };
+    Ok(Local::start(options).await?)
+}
+
+/// This binary carries the functions.
+fn functions() -> anyhow::Result<FunctionCommand> {
+    let program = std::env::current_exe().context("this program's own file is not known")?;
+    Ok(FunctionCommand { program, arguments: vec!["function".into()] })
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("TIDEMILL_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("warn,s3s=off"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let _ = logs.with_target(false).without_time().try_init();
+}
+
+fn announce(local: &Local, dir: &Path) {
+    let endpoint = local.endpoint();
+    println!("tidemill local is ready");
+    println!("  endpoint   {endpoint}  (S3 in path style, SQS)");
+    println!("  HTTP API   {}/runs/{{id}}", local.api_url());
+    println!("  bucket     {}  in {}", tidemill_infra::BUCKET, dir.join(tidemill_infra::BUCKET).display());
+    println!();
+    println!("  export AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1");
+    println!("  aws s3 cp orders.csv s3://tidemill/tables/orders/");
+    println!("  aws s3 cp top.sql    s3://tidemill/jobs/");
+    println!();
+    println!("no local effect: {}", local.without_effect().collect::<Vec<_>>().join(", "));
+}
+
+async fn wait_for_signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result,
+        _ = terminate.recv() => Ok(()),
+    }
+}

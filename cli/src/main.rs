@@ -1,0 +1,78 @@
+//! The `tidemill` command.
+
+mod client;
+mod data;
+mod demo;
+mod local;
+mod pipeline;
+mod progress;
+mod results;
+mod run;
+
+use clap::{Parser, Subcommand};
+
+/// Turns a bucket into a parallel computer: drop a job, get the answer.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  tidemill demo                                     the whole thing on real data, on this machine
+  tidemill local --dir data                         S3, SQS and the functions on port 4566
+  tidemill run -e \"SELECT count(*) FROM flights\"    a query against the emulator on port 4566
+  tidemill run top.sql --local data --format csv    the same without a running emulator
+  tidemill run top.sql --bucket my-bucket           on AWS";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a job on a real dataset, on this machine, and show what happens.
+    Demo(demo::Demo),
+    /// Run the emulator in the foreground.
+    Local(local::LocalArgs),
+    /// Submit a job, show its progress, print its result.
+    Run(run::RunArgs),
+    /// Work with pipelines.
+    #[command(subcommand)]
+    Pipeline(pipeline::PipelineCommand),
+    /// Run as one of the functions; the emulator starts these.
+    #[command(hide = true)]
+    Function { name: String },
+}
+
+fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    match execute(cli.command) {
+        Ok(code) => code,
+        Err(e) => {
+            eprintln!("error: {e:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn execute(command: Command) -> anyhow::Result<std::process::ExitCode> {
+    match command {
+        Command::Function { name } => function(&name).await,
+        Command::Demo(demo) => demo.execute().await,
+        Command::Local(args) => args.execute().await,
+        Command::Run(args) => args.execute().await,
+        Command::Pipeline(command) => command.execute().await,
+    }
+}
+
+/// The same code as in the function's own binary.
+async fn function(name: &str) -> anyhow::Result<std::process::ExitCode> {
+    let run = match name {
+        "planner" => tidemill_planner::run().await,
+        "worker" => tidemill_worker::run().await,
+        "watcher" => tidemill_watcher::run().await,
+        "api" => tidemill_api::run().await,
+        _ => anyhow::bail!("there is no function {name}"),
+    };
+    run.map_err(|e| anyhow::anyhow!("{name}: {e}"))?;
+    Ok(std::process::ExitCode::SUCCESS)
+}

@@ -1,0 +1,37 @@
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use tidemill_aws::{Function, Heartbeat, batch};
+use tidemill_protocol::ProtocolError;
+use tidemill_protocol::record::TaskMessage;
+use tidemill_protocol::work::Worker;
+use tracing::{Instrument, info_span};
+
+/// Why a message is delivered again.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error("the message names no task")]
+    Message(#[from] serde_json::Error),
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+}
+
+pub(crate) struct Handler {
+    pub(crate) function: Function,
+    pub(crate) queue_url: String,
+    pub(crate) worker: Worker,
+}
+
+impl Handler {
+    /// Executes the tasks that a batch of messages names.
+    pub(crate) async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
+        batch(event.records, async |message| self.execute(message).await).await
+    }
+
+    async fn execute(&self, message: &SqsMessage) -> Result<(), Failed> {
+        let task: TaskMessage = serde_json::from_str(message.body.as_deref().unwrap_or_default())?;
+        let cx = self.function.context(message);
+        let _alive = Heartbeat::start(self.function.sqs.clone(), self.queue_url.clone(), message);
+        let span = info_span!("task", run = %task.run, stage = %task.stage, task = %task.task);
+        self.worker.run_task(&cx, &task).instrument(span).await?;
+        Ok(())
+    }
+}

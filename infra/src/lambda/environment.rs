@@ -1,0 +1,55 @@
+use std::collections::BTreeMap;
+
+use crate::template::FunctionSpec;
+
+/// What a function finds around itself.
+#[derive(Debug, Clone)]
+pub(super) struct Surroundings {
+    pub(super) endpoint: String,
+    pub(super) region: String,
+}
+
+impl Surroundings {
+    /// The environment of a process: AWS Lambda Developer Guide, "Defined runtime environment
+    /// variables"; then the credentials that the emulator accepts; then the template's own.
+    pub(super) fn variables(
+        &self,
+        spec: &FunctionSpec,
+        runtime_api: &str,
+        log_stream: &str,
+    ) -> BTreeMap<String, String> {
+        let mut all: BTreeMap<String, String> = [
+            ("AWS_LAMBDA_RUNTIME_API", runtime_api),
+            ("AWS_LAMBDA_FUNCTION_NAME", spec.id.as_str()),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &spec.memory.to_string()),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", &format!("/aws/lambda/{}", spec.id)),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", log_stream),
+            ("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023"),
+            ("AWS_REGION", &self.region),
+            ("AWS_DEFAULT_REGION", &self.region),
+            ("AWS_ENDPOINT_URL", &self.endpoint),
+            ("_HANDLER", "bootstrap"),
+            ("TZ", ":UTC"),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+        // a key pair of the emulator reaches its own functions
+        let credential = |name: &str, default: &str| {
+            (name.to_owned(), std::env::var(name).unwrap_or_else(|_| default.to_owned()))
+        };
+        all.extend([
+            credential("AWS_ACCESS_KEY_ID", "local"),
+            credential("AWS_SECRET_ACCESS_KEY", "local"),
+            credential("PATH", "/usr/bin:/bin"),
+            credential("TMPDIR", "/tmp"),
+        ]);
+        all.extend(spec.environment.clone());
+        if let Ok(log) = std::env::var("RUST_LOG") {
+            all.insert("RUST_LOG".into(), log);
+        }
+        all
+    }
+}

@@ -1,0 +1,86 @@
+//! Lambda: real function processes, each with a Runtime API of its own.
+
+mod environment;
+mod invocation;
+mod mapping;
+mod process;
+mod runtime_api;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, Semaphore};
+
+pub(crate) use invocation::InvokeError;
+pub(crate) use mapping::Mapping;
+
+use crate::template::FunctionSpec;
+use environment::Surroundings;
+use process::Process;
+
+/// How a function's process is started.
+#[derive(Debug, Clone)]
+pub struct FunctionCommand {
+    pub program: PathBuf,
+    /// Arguments before the name of the function's binary.
+    pub arguments: Vec<String>,
+}
+
+/// A function with its processes.
+#[derive(Debug)]
+pub(crate) struct Function {
+    pub(crate) spec: FunctionSpec,
+    command: FunctionCommand,
+    surroundings: Surroundings,
+    /// How many processes there may be.
+    slots: Arc<Semaphore>,
+    /// Warm processes, the last used first.
+    idle: Mutex<Vec<Process>>,
+}
+
+impl Function {
+    pub(crate) fn new(
+        spec: FunctionSpec,
+        command: FunctionCommand,
+        endpoint: String,
+        region: String,
+        concurrency: usize,
+    ) -> Self {
+        let surroundings = Surroundings { endpoint, region };
+        let slots = Arc::new(Semaphore::new(concurrency.max(1)));
+        Self { spec, command, surroundings, slots, idle: Mutex::default() }
+    }
+
+    /// Waits for one of the function's places, so that work is taken only when it can be done.
+    pub(crate) async fn place(&self) -> tokio::sync::OwnedSemaphorePermit {
+        match self.slots.clone().acquire_owned().await {
+            Ok(permit) => permit,
+            Err(_) => std::future::pending().await, // never closed
+        }
+    }
+
+    /// Invokes the function in one of its places.
+    pub(crate) async fn invoke(
+        &self,
+        _place: &tokio::sync::OwnedSemaphorePermit,
+        payload: bytes::Bytes,
+    ) -> Result<bytes::Bytes, InvokeError> {
+        let warm = self.idle.lock().await.pop();
+        let mut process = match warm {
+            Some(process) if process.is_alive() => process,
+            _ => Process::start(&self.spec, &self.command, &self.surroundings)
+                .await
+                .map_err(InvokeError::Start)?,
+        };
+        let result = process.invoke(payload, self.spec.timeout).await;
+        if result.as_ref().err().is_none_or(InvokeError::leaves_process_alive) {
+            self.idle.lock().await.push(process);
+        }
+        result
+    }
+
+    /// Ends the idle processes; those at work end with the emulator.
+    pub(crate) async fn stop(&self) {
+        self.idle.lock().await.clear();
+    }
+}

@@ -1,0 +1,214 @@
+//! The local emulator: what `template.yaml` deploys, on one machine.
+//!
+//! S3, SQS and the HTTP API answer on one loopback port; buckets are plain folders; functions are
+//! real processes with a Runtime API each, as many at once as their event source allows. Events
+//! are delivered as AWS does: at least once, unordered, in batches, with visibility time-outs,
+//! partial failures, and redrive to the dead-letter queue.
+
+mod http_api;
+mod lambda;
+mod s3;
+mod server;
+mod sqs;
+mod template;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+pub use lambda::FunctionCommand;
+pub use s3::KeyPair;
+pub use template::TemplateError;
+
+use http_api::{HttpApi, Route};
+use lambda::{Function, Mapping};
+use s3::{Notification, Notifications};
+use server::Server;
+use sqs::{Queues, Sqs};
+use template::{Setting, Template};
+
+/// The bucket that is always there.
+pub const BUCKET: &str = "tidemill";
+
+/// The port if none is asked for.
+pub const PORT: u16 = 4566;
+
+const ACCOUNT: &str = "000000000000";
+const REGION: &str = "us-east-1";
+
+/// How to run the emulator.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder of the buckets.
+    pub dir: PathBuf,
+    /// 0 for any free port.
+    pub port: u16,
+    /// The text of `template.yaml`.
+    pub template: String,
+    /// The most processes of a function.
+    pub concurrency: usize,
+    /// The only credentials that are accepted.
+    pub keys: Option<KeyPair>,
+    pub functions: FunctionCommand,
+}
+
+/// Why the emulator does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the folder {dir} cannot be used: {source}")]
+    Folder { dir: PathBuf, source: std::io::Error },
+    #[error("port {port} cannot be used: {source}; choose another with --port")]
+    Port { port: u16, source: std::io::Error },
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+}
+
+/// A running emulator. Dropping it stops it and its functions.
+#[derive(Debug)]
+pub struct Local {
+    address: SocketAddr,
+    without_effect: BTreeSet<String>,
+    functions: Vec<Arc<Function>>,
+    tasks: JoinSet<()>,
+}
+
+impl Local {
+    /// Starts the emulator.
+    ///
+    /// # Errors
+    /// The folder or the port cannot be used, or the template is not understood.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let listener = TcpListener::bind(("127.0.0.1", options.port))
+            .await
+            .map_err(|source| StartError::Port { port: options.port, source })?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| StartError::Port { port: options.port, source })?;
+        let endpoint = format!("http://{address}");
+        let setting = Setting {
+            parameters: [("BucketName".to_owned(), BUCKET.to_owned())].into(),
+            account: ACCOUNT.into(),
+            region: REGION.into(),
+            endpoint: endpoint.clone(),
+        };
+        let template = template::read(&options.template, &setting)?;
+        let queues = Arc::new(Queues::default());
+        create_queues(&queues, &template);
+        let mut buckets: Vec<&str> = template.buckets.iter().map(|b| b.name.as_str()).collect();
+        buckets.push(BUCKET);
+        let notifications = Notifications::new(notifications(&template, &queues), REGION.into());
+        let s3 = s3::service(options.dir.clone(), &buckets, options.keys.as_ref(), notifications)
+            .map_err(|source| StartError::Folder { dir: options.dir.clone(), source })?;
+        let functions = functions(&template, &options, &endpoint);
+        let routes = template.routes.iter().filter_map(|spec| {
+            Some(Route { spec: spec.clone(), function: find(&functions, &spec.function)? })
+        });
+        let server = Server {
+            s3,
+            sqs: Sqs {
+                queues: queues.clone(),
+                endpoint,
+                account: ACCOUNT.into(),
+                region: REGION.into(),
+            },
+            api: HttpApi { routes: routes.collect() },
+            anonymous: options.keys.is_none(),
+        };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(Arc::new(server).run(listener));
+        for mapping in mappings(&template, &functions, &queues) {
+            tasks.spawn(Arc::new(mapping).run());
+        }
+        Ok(Self { address, without_effect: template.without_effect, functions, tasks })
+    }
+
+    /// E.g. `http://127.0.0.1:4566`.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Where the HTTP API is.
+    pub fn api_url(&self) -> String {
+        format!("{}{}", self.endpoint(), http_api::PREFIX)
+    }
+
+    /// What the template says that does nothing on this machine.
+    pub fn without_effect(&self) -> impl Iterator<Item = &str> {
+        self.without_effect.iter().map(String::as_str)
+    }
+
+    /// Stops the emulator and its functions.
+    pub async fn stop(mut self) {
+        self.tasks.shutdown().await;
+        for function in &self.functions {
+            function.stop().await;
+        }
+    }
+}
+
+fn create_queues(queues: &Queues, template: &Template) {
+    for spec in &template.queues {
+        queues.create(&spec.name, spec.attributes.clone());
+    }
+    for spec in &template.queues {
+        if let (Some(queue), Some((target, max))) = (queues.get(&spec.name), &spec.redrive) {
+            queues.set_redrive(&queue, target, *max);
+        }
+    }
+}
+
+fn notifications(template: &Template, queues: &Queues) -> Vec<Notification> {
+    let mut all = vec![];
+    for bucket in &template.buckets {
+        for (number, spec) in bucket.notifications.iter().enumerate() {
+            let Some(queue) = queues.get(&spec.queue) else { continue };
+            all.push(Notification {
+                id: format!("notification-{number}"),
+                bucket: bucket.name.clone(),
+                events: vec![spec.event.clone()],
+                prefix: spec.prefix.clone(),
+                suffix: spec.suffix.clone(),
+                queue,
+            });
+        }
+    }
+    all
+}
+
+/// Each function with as many processes as its event source, the options and the cores allow.
+fn functions(template: &Template, options: &Options, endpoint: &str) -> Vec<Arc<Function>> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let functions = template.functions.iter().map(|spec| {
+        let mapped = template.mappings.iter().filter(|m| m.function == spec.id);
+        let mapped = mapped.filter_map(|m| m.concurrency).max().unwrap_or(usize::MAX);
+        let concurrency = mapped.min(options.concurrency).min(cores);
+        let command = options.functions.clone();
+        let function =
+            Function::new(spec.clone(), command, endpoint.to_owned(), REGION.into(), concurrency);
+        Arc::new(function)
+    });
+    functions.collect()
+}
+
+fn find(functions: &[Arc<Function>], id: &str) -> Option<Arc<Function>> {
+    functions.iter().find(|f| f.spec.id == id).cloned()
+}
+
+fn mappings(template: &Template, functions: &[Arc<Function>], queues: &Queues) -> Vec<Mapping> {
+    let mappings = template.mappings.iter().filter_map(|spec| {
+        Some(Mapping {
+            function: find(functions, &spec.function)?,
+            queue: queues.get(&spec.queue)?,
+            batch: spec.batch,
+            window: spec.window,
+            partial: spec.partial,
+            region: REGION.into(),
+            queue_arn: format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{}", spec.queue),
+        })
+    });
+    mappings.collect()
+}

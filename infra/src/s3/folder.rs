@@ -1,0 +1,260 @@
+//! Buckets on a plain folder.
+//!
+//! An object is a file under its key's name, and a sidecar file with what a file cannot hold:
+//! ETag, metadata, checksums. Writing goes to a temporary file first; then, under one lock, the
+//! condition is checked and the file renamed, so of two conditional writers one wins and a reader
+//! sees the old bytes or the new ones, never both. A reader opens file and sidecar under the same
+//! lock and reads the open file afterwards. Files that a user put into the folder by hand are
+//! objects too: their ETag is derived from size and time.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::names;
+
+/// The folder of everything that is no object, beside the buckets.
+const PRIVATE: &str = ".tidemill";
+
+/// What is stored of an object beside its bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Meta {
+    /// Without quotes.
+    pub(crate) etag: String,
+    /// Response headers that the writer gave, such as `content-type`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) headers: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) user: BTreeMap<String, String>,
+    /// By algorithm, e.g. `crc32`, in base64.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) checksums: BTreeMap<String, String>,
+    /// The file that this describes, so that another one put in its place is noticed.
+    #[serde(default)]
+    pub(super) file: FileId,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FileId {
+    inode: u64,
+    size: u64,
+    nanoseconds: i128,
+}
+
+impl FileId {
+    fn of(metadata: &fs::Metadata) -> Self {
+        let nanoseconds = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
+        Self { inode: metadata.ino(), size: metadata.len(), nanoseconds }
+    }
+}
+
+/// An object without its bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct Info {
+    pub(crate) size: u64,
+    pub(crate) modified: SystemTime,
+    pub(crate) meta: Meta,
+}
+
+/// A condition on what is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// `If-None-Match: *`
+    Absent,
+    /// `If-Match: "…"`, or any version
+    Etag(Option<String>),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FolderError {
+    #[error("no such bucket")]
+    NoBucket,
+    #[error("no such key")]
+    NoKey,
+    #[error("the condition does not hold")]
+    Precondition,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// All buckets.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    root: PathBuf,
+    names: RwLock<()>,
+}
+
+impl Folder {
+    pub(crate) fn open(root: PathBuf) -> io::Result<Self> {
+        fs::create_dir_all(root.join(PRIVATE).join("spool"))?;
+        for left_over in fs::read_dir(root.join(PRIVATE).join("spool"))? {
+            fs::remove_file(left_over?.path())?;
+        }
+        Ok(Self { root, names: RwLock::new(()) })
+    }
+
+    /// A folder for state of the emulator's own.
+    pub(crate) fn private(&self, name: &str) -> PathBuf {
+        self.root.join(PRIVATE).join(name)
+    }
+
+    /// A new file that can be renamed into a bucket.
+    pub(crate) fn spool(&self) -> PathBuf {
+        self.private("spool").join(uuid::Uuid::new_v4().simple().to_string())
+    }
+
+    pub(crate) fn create_bucket(&self, bucket: &str) -> io::Result<bool> {
+        match fs::create_dir(self.root.join(bucket)) {
+            Ok(()) => Ok(true),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Deletes an empty bucket; `false` if it is not empty.
+    pub(crate) fn delete_bucket(&self, bucket: &str) -> Result<bool, FolderError> {
+        let path = self.bucket(bucket)?;
+        match fs::remove_dir(path) {
+            Ok(()) => Ok(true),
+            Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    pub(crate) fn buckets(&self) -> io::Result<Vec<(String, SystemTime)>> {
+        let mut buckets = vec![];
+        for entry in fs::read_dir(&self.root)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.file_type()?.is_dir() && !name.starts_with('.') {
+                buckets.push((name, entry.metadata()?.modified()?));
+            }
+        }
+        buckets.sort();
+        Ok(buckets)
+    }
+
+    pub(crate) fn bucket(&self, bucket: &str) -> Result<PathBuf, FolderError> {
+        let path = self.root.join(bucket);
+        if bucket.starts_with('.') || !path.is_dir() {
+            return Err(FolderError::NoBucket);
+        }
+        Ok(path)
+    }
+
+    fn sidecars(&self, bucket: &str) -> PathBuf {
+        self.private("meta").join(bucket)
+    }
+
+    /// Opens an object: the file and what describes it belong together.
+    pub(crate) fn open_object(&self, bucket: &str, key: &str) -> Result<(File, Info), FolderError> {
+        let _names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        let root = self.bucket(bucket)?;
+        let path = names::find(&root, key).ok_or(FolderError::NoKey)?;
+        let file = File::open(&path)?;
+        let info = self.describe(bucket, key, &file.metadata()?)?;
+        Ok((file, info))
+    }
+
+    pub(crate) fn info(&self, bucket: &str, key: &str) -> Result<Info, FolderError> {
+        let _names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        self.info_locked(bucket, key)
+    }
+
+    fn info_locked(&self, bucket: &str, key: &str) -> Result<Info, FolderError> {
+        let root = self.bucket(bucket)?;
+        let path = names::find(&root, key).ok_or(FolderError::NoKey)?;
+        self.describe(bucket, key, &fs::metadata(path)?)
+    }
+
+    fn describe(
+        &self,
+        bucket: &str,
+        key: &str,
+        metadata: &fs::Metadata,
+    ) -> Result<Info, FolderError> {
+        let file = FileId::of(metadata);
+        let stored = names::find(&self.sidecars(bucket), key)
+            .and_then(|path| fs::read(path).ok())
+            .and_then(|bytes| serde_json::from_slice::<Meta>(&bytes).ok())
+            .filter(|meta| meta.file == file);
+        let meta = stored.unwrap_or_else(|| Meta {
+            etag: format!("{:016x}{:016x}-1", file.size, file.nanoseconds & i128::from(u64::MAX)),
+            file,
+            ..Meta::default()
+        });
+        Ok(Info { size: metadata.len(), modified: metadata.modified()?, meta })
+    }
+
+    /// Makes a spool file the object, if the condition holds.
+    pub(crate) fn commit(
+        &self,
+        bucket: &str,
+        key: &str,
+        spool: &Path,
+        mut meta: Meta,
+        condition: Option<&Condition>,
+    ) -> Result<(), FolderError> {
+        meta.file = FileId::of(&fs::metadata(spool)?);
+        let sidecar = self.spool();
+        fs::write(&sidecar, serde_json::to_vec(&meta).map_err(io::Error::from)?)?;
+        let _names = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        if let Err(e) = self.check(bucket, key, condition) {
+            fs::remove_file(sidecar)?;
+            return Err(e);
+        }
+        let root = self.bucket(bucket)?;
+        fs::rename(spool, names::place(&root, key)?)?;
+        fs::rename(sidecar, names::place(&self.sidecars(bucket), key)?)?;
+        Ok(())
+    }
+
+    fn check(
+        &self,
+        bucket: &str,
+        key: &str,
+        condition: Option<&Condition>,
+    ) -> Result<(), FolderError> {
+        self.bucket(bucket)?;
+        let Some(condition) = condition else { return Ok(()) };
+        let found = match self.info_locked(bucket, key) {
+            Ok(info) => Some(info.meta.etag),
+            Err(FolderError::NoKey) => None,
+            Err(e) => return Err(e),
+        };
+        match (condition, found) {
+            (Condition::Absent, None) | (Condition::Etag(None), Some(_)) => Ok(()),
+            (Condition::Absent, Some(_)) => Err(FolderError::Precondition),
+            (Condition::Etag(_), None) => Err(FolderError::NoKey),
+            (Condition::Etag(Some(wanted)), Some(etag)) if *wanted == etag => Ok(()),
+            (Condition::Etag(Some(_)), Some(_)) => Err(FolderError::Precondition),
+        }
+    }
+
+    /// Removes an object; whether there was one.
+    pub(crate) fn delete(
+        &self,
+        bucket: &str,
+        key: &str,
+        condition: Option<&Condition>,
+    ) -> Result<bool, FolderError> {
+        let _names = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        self.check(bucket, key, condition)?;
+        let root = self.bucket(bucket)?;
+        let Some(path) = names::find(&root, key) else { return Ok(false) };
+        fs::remove_file(&path)?;
+        names::prune(&root, &path);
+        let sidecars = self.sidecars(bucket);
+        if let Some(sidecar) = names::find(&sidecars, key) {
+            fs::remove_file(&sidecar)?;
+            names::prune(&sidecars, &sidecar);
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,52 @@
+//! S3 on a plain folder.
+
+mod body;
+mod checksum;
+mod condition;
+mod credentials;
+mod folder;
+mod list;
+mod multipart;
+mod names;
+mod notify;
+mod service;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use s3s::auth::SimpleAuth;
+use s3s::service::{S3Service, S3ServiceBuilder};
+
+pub(crate) use credentials::Anonymous;
+pub(crate) use notify::{Notification, Notifications};
+
+use folder::Folder;
+
+/// The only credentials that are accepted, if the emulator is started with some.
+#[derive(Debug, Clone)]
+pub struct KeyPair {
+    pub access_key: String,
+    pub secret_key: String,
+}
+
+/// The protocol layer over a folder of buckets.
+pub(crate) fn service(
+    root: PathBuf,
+    buckets: &[&str],
+    keys: Option<&KeyPair>,
+    notifications: Notifications,
+) -> std::io::Result<S3Service> {
+    let folder = Arc::new(Folder::open(root)?);
+    for bucket in buckets {
+        folder.create_bucket(bucket)?;
+    }
+    let mut builder = S3ServiceBuilder::new(service::FolderS3::new(folder, notifications));
+    if let Some(keys) = keys {
+        builder.set_auth(SimpleAuth::from_single(keys.access_key.clone(), keys.secret_key.clone()));
+    }
+    Ok(builder.build())
+}
+
+/// Names and values of headers, of metadata or of checksums.
+type Pairs = BTreeMap<String, String>;

@@ -1,0 +1,713 @@
+//! The S3 operations on a folder.
+
+use std::sync::Arc;
+
+use s3s::dto::*;
+use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
+
+use super::Pairs;
+use super::body::{self, Spooled, Upload as UploadBody};
+use super::condition::{self, OfRead};
+use super::folder::{Condition, Folder, FolderError, Info, Meta};
+use super::list::{self, Item, Query};
+use super::multipart::{self, Started, Upload};
+use super::notify::{Happened, Notifications};
+
+/// The most keys of a list.
+const MAX_KEYS: i32 = 1000;
+
+#[derive(Clone)]
+pub(super) struct FolderS3 {
+    folder: Arc<Folder>,
+    notifications: Arc<Notifications>,
+}
+
+impl FolderS3 {
+    pub(super) fn new(folder: Arc<Folder>, notifications: Notifications) -> Self {
+        Self { folder, notifications: Arc::new(notifications) }
+    }
+
+    /// Makes a spooled upload the object, and tells of it.
+    fn commit(
+        &self,
+        event: &str,
+        (bucket, key): (&str, &str),
+        spooled: &Spooled,
+        meta: Meta,
+        condition: Option<&Condition>,
+    ) -> S3Result<Meta> {
+        let (etag, checksums) = (spooled.etag.clone(), spooled.checksums.clone());
+        let meta = Meta { etag, checksums, ..meta };
+        self.folder.commit(bucket, key, &spooled.path, meta.clone(), condition)?;
+        let (size, etag) = (spooled.size, meta.etag.as_str());
+        self.notifications.tell(&Happened { event, bucket, key, size, etag });
+        Ok(meta)
+    }
+
+    fn remove(&self, bucket: &str, key: &str, condition: Option<&Condition>) -> S3Result<()> {
+        match self.folder.delete(bucket, key, condition) {
+            Ok(true) => {
+                let event = "ObjectRemoved:Delete";
+                self.notifications.tell(&Happened { event, bucket, key, size: 0, etag: "" });
+                Ok(())
+            }
+            Ok(false) => Ok(()),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Copies an object, or a range of it, into a spool file.
+    async fn spool_copy(
+        &self,
+        source: &CopySource,
+        conditions: OfRead,
+        range: Option<&str>,
+    ) -> S3Result<(Spooled, Info)> {
+        let CopySource::Bucket { bucket, key, .. } = source else {
+            return Err(s3_error!(NotImplemented, "access points are not supported"));
+        };
+        let (file, info) = self.folder.open_object(bucket, key)?;
+        conditions.check(&info).map_err(|_| FolderError::Precondition)?;
+        let (first, length) = match range {
+            None => (0, info.size),
+            Some(range) => copy_range(range, info.size)?,
+        };
+        let path = self.folder.spool();
+        let to = path.clone();
+        let copied = tokio::task::spawn_blocking(move || body::copy(file, first, length, &to)).await;
+        let (size, etag) =
+            copied.map_err(S3Error::internal_error)?.map_err(S3Error::internal_error)?;
+        let checksums = if range.is_none() { info.meta.checksums.clone() } else { Pairs::new() };
+        Ok((Spooled { path, size, etag, checksums }, info))
+    }
+
+    /// A page of keys with what a list tells of each.
+    async fn page(&self, bucket: &str, page: Page) -> S3Result<(Vec<Object>, Vec<CommonPrefix>, Option<String>)> {
+        let root = self.folder.bucket(bucket)?;
+        let (folder, bucket) = (self.folder.clone(), bucket.to_owned());
+        let work = move || -> S3Result<_> {
+            let query = Query {
+                prefix: &page.prefix,
+                delimiter: page.delimiter.as_deref(),
+                after: page.after.as_deref(),
+                max: page.max,
+            };
+            let (items, truncated) = list::list(&root, &query).map_err(S3Error::internal_error)?;
+            let next = items.last().filter(|_| truncated).map(|i| i.name().to_owned());
+            let (mut objects, mut prefixes) = (vec![], vec![]);
+            for item in items {
+                match item {
+                    Item::CommonPrefix(prefix) => {
+                        prefixes.push(CommonPrefix { prefix: Some(page.encode(&prefix)) });
+                    }
+                    Item::Key(key) => match folder.info(&bucket, &key) {
+                        Ok(info) => objects.push(object(page.encode(&key), &info)),
+                        Err(FolderError::NoKey) => {} // deleted since
+                        Err(e) => return Err(e.into()),
+                    },
+                }
+            }
+            Ok((objects, prefixes, next))
+        };
+        tokio::task::spawn_blocking(work).await.map_err(S3Error::internal_error)?
+    }
+}
+
+/// What a list request asks for.
+struct Page {
+    prefix: String,
+    delimiter: Option<String>,
+    after: Option<String>,
+    max: usize,
+    url_encoded: bool,
+}
+
+impl Page {
+    fn max(asked: Option<i32>) -> S3Result<usize> {
+        let asked = asked.unwrap_or(MAX_KEYS);
+        usize::try_from(asked.min(MAX_KEYS))
+            .map_err(|_| s3_error!(InvalidArgument, "max-keys must be at least 0"))
+    }
+
+    fn encode(&self, text: &str) -> String {
+        if self.url_encoded { url_encode(text) } else { text.to_owned() }
+    }
+}
+
+fn url_encode(text: &str) -> String {
+    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+    const SET: &AsciiSet =
+        &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b'~');
+    utf8_percent_encode(text, SET).to_string()
+}
+
+fn is_url_encoded(encoding: Option<&EncodingType>) -> bool {
+    encoding.is_some_and(|e| e.as_str() == "url")
+}
+
+fn object(key: String, info: &Info) -> Object {
+    Object {
+        key: Some(key),
+        size: i64::try_from(info.size).ok(),
+        e_tag: Some(ETag::Strong(info.meta.etag.clone())),
+        last_modified: Some(info.modified.into()),
+        storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
+        ..Default::default()
+    }
+}
+
+fn copy_range(range: &str, size: u64) -> S3Result<(u64, u64)> {
+    let parsed = range.strip_prefix("bytes=").and_then(|r| r.split_once('-'));
+    let parsed = parsed.and_then(|(a, b)| Some((a.parse::<u64>().ok()?, b.parse::<u64>().ok()?)));
+    match parsed {
+        Some((first, last)) if first <= last && last < size => Ok((first, last - first + 1)),
+        Some(_) => Err(s3_error!(InvalidRange, "the range is outside the source")),
+        None => Err(s3_error!(InvalidArgument, "the range must be bytes=first-last")),
+    }
+}
+
+/// The metadata that a write states.
+macro_rules! meta_of {
+    ($input:expr) => {{
+        let mut headers = Pairs::new();
+        let stated = [
+            ("content-type", $input.content_type.clone()),
+            ("content-encoding", $input.content_encoding.clone()),
+            ("content-disposition", $input.content_disposition.clone()),
+            ("content-language", $input.content_language.clone()),
+            ("cache-control", $input.cache_control.clone()),
+        ];
+        for (name, value) in stated {
+            if let Some(value) = value {
+                headers.insert(name.to_owned(), value);
+            }
+        }
+        let user = $input.metadata.clone().unwrap_or_default().into_iter().collect();
+        Meta { headers, user, ..Meta::default() }
+    }};
+}
+
+/// Copies the metadata of an object into the answer of a read.
+macro_rules! describe {
+    ($output:expr, $info:expr, $with_checksums:expr) => {{
+        let meta = &$info.meta;
+        let header = |name: &str| meta.headers.get(name).cloned();
+        $output.accept_ranges = Some("bytes".into());
+        $output.e_tag = Some(ETag::Strong(meta.etag.clone()));
+        $output.last_modified = Some($info.modified.into());
+        $output.content_type =
+            Some(header("content-type").unwrap_or_else(|| "binary/octet-stream".into()));
+        $output.content_encoding = header("content-encoding");
+        $output.content_disposition = header("content-disposition");
+        $output.content_language = header("content-language");
+        $output.cache_control = header("cache-control");
+        $output.metadata = Some(meta.user.clone().into_iter().collect());
+        if $with_checksums {
+            describe_checksums!($output, meta.checksums);
+            if !meta.checksums.is_empty() {
+                $output.checksum_type = Some(ChecksumType::from_static(ChecksumType::FULL_OBJECT));
+            }
+        }
+    }};
+}
+
+macro_rules! describe_checksums {
+    ($output:expr, $checksums:expr) => {{
+        let sum = |name: &str| $checksums.get(name).cloned();
+        $output.checksum_crc32 = sum("crc32");
+        $output.checksum_crc32c = sum("crc32c");
+        $output.checksum_crc64nvme = sum("crc64nvme");
+        $output.checksum_sha1 = sum("sha1");
+        $output.checksum_sha256 = sum("sha256");
+    }};
+}
+
+fn wants_checksums(mode: Option<&ChecksumMode>) -> bool {
+    mode.is_some_and(|m| m.as_str() == ChecksumMode::ENABLED)
+}
+
+/// The first byte and the length of what a read asks for.
+fn range_of(range: Option<Range>, size: u64) -> S3Result<Option<(u64, u64)>> {
+    let unsatisfiable = || {
+        let mut e = s3_error!(InvalidRange, "The requested range is not satisfiable");
+        let mut headers = hyper::HeaderMap::new();
+        if let Ok(value) = format!("bytes */{size}").parse() {
+            headers.insert(hyper::header::CONTENT_RANGE, value);
+        }
+        e.set_headers(headers);
+        e
+    };
+    match range {
+        None => Ok(None),
+        Some(Range::Int { first, .. }) if first >= size => Err(unsatisfiable()),
+        Some(Range::Int { first, last }) => {
+            let last = last.map_or(size - 1, |l| l.min(size - 1));
+            if last < first {
+                return Ok(None); // not a range: the whole object
+            }
+            Ok(Some((first, last - first + 1)))
+        }
+        Some(Range::Suffix { length }) if length == 0 || size == 0 => Err(unsatisfiable()),
+        Some(Range::Suffix { length }) => {
+            let length = length.min(size);
+            Ok(Some((size - length, length)))
+        }
+    }
+}
+
+fn signed(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+fn ok<T>(output: T) -> S3Result<S3Response<T>> {
+    Ok(S3Response::new(output))
+}
+
+#[async_trait::async_trait]
+impl S3 for FolderS3 {
+    async fn list_buckets(&self, _: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
+        let buckets = self.folder.buckets().map_err(S3Error::internal_error)?;
+        let buckets = buckets.into_iter().map(|(name, created)| Bucket {
+            name: Some(name),
+            creation_date: Some(created.into()),
+            ..Default::default()
+        });
+        ok(ListBucketsOutput { buckets: Some(buckets.collect()), ..Default::default() })
+    }
+
+    async fn create_bucket(&self, req: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
+        let bucket = req.input.bucket;
+        if !self.folder.create_bucket(&bucket).map_err(S3Error::internal_error)? {
+            return Err(s3_error!(BucketAlreadyOwnedByYou, "the bucket {bucket} exists already"));
+        }
+        ok(CreateBucketOutput { location: Some(format!("/{bucket}")) })
+    }
+
+    async fn delete_bucket(&self, req: S3Request<DeleteBucketInput>) -> S3Result<S3Response<DeleteBucketOutput>> {
+        if !self.folder.delete_bucket(&req.input.bucket)? {
+            return Err(s3_error!(BucketNotEmpty, "The bucket you tried to delete is not empty"));
+        }
+        ok(DeleteBucketOutput::default())
+    }
+
+    async fn head_bucket(&self, req: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
+        self.folder.bucket(&req.input.bucket)?;
+        ok(HeadBucketOutput::default())
+    }
+
+    async fn get_bucket_location(
+        &self,
+        req: S3Request<GetBucketLocationInput>,
+    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
+        self.folder.bucket(&req.input.bucket)?;
+        ok(GetBucketLocationOutput::default())
+    }
+
+    async fn put_object(&self, req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+        let mut input = req.input;
+        self.folder.bucket(&input.bucket)?;
+        let condition = condition::of_write(input.if_match.take(), input.if_none_match.take())?;
+        let upload = UploadBody {
+            body: input.body.take(),
+            length: input.content_length,
+            headers: &req.headers,
+            extensions: &req.extensions,
+            trailers: req.trailing_headers,
+        };
+        let spooled = upload.receive(&self.folder).await?;
+        let at = (input.bucket.as_str(), input.key.as_str());
+        let meta = self.commit("ObjectCreated:Put", at, &spooled, meta_of!(input), condition.as_ref())?;
+        let mut output = PutObjectOutput { e_tag: Some(ETag::Strong(meta.etag)), ..Default::default() };
+        describe_checksums!(output, meta.checksums);
+        ok(output)
+    }
+
+    async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+        let input = req.input;
+        let (file, info) = self.folder.open_object(&input.bucket, &input.key)?;
+        let conditions = OfRead {
+            if_match: input.if_match,
+            if_none_match: input.if_none_match,
+            if_modified_since: input.if_modified_since,
+            if_unmodified_since: input.if_unmodified_since,
+        };
+        conditions.check(&info)?;
+        let range = range_of(input.range, info.size)?;
+        let (first, length) = range.unwrap_or((0, info.size));
+        let mut output = GetObjectOutput {
+            body: Some(body::send(file, first, length)?),
+            content_length: Some(signed(length)),
+            ..Default::default()
+        };
+        describe!(output, info, range.is_none() && wants_checksums(input.checksum_mode.as_ref()));
+        let overrides = [
+            (&mut output.content_type, input.response_content_type),
+            (&mut output.content_encoding, input.response_content_encoding),
+            (&mut output.content_disposition, input.response_content_disposition),
+            (&mut output.content_language, input.response_content_language),
+            (&mut output.cache_control, input.response_cache_control),
+        ];
+        for (value, replacement) in overrides {
+            if replacement.is_some() {
+                *value = replacement;
+            }
+        }
+        if range.is_some() {
+            let last = first + length - 1;
+            output.content_range = Some(format!("bytes {first}-{last}/{}", info.size));
+            return Ok(S3Response::with_status(output, hyper::StatusCode::PARTIAL_CONTENT));
+        }
+        ok(output)
+    }
+
+    async fn head_object(&self, req: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+        let input = req.input;
+        let info = self.folder.info(&input.bucket, &input.key)?;
+        let conditions = OfRead {
+            if_match: input.if_match,
+            if_none_match: input.if_none_match,
+            if_modified_since: input.if_modified_since,
+            if_unmodified_since: input.if_unmodified_since,
+        };
+        conditions.check(&info)?;
+        let range = range_of(input.range, info.size)?;
+        let (first, length) = range.unwrap_or((0, info.size));
+        let mut output =
+            HeadObjectOutput { content_length: Some(signed(length)), ..Default::default() };
+        describe!(output, info, range.is_none() && wants_checksums(input.checksum_mode.as_ref()));
+        if range.is_some() {
+            let last = first + length - 1;
+            output.content_range = Some(format!("bytes {first}-{last}/{}", info.size));
+            return Ok(S3Response::with_status(output, hyper::StatusCode::PARTIAL_CONTENT));
+        }
+        ok(output)
+    }
+
+    async fn delete_object(&self, req: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+        let input = req.input;
+        let condition = condition::of_write(input.if_match, None)?;
+        self.remove(&input.bucket, &input.key, condition.as_ref())?;
+        ok(DeleteObjectOutput::default())
+    }
+
+    async fn delete_objects(
+        &self,
+        req: S3Request<DeleteObjectsInput>,
+    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+        let DeleteObjectsInput { bucket, delete, .. } = req.input;
+        self.folder.bucket(&bucket)?;
+        if delete.objects.len() > 1000 || delete.objects.is_empty() {
+            return Err(s3_error!(MalformedXML, "from 1 to 1000 objects can be deleted at once"));
+        }
+        let (this, quiet) = (self.clone(), delete.quiet.unwrap_or(false));
+        let work = move || {
+            let (mut deleted, mut errors) = (vec![], vec![]);
+            for object in delete.objects {
+                let key = Some(object.key.clone());
+                let condition = object.e_tag.map(|e| Condition::Etag(Some(e.into_value())));
+                match this.remove(&bucket, &object.key, condition.as_ref()) {
+                    Ok(()) => deleted.push(DeletedObject { key, ..Default::default() }),
+                    Err(e) => errors.push(Error {
+                        key,
+                        code: Some(e.code().as_str().to_owned()),
+                        message: e.message().map(str::to_owned),
+                        ..Default::default()
+                    }),
+                }
+            }
+            (deleted, errors)
+        };
+        let (deleted, errors) =
+            tokio::task::spawn_blocking(work).await.map_err(S3Error::internal_error)?;
+        let deleted = (!quiet).then_some(deleted);
+        ok(DeleteObjectsOutput { deleted, errors: Some(errors), ..Default::default() })
+    }
+
+    async fn copy_object(&self, req: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
+        let input = req.input;
+        self.folder.bucket(&input.bucket)?;
+        let replace = input
+            .metadata_directive
+            .as_ref()
+            .is_some_and(|d| d.as_str() == MetadataDirective::REPLACE);
+        if let CopySource::Bucket { bucket, key, .. } = &input.copy_source
+            && **bucket == *input.bucket
+            && **key == *input.key
+            && !replace
+        {
+            return Err(s3_error!(
+                InvalidRequest,
+                "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata"
+            ));
+        }
+        let conditions = OfRead {
+            if_match: input.copy_source_if_match.clone(),
+            if_none_match: input.copy_source_if_none_match.clone(),
+            if_modified_since: input.copy_source_if_modified_since.clone(),
+            if_unmodified_since: input.copy_source_if_unmodified_since.clone(),
+        };
+        let (spooled, info) = self.spool_copy(&input.copy_source, conditions, None).await?;
+        let meta = if replace { meta_of!(input) } else { info.meta };
+        let at = (input.bucket.as_str(), input.key.as_str());
+        let meta = self.commit("ObjectCreated:Copy", at, &spooled, meta, None)?;
+        let info = self.folder.info(&input.bucket, &input.key)?;
+        let mut result = CopyObjectResult {
+            e_tag: Some(ETag::Strong(meta.etag)),
+            last_modified: Some(info.modified.into()),
+            ..Default::default()
+        };
+        describe_checksums!(result, meta.checksums);
+        ok(CopyObjectOutput { copy_object_result: Some(result), ..Default::default() })
+    }
+
+    async fn list_objects_v2(
+        &self,
+        req: S3Request<ListObjectsV2Input>,
+    ) -> S3Result<S3Response<ListObjectsV2Output>> {
+        let input = req.input;
+        let url_encoded = is_url_encoded(input.encoding_type.as_ref());
+        let continued = input.continuation_token.as_deref().map(token_key).transpose()?;
+        let page = Page {
+            prefix: input.prefix.clone().unwrap_or_default(),
+            delimiter: input.delimiter.clone().filter(|d| !d.is_empty()),
+            after: continued.or_else(|| input.start_after.clone()),
+            max: Page::max(input.max_keys)?,
+            url_encoded,
+        };
+        let max_keys = i32::try_from(page.max).ok();
+        let encode = |text: Option<String>| text.map(|t| if url_encoded { url_encode(&t) } else { t });
+        let (objects, prefixes, next) = self.page(&input.bucket, page).await?;
+        ok(ListObjectsV2Output {
+            name: Some(input.bucket),
+            prefix: Some(encode(input.prefix).unwrap_or_default()),
+            delimiter: encode(input.delimiter),
+            start_after: encode(input.start_after),
+            encoding_type: input.encoding_type,
+            max_keys,
+            key_count: i32::try_from(objects.len() + prefixes.len()).ok(),
+            is_truncated: Some(next.is_some()),
+            continuation_token: input.continuation_token,
+            next_continuation_token: next.map(|key| token(&key)),
+            contents: Some(objects),
+            common_prefixes: Some(prefixes),
+            ..Default::default()
+        })
+    }
+
+    async fn list_objects(&self, req: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
+        let input = req.input;
+        let url_encoded = is_url_encoded(input.encoding_type.as_ref());
+        let page = Page {
+            prefix: input.prefix.clone().unwrap_or_default(),
+            delimiter: input.delimiter.clone().filter(|d| !d.is_empty()),
+            after: input.marker.clone(),
+            max: Page::max(input.max_keys)?,
+            url_encoded,
+        };
+        let max_keys = i32::try_from(page.max).ok();
+        let encode = |text: Option<String>| text.map(|t| if url_encoded { url_encode(&t) } else { t });
+        let (objects, prefixes, next) = self.page(&input.bucket, page).await?;
+        ok(ListObjectsOutput {
+            name: Some(input.bucket),
+            prefix: Some(encode(input.prefix).unwrap_or_default()),
+            marker: Some(encode(input.marker).unwrap_or_default()),
+            // S3 names the next marker only where a delimiter may hide it
+            next_marker: encode(next.clone()).filter(|_| input.delimiter.is_some()),
+            delimiter: encode(input.delimiter),
+            encoding_type: input.encoding_type,
+            max_keys,
+            is_truncated: Some(next.is_some()),
+            contents: Some(objects),
+            common_prefixes: Some(prefixes),
+            ..Default::default()
+        })
+    }
+
+    async fn create_multipart_upload(
+        &self,
+        req: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        let input = req.input;
+        self.folder.bucket(&input.bucket)?;
+        let started = Started {
+            bucket: input.bucket.clone(),
+            key: input.key.clone(),
+            meta: meta_of!(input),
+            initiated: std::time::SystemTime::now(),
+        };
+        let id = multipart::start(&self.folder, &started)?;
+        ok(CreateMultipartUploadOutput {
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            upload_id: Some(id),
+            checksum_algorithm: input.checksum_algorithm,
+            checksum_type: input.checksum_type,
+            ..Default::default()
+        })
+    }
+
+    async fn upload_part(&self, req: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
+        let mut input = req.input;
+        let number = part_number(input.part_number)?;
+        let upload = Upload::find(&self.folder, &input.bucket, &input.key, &input.upload_id)?;
+        let body = UploadBody {
+            body: input.body.take(),
+            length: input.content_length,
+            headers: &req.headers,
+            extensions: &req.extensions,
+            trailers: req.trailing_headers,
+        };
+        let spooled = body.receive(&self.folder).await?;
+        upload.add(number, &spooled)?;
+        let mut output = UploadPartOutput {
+            e_tag: Some(ETag::Strong(spooled.etag.clone())),
+            ..Default::default()
+        };
+        describe_checksums!(output, spooled.checksums);
+        ok(output)
+    }
+
+    async fn upload_part_copy(
+        &self,
+        req: S3Request<UploadPartCopyInput>,
+    ) -> S3Result<S3Response<UploadPartCopyOutput>> {
+        let input = req.input;
+        let number = part_number(input.part_number)?;
+        let upload = Upload::find(&self.folder, &input.bucket, &input.key, &input.upload_id)?;
+        let conditions = OfRead {
+            if_match: input.copy_source_if_match,
+            if_none_match: input.copy_source_if_none_match,
+            if_modified_since: input.copy_source_if_modified_since,
+            if_unmodified_since: input.copy_source_if_unmodified_since,
+        };
+        let range = input.copy_source_range.as_deref();
+        let (spooled, _) = self.spool_copy(&input.copy_source, conditions, range).await?;
+        upload.add(number, &spooled)?;
+        let result = CopyPartResult {
+            e_tag: Some(ETag::Strong(spooled.etag.clone())),
+            last_modified: Some(std::time::SystemTime::now().into()),
+            ..Default::default()
+        };
+        ok(UploadPartCopyOutput { copy_part_result: Some(result), ..Default::default() })
+    }
+
+    async fn complete_multipart_upload(
+        &self,
+        req: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        let input = req.input;
+        let condition = condition::of_write(input.if_match, input.if_none_match)?;
+        let upload = Upload::find(&self.folder, &input.bucket, &input.key, &input.upload_id)?;
+        let parts = input.multipart_upload.and_then(|u| u.parts).unwrap_or_default();
+        let parts: Vec<_> = parts
+            .into_iter()
+            .map(|p| (p.part_number.unwrap_or(0), p.e_tag.map(ETag::into_value)))
+            .collect();
+        let folder = self.folder.clone();
+        let join = move || upload.join(&folder, &parts).map(|spooled| (upload, spooled));
+        let (upload, spooled) =
+            tokio::task::spawn_blocking(join).await.map_err(S3Error::internal_error)??;
+        let at = (input.bucket.as_str(), input.key.as_str());
+        let event = "ObjectCreated:CompleteMultipartUpload";
+        let meta = self.commit(event, at, &spooled, upload.started.meta.clone(), condition.as_ref())?;
+        upload.abort()?;
+        ok(CompleteMultipartUploadOutput {
+            location: Some(format!("/{}/{}", input.bucket, input.key)),
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            e_tag: Some(ETag::Strong(meta.etag)),
+            ..Default::default()
+        })
+    }
+
+    async fn abort_multipart_upload(
+        &self,
+        req: S3Request<AbortMultipartUploadInput>,
+    ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+        let input = req.input;
+        Upload::find(&self.folder, &input.bucket, &input.key, &input.upload_id)?.abort()?;
+        ok(AbortMultipartUploadOutput::default())
+    }
+
+    async fn list_parts(&self, req: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
+        let input = req.input;
+        let upload = Upload::find(&self.folder, &input.bucket, &input.key, &input.upload_id)?;
+        let max = Page::max(input.max_parts)?;
+        let after = input.part_number_marker.unwrap_or(0);
+        let parts = upload.parts().map_err(S3Error::internal_error)?;
+        let mut parts = parts.into_iter().filter(|(number, _)| *number > after);
+        let page: Vec<_> = parts.by_ref().take(max).collect();
+        let truncated = parts.next().is_some();
+        let next = page.last().map(|(number, _)| *number).filter(|_| truncated);
+        let parts = page.into_iter().map(|(number, part)| {
+            let mut out = Part {
+                part_number: Some(number),
+                e_tag: Some(ETag::Strong(part.etag)),
+                size: Some(signed(part.size)),
+                last_modified: Some(part.modified.into()),
+                ..Default::default()
+            };
+            describe_checksums!(out, part.checksums);
+            out
+        });
+        ok(ListPartsOutput {
+            parts: Some(parts.collect()),
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            upload_id: Some(input.upload_id),
+            max_parts: i32::try_from(max).ok(),
+            part_number_marker: Some(after),
+            next_part_number_marker: next,
+            is_truncated: Some(truncated),
+            storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
+            ..Default::default()
+        })
+    }
+
+    async fn list_multipart_uploads(
+        &self,
+        req: S3Request<ListMultipartUploadsInput>,
+    ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
+        let input = req.input;
+        self.folder.bucket(&input.bucket)?;
+        let prefix = input.prefix.clone().unwrap_or_default();
+        let uploads = multipart::list(&self.folder, &input.bucket).map_err(S3Error::internal_error)?;
+        let uploads = uploads.into_iter().filter(|u| u.started.key.starts_with(&prefix));
+        let uploads = uploads.map(|u| MultipartUpload {
+            key: Some(u.started.key),
+            upload_id: Some(u.id),
+            initiated: Some(u.started.initiated.into()),
+            ..Default::default()
+        });
+        ok(ListMultipartUploadsOutput {
+            uploads: Some(uploads.collect()),
+            bucket: Some(input.bucket),
+            prefix: input.prefix,
+            max_uploads: Some(MAX_KEYS),
+            is_truncated: Some(false),
+            ..Default::default()
+        })
+    }
+}
+
+fn part_number(number: i32) -> S3Result<i32> {
+    if (1..=10_000).contains(&number) {
+        return Ok(number);
+    }
+    Err(s3_error!(InvalidArgument, "Part number must be an integer between 1 and 10000, inclusive"))
+}
+
+/// A continuation token is opaque: the last key, in hexadecimal.
+fn token(key: &str) -> String {
+    super::checksum::hex(key.as_bytes())
+}
+
+fn token_key(token: &str) -> S3Result<String> {
+    let invalid = || s3_error!(InvalidArgument, "The continuation token provided is incorrect");
+    let bytes = (0..token.len() / 2)
+        .map(|n| u8::from_str_radix(token.get(2 * n..2 * n + 2)?, 16).ok())
+        .collect::<Option<Vec<u8>>>()
+        .filter(|b| !b.is_empty() && token.len() % 2 == 0)
+        .ok_or_else(invalid)?;
+    String::from_utf8(bytes).map_err(|_| invalid())
+}

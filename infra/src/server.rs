@@ -1,0 +1,114 @@
+//! One port for S3, SQS and the HTTP API.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::Utc;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use s3s::service::S3Service;
+use tokio::net::TcpListener;
+
+use crate::http_api::{self, HttpApi};
+use crate::s3::Anonymous;
+use crate::sqs::{self, Sqs};
+
+/// Most bytes of an SQS or API request.
+const MAX_BODY: usize = 8 * 1024 * 1024;
+
+/// What answers on the port.
+pub(crate) struct Server {
+    pub(crate) s3: S3Service,
+    pub(crate) sqs: Sqs,
+    pub(crate) api: HttpApi,
+    /// Whether any credentials are accepted.
+    pub(crate) anonymous: bool,
+}
+
+impl Server {
+    /// Serves until it is dropped.
+    pub(crate) async fn run(self: Arc<Self>, listener: TcpListener) {
+        let mut connections = tokio::task::JoinSet::new();
+        loop {
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(e) => {
+                    tracing::warn!(error = %e, "accepting a connection failed");
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            let _ = stream.set_nodelay(true);
+            let server = self.clone();
+            connections.spawn(async move {
+                let service = service_fn(move |request| {
+                    let server = server.clone();
+                    async move { Ok::<_, Infallible>(server.answer(request).await) }
+                });
+                let mut connection = hyper::server::conn::http1::Builder::new();
+                connection.timer(TokioTimer::new());
+                let _ = connection.serve_connection(TokioIo::new(stream), service).await;
+            });
+            while connections.try_join_next().is_some() {}
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<s3s::Body> {
+        if sqs::is_request(request.headers()) {
+            let (parts, body) = request.into_parts();
+            return match read(body).await {
+                Some(body) => self.sqs.handle(&parts.headers, &body).await,
+                None => too_large(),
+            };
+        }
+        if request.uri().path().starts_with(http_api::PREFIX) {
+            let (parts, body) = request.into_parts();
+            return match read(body).await {
+                Some(body) => self.api.handle(&parts.method, &parts.uri, &parts.headers, body).await,
+                None => too_large(),
+            };
+        }
+        let request = if self.anonymous {
+            match Anonymous::strip(request, Utc::now()) {
+                Ok(request) => request,
+                Err(_) => return expired(),
+            }
+        } else {
+            request.map(s3s::Body::from)
+        };
+        match self.s3.call(request).await {
+            Ok(response) => response,
+            Err(e) => {
+                let e: Box<dyn std::error::Error + Send + Sync> = e.into();
+                tracing::error!(error = %e, "an S3 request failed");
+                status(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+        }
+    }
+}
+
+async fn read(body: Incoming) -> Option<Bytes> {
+    Some(Limited::new(body, MAX_BODY).collect().await.ok()?.to_bytes())
+}
+
+fn status(code: StatusCode) -> Response<s3s::Body> {
+    let mut response = Response::new(s3s::Body::empty());
+    *response.status_mut() = code;
+    response
+}
+
+fn too_large() -> Response<s3s::Body> {
+    status(StatusCode::PAYLOAD_TOO_LARGE)
+}
+
+fn expired() -> Response<s3s::Body> {
+    let xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>AccessDenied</Code>\
+               <Message>Request has expired</Message></Error>";
+    let mut response = Response::new(s3s::Body::from(Bytes::from_static(xml.as_bytes())));
+    *response.status_mut() = StatusCode::FORBIDDEN;
+    response
+}

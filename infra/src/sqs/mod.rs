@@ -1,0 +1,46 @@
+//! SQS in memory: at least once, unordered, with visibility and redrive.
+
+mod http;
+mod queue;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub(crate) use http::{Sqs, is_request};
+pub(crate) use queue::{Attributes, MessageAttribute, Queue, Received};
+
+/// All queues by name.
+#[derive(Debug, Default)]
+pub(crate) struct Queues(Mutex<BTreeMap<String, Arc<Queue>>>);
+
+impl Queues {
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<Queue>> {
+        self.lock().get(name).cloned()
+    }
+
+    /// Creates a queue, or returns the one of that name.
+    pub(crate) fn create(&self, name: &str, attributes: Attributes) -> Arc<Queue> {
+        let mut queues = self.lock();
+        let new = || Arc::new(Queue::new(name.to_owned(), attributes));
+        queues.entry(name.to_owned()).or_insert_with(new).clone()
+    }
+
+    pub(crate) fn delete(&self, name: &str) -> bool {
+        self.lock().remove(name).is_some()
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.lock().keys().cloned().collect()
+    }
+
+    /// Sets where a queue's dead letters go.
+    pub(crate) fn set_redrive(&self, queue: &Queue, target: &str, max_receives: u32) -> bool {
+        let Some(target) = self.get(target) else { return false };
+        queue.set_redrive(Some((target, max_receives)));
+        true
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<Queue>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,471 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::Utc;
+use md5::{Digest, Md5};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// What a queue is created with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attributes {
+    pub(crate) visibility: Duration,
+    pub(crate) delay: Duration,
+    pub(crate) wait: Duration,
+    pub(crate) retention: Duration,
+    /// Bytes.
+    pub(crate) max_message: usize,
+}
+
+impl Default for Attributes {
+    /// The defaults of SQS; messages of up to 1 MiB.
+    fn default() -> Self {
+        Self {
+            visibility: Duration::from_secs(30),
+            delay: Duration::ZERO,
+            wait: Duration::ZERO,
+            retention: Duration::from_secs(4 * 24 * 3600),
+            max_message: 1024 * 1024,
+        }
+    }
+}
+
+/// A typed attribute of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MessageAttribute {
+    pub(crate) data_type: String,
+    pub(crate) string: Option<String>,
+    pub(crate) binary: Option<Vec<u8>>,
+}
+
+/// A message to send.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NewMessage {
+    pub(crate) body: String,
+    pub(crate) attributes: BTreeMap<String, MessageAttribute>,
+    pub(crate) group: Option<String>,
+    pub(crate) delay: Option<Duration>,
+}
+
+#[derive(Debug, Clone)]
+struct Message {
+    id: String,
+    new: NewMessage,
+    /// Milliseconds since 1970.
+    sent: i64,
+    first_received: Option<i64>,
+    receives: u32,
+    state: State,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    Visible,
+    /// Sent with a delay.
+    Delayed(Instant),
+    /// Received; the receipt of the latest time.
+    InFlight { until: Instant, receipt: String },
+}
+
+/// A message as a receiver gets it.
+#[derive(Debug, Clone)]
+pub(crate) struct Received {
+    pub(crate) id: String,
+    pub(crate) receipt: String,
+    pub(crate) message: NewMessage,
+    pub(crate) sent: i64,
+    pub(crate) first_received: i64,
+    pub(crate) receives: u32,
+}
+
+/// A queue.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    pub(crate) name: String,
+    inner: Mutex<Inner>,
+    arrived: Notify,
+}
+
+#[derive(Debug)]
+struct Inner {
+    attributes: Attributes,
+    redrive: Option<(Arc<Queue>, u32)>,
+    messages: HashMap<u64, Message>,
+    next: u64,
+    visible: VecDeque<u64>,
+    /// Messages that become visible at a time.
+    hidden: BTreeSet<(Instant, u64)>,
+}
+
+impl Queue {
+    pub(crate) fn new(name: String, attributes: Attributes) -> Self {
+        let inner = Inner {
+            attributes,
+            redrive: None,
+            messages: HashMap::new(),
+            next: 0,
+            visible: VecDeque::new(),
+            hidden: BTreeSet::new(),
+        };
+        Self { name, inner: Mutex::new(inner), arrived: Notify::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn attributes(&self) -> Attributes {
+        self.lock().attributes.clone()
+    }
+
+    pub(crate) fn set_attributes(&self, attributes: Attributes) {
+        self.lock().attributes = attributes;
+    }
+
+    pub(crate) fn set_redrive(&self, redrive: Option<(Arc<Queue>, u32)>) {
+        self.lock().redrive = redrive;
+    }
+
+    pub(crate) fn redrive(&self) -> Option<(String, u32)> {
+        self.lock().redrive.as_ref().map(|(queue, max)| (queue.name.clone(), *max))
+    }
+
+    /// Visible, in flight, delayed.
+    pub(crate) fn counts(&self) -> (usize, usize, usize) {
+        let dead = self.lock().wake(Instant::now());
+        self.bury(dead);
+        let inner = self.lock();
+        let delayed = inner.messages.values().filter(|m| matches!(m.state, State::Delayed(_)));
+        let delayed = delayed.count();
+        (inner.visible.len(), inner.messages.len() - inner.visible.len() - delayed, delayed)
+    }
+
+    pub(crate) fn send_plain(&self, body: String) {
+        self.send(NewMessage { body, ..NewMessage::default() });
+    }
+
+    /// Takes a message; returns its id.
+    pub(crate) fn send(&self, new: NewMessage) -> String {
+        let id = uuid::Uuid::new_v4().to_string();
+        let message = Message {
+            id: id.clone(),
+            new,
+            sent: Utc::now().timestamp_millis(),
+            first_received: None,
+            receives: 0,
+            state: State::Visible,
+        };
+        self.add(message);
+        id
+    }
+
+    fn add(&self, mut message: Message) {
+        let mut inner = self.lock();
+        let number = inner.next;
+        inner.next += 1;
+        let delay = message.new.delay.unwrap_or(inner.attributes.delay);
+        if delay.is_zero() {
+            message.state = State::Visible;
+            inner.visible.push_back(number);
+        } else {
+            let until = Instant::now() + delay;
+            message.state = State::Delayed(until);
+            inner.hidden.insert((until, number));
+        }
+        inner.messages.insert(number, message);
+        drop(inner);
+        // waiters also learn of a new delay, which may end before what they wait for
+        self.arrived.notify_one();
+    }
+
+    /// Receives up to `max` messages; waits for the first one for at most `wait`.
+    pub(crate) async fn receive(
+        &self,
+        max: usize,
+        wait: Duration,
+        visibility: Option<Duration>,
+    ) -> Vec<Received> {
+        let deadline = Instant::now() + wait;
+        loop {
+            let arrived = self.arrived.notified();
+            let now = Instant::now();
+            let (received, dead, next) = self.lock().take(max, visibility, now);
+            self.bury(dead);
+            if !received.is_empty() {
+                if self.lock().visible.front().is_some() {
+                    self.arrived.notify_one(); // there is more for another waiter
+                }
+                return received;
+            }
+            if now >= deadline {
+                return vec![];
+            }
+            let until = next.map_or(deadline, |n| n.min(deadline));
+            tokio::select! {
+                () = arrived => {}
+                () = tokio::time::sleep_until(until) => {}
+            }
+        }
+    }
+
+    /// Moves dead letters to their queue.
+    fn bury(&self, dead: Vec<Message>) {
+        if dead.is_empty() {
+            return;
+        }
+        let target = self.lock().redrive.as_ref().map(|(queue, _)| queue.clone());
+        for mut message in dead {
+            message.new.delay = Some(Duration::ZERO);
+            message.receives = 0;
+            message.first_received = None;
+            if let Some(target) = &target {
+                target.add(message);
+            }
+        }
+    }
+
+    /// Deletes the message that a receipt names. A stale receipt deletes nothing; that is no error.
+    pub(crate) fn delete(&self, receipt: &str) -> bool {
+        let Some(number) = number_of(receipt) else { return false };
+        let mut inner = self.lock();
+        let current = inner.messages.get(&number).is_some_and(|m| {
+            matches!(&m.state, State::InFlight { receipt: r, .. } if r == receipt)
+        });
+        if current {
+            inner.remove(number);
+        }
+        true
+    }
+
+    /// Hides a received message for another while, from now.
+    pub(crate) fn change_visibility(&self, receipt: &str, timeout: Duration) -> Result<(), NotInFlight> {
+        let number = number_of(receipt).ok_or(NotInFlight)?;
+        let mut inner = self.lock();
+        let inner = &mut *inner;
+        let message = inner.messages.get_mut(&number).ok_or(NotInFlight)?;
+        let State::InFlight { until, receipt: current } = &mut message.state else {
+            return Err(NotInFlight);
+        };
+        if current != receipt {
+            return Err(NotInFlight);
+        }
+        inner.hidden.remove(&(*until, number));
+        *until = Instant::now() + timeout;
+        inner.hidden.insert((*until, number));
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    pub(crate) fn purge(&self) {
+        let mut inner = self.lock();
+        inner.messages.clear();
+        inner.visible.clear();
+        inner.hidden.clear();
+    }
+}
+
+/// The receipt is not that of a message in flight.
+#[derive(Debug)]
+pub(crate) struct NotInFlight;
+
+/// A receipt: the message's number, and a mark of the reception.
+fn receipt(number: u64) -> String {
+    format!("{number}-{}", uuid::Uuid::new_v4().simple())
+}
+
+fn number_of(receipt: &str) -> Option<u64> {
+    let (number, mark) = receipt.split_once('-')?;
+    (mark.len() == 32).then(|| number.parse().ok())?
+}
+
+impl Inner {
+    /// Makes visible what is due; returns the dead letters among it.
+    fn wake(&mut self, now: Instant) -> Vec<Message> {
+        let mut dead = vec![];
+        while let Some(&(until, number)) = self.hidden.first().filter(|(until, _)| *until <= now) {
+            self.hidden.remove(&(until, number));
+            let limit = self.redrive.as_ref().map(|(_, max)| *max);
+            let Some(message) = self.messages.get_mut(&number) else { continue };
+            if limit.is_some_and(|max| message.receives >= max) {
+                dead.extend(self.messages.remove(&number));
+            } else {
+                message.state = State::Visible;
+                self.visible.push_back(number);
+            }
+        }
+        dead
+    }
+
+    /// Receives what is visible now; with the dead letters, and when to look again.
+    fn take(
+        &mut self,
+        max: usize,
+        visibility: Option<Duration>,
+        now: Instant,
+    ) -> (Vec<Received>, Vec<Message>, Option<Instant>) {
+        let dead = self.wake(now);
+        let until = now + visibility.unwrap_or(self.attributes.visibility);
+        let oldest = Utc::now().timestamp_millis()
+            - i64::try_from(self.attributes.retention.as_millis()).unwrap_or(i64::MAX);
+        let mut received = vec![];
+        while received.len() < max
+            && let Some(number) = self.visible.pop_front()
+        {
+            let Some(message) = self.messages.get_mut(&number) else { continue };
+            if message.sent < oldest {
+                self.messages.remove(&number);
+                continue;
+            }
+            let receipt = receipt(number);
+            message.receives += 1;
+            let first = *message.first_received.get_or_insert_with(|| Utc::now().timestamp_millis());
+            message.state = State::InFlight { until, receipt: receipt.clone() };
+            self.hidden.insert((until, number));
+            received.push(Received {
+                id: message.id.clone(),
+                receipt,
+                message: message.new.clone(),
+                sent: message.sent,
+                first_received: first,
+                receives: message.receives,
+            });
+        }
+        (received, dead, self.hidden.first().map(|(until, _)| *until))
+    }
+
+    fn remove(&mut self, number: u64) {
+        match self.messages.remove(&number).map(|m| m.state) {
+            Some(State::InFlight { until, .. } | State::Delayed(until)) => {
+                self.hidden.remove(&(until, number));
+            }
+            Some(State::Visible) => self.visible.retain(|n| *n != number),
+            None => {}
+        }
+    }
+}
+
+impl NewMessage {
+    pub(crate) fn body_md5(&self) -> String {
+        hex(&Md5::digest(self.body.as_bytes()))
+    }
+
+    /// The MD5 of the attributes: Amazon SQS Developer Guide, "Calculating the MD5 message digest
+    /// for message attributes".
+    pub(crate) fn attributes_md5(&self) -> Option<String> {
+        if self.attributes.is_empty() {
+            return None;
+        }
+        let mut md5 = Md5::new();
+        let add = |md5: &mut Md5, bytes: &[u8]| {
+            md5.update(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+            md5.update(bytes);
+        };
+        for (name, attribute) in &self.attributes {
+            add(&mut md5, name.as_bytes());
+            add(&mut md5, attribute.data_type.as_bytes());
+            let (kind, value) = match (&attribute.string, &attribute.binary) {
+                (Some(text), _) => (1_u8, text.as_bytes()),
+                (None, Some(bytes)) => (2, bytes.as_slice()),
+                (None, None) => (1, [].as_slice()),
+            };
+            md5.update([kind]);
+            add(&mut md5, value);
+        }
+        Some(hex(&md5.finalize()))
+    }
+
+    /// Bytes that count towards the limit: body, and names, types and values of attributes.
+    pub(crate) fn size(&self) -> usize {
+        let attributes = self.attributes.iter().map(|(name, a)| {
+            let value = a.string.as_ref().map_or(0, String::len) + a.binary.as_ref().map_or(0, Vec::len);
+            name.len() + a.data_type.len() + value
+        });
+        self.body.len() + attributes.sum::<usize>()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::ZERO;
+    const SHORT: Duration = Duration::from_millis(40);
+    const LONG: Duration = Duration::from_secs(30);
+
+    fn queue() -> Arc<Queue> {
+        Arc::new(Queue::new("q".into(), Attributes::default()))
+    }
+
+    #[tokio::test]
+    async fn a_message_comes_back_after_its_visibility_and_goes_when_deleted() {
+        let queue = queue();
+        queue.send_plain("a".into());
+        let first = queue.receive(10, NOW, Some(SHORT)).await;
+        assert_eq!((first.len(), first[0].receives), (1, 1));
+        assert!(queue.receive(10, NOW, None).await.is_empty());
+        let second = queue.receive(10, LONG, Some(LONG)).await;
+        assert_eq!(second[0].receives, 2);
+        queue.delete(&first[0].receipt);
+        assert_eq!(queue.counts(), (0, 1, 0), "a stale receipt deletes nothing");
+        queue.delete(&second[0].receipt);
+        assert_eq!(queue.counts(), (0, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_waiting_receiver_wakes_when_a_message_arrives() {
+        let queue = queue();
+        let waiting = tokio::spawn({
+            let queue = queue.clone();
+            async move { queue.receive(1, LONG, None).await.len() }
+        });
+        tokio::time::sleep(SHORT).await;
+        queue.send_plain("a".into());
+        let received = tokio::time::timeout(LONG / 2, waiting).await.expect("woken");
+        assert_eq!(received.expect("received"), 1);
+    }
+
+    #[tokio::test]
+    async fn many_waiters_get_a_message_each() {
+        let queue = queue();
+        let mut waiters = tokio::task::JoinSet::new();
+        for _ in 0..50 {
+            let queue = queue.clone();
+            waiters.spawn(async move { queue.receive(1, LONG, Some(LONG)).await.len() });
+        }
+        tokio::task::yield_now().await;
+        for n in 0..50 {
+            queue.send_plain(n.to_string());
+        }
+        let all = tokio::time::timeout(LONG / 2, waiters.join_all()).await.expect("all woken");
+        assert!(all.iter().all(|n| *n == 1));
+    }
+
+    #[tokio::test]
+    async fn a_message_that_keeps_failing_goes_to_the_dead_letters() {
+        let (queue, dead) = (queue(), queue());
+        queue.set_redrive(Some((dead.clone(), 2)));
+        queue.send_plain("a".into());
+        for _ in 0..2 {
+            let received = queue.receive(1, LONG, None).await;
+            queue.change_visibility(&received[0].receipt, NOW).expect("in flight");
+        }
+        assert!(queue.receive(1, NOW, None).await.is_empty());
+        let letters = dead.receive(1, NOW, None).await;
+        assert_eq!((letters[0].message.body.as_str(), letters[0].receives), ("a", 1));
+    }
+
+    #[tokio::test]
+    async fn a_delayed_message_is_seen_only_after_its_delay() {
+        let queue = queue();
+        let start = Instant::now();
+        queue.send(NewMessage { body: "a".into(), delay: Some(SHORT), ..NewMessage::default() });
+        assert!(queue.receive(1, NOW, None).await.is_empty());
+        assert_eq!(queue.receive(1, LONG, None).await.len(), 1);
+        assert!(start.elapsed() >= SHORT);
+    }
+}

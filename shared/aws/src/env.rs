@@ -1,0 +1,51 @@
+//! Every environment variable that a function reads.
+
+/// The bucket that a deployment works in.
+pub const BUCKET: &str = "TIDEMILL_BUCKET";
+
+/// The URL of the task queue: the planner and the worker send to it.
+pub const TASK_QUEUE_URL: &str = "TIDEMILL_TASK_QUEUE_URL";
+
+/// The function's memory in MiB; set by Lambda.
+pub const MEMORY_SIZE: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
+
+/// The name of the function; set by Lambda.
+pub const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
+
+/// The log stream of the process; set by Lambda.
+pub const LOG_STREAM: &str = "AWS_LAMBDA_LOG_STREAM_NAME";
+
+/// Another endpoint than that of AWS; read by the SDKs too.
+pub const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
+
+/// Which log lines are written, e.g. `info` or `tidemill_worker=debug`.
+pub const LOG: &str = "RUST_LOG";
+
+/// A variable that a function cannot do without.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the environment variable {0} is not set")]
+pub struct MissingVariable(pub &'static str);
+
+/// Reads a variable that must be there.
+///
+/// # Errors
+/// It is missing or empty.
+pub fn required(name: &'static str) -> Result<String, MissingVariable> {
+    optional(name).ok_or(MissingVariable(name))
+}
+
+/// Reads a variable that may be missing.
+pub fn optional(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|v| !v.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_variable_is_an_error_that_names_it() {
+        let error = required("TIDEMILL_NO_SUCH_VARIABLE").expect_err("missing");
+        assert!(error.to_string().contains("TIDEMILL_NO_SUCH_VARIABLE"));
+    }
+}

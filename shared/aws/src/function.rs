@@ -1,0 +1,104 @@
+//! What a function builds once per cold start.
+
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsMessage};
+use tidemill_protocol::{AttemptId, Context, Queue, SystemClock};
+use tracing::error;
+
+use crate::bucket::S3Bucket;
+use crate::env::{self, MissingVariable};
+use crate::queue::{NoQueue, SqsQueue};
+
+/// Why a function cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Missing(#[from] MissingVariable),
+    #[error("the reader of the bucket cannot be set up")]
+    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The clients and names of a function's process.
+#[derive(Clone)]
+pub struct Function {
+    pub config: SdkConfig,
+    pub bucket_name: String,
+    pub bucket: Arc<S3Bucket>,
+    pub queue: Arc<dyn Queue>,
+    pub sqs: aws_sdk_sqs::Client,
+    log: String,
+}
+
+impl Function {
+    /// Reads the environment and builds the clients.
+    ///
+    /// # Errors
+    /// A variable is missing.
+    pub async fn from_env() -> Result<Self, MissingVariable> {
+        let bucket_name = env::required(env::BUCKET)?;
+        let config = aws_config::load_from_env().await;
+        let sqs = aws_sdk_sqs::Client::new(&config);
+        let queue: Arc<dyn Queue> = match env::optional(env::TASK_QUEUE_URL) {
+            Some(url) => Arc::new(SqsQueue::new(sqs.clone(), url)),
+            None => Arc::new(NoQueue),
+        };
+        let bucket = Arc::new(S3Bucket::new(crate::bucket::client(&config), bucket_name.clone()));
+        let log = env::optional(env::LOG_STREAM).unwrap_or_else(|| "standard error".into());
+        Ok(Self { config, bucket_name, bucket, queue, sqs, log })
+    }
+
+    /// The context of one delivery of one message.
+    pub fn context(&self, message: &SqsMessage) -> Context {
+        Context {
+            bucket: self.bucket.clone(),
+            queue: self.queue.clone(),
+            clock: Arc::new(SystemClock),
+            attempt: AttemptId(uuid::Uuid::new_v4().simple().to_string()),
+            log: self.log.clone(),
+            delivery: delivery(message),
+        }
+    }
+}
+
+/// How many times a message has been delivered, this time included.
+fn delivery(message: &SqsMessage) -> u32 {
+    let count = message.attributes.get("ApproximateReceiveCount");
+    count.and_then(|n| n.parse().ok()).unwrap_or(1)
+}
+
+/// Handles the messages of a batch side by side and reports those that failed, so that only they
+/// are delivered again.
+pub async fn batch<E: std::error::Error>(
+    messages: Vec<SqsMessage>,
+    handle: impl AsyncFn(&SqsMessage) -> Result<(), E>,
+) -> SqsBatchResponse {
+    let results = messages.into_iter().map(|message| {
+        let handle = &handle;
+        async move {
+            let result = handle(&message).await;
+            result.err().map(|e| {
+                error!(message = ?message.message_id, error = %with_sources(&e), "message failed");
+                let mut failure = BatchItemFailure::default();
+                failure.item_identifier = message.message_id.unwrap_or_default();
+                failure
+            })
+        }
+    });
+    let mut response = SqsBatchResponse::default();
+    response.batch_item_failures =
+        futures::future::join_all(results).await.into_iter().flatten().collect();
+    response
+}
+
+/// An error with its causes.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut at = error.source();
+    while let Some(cause) = at {
+        text = format!("{text}: {cause}");
+        at = cause.source();
+    }
+    text
+}

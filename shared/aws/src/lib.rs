@@ -1,0 +1,20 @@
+//! What the functions share towards AWS: environment, telemetry, clients, and the protocol's seams
+//! on S3 and SQS.
+
+mod body;
+pub mod bucket;
+pub mod env;
+pub mod event;
+mod function;
+pub mod queue;
+#[cfg(feature = "store")]
+mod store;
+pub mod telemetry;
+mod visibility;
+
+pub use bucket::S3Bucket;
+pub use function::{Function, StartError, batch};
+pub use queue::SqsQueue;
+#[cfg(feature = "store")]
+pub use store::reader;
+pub use visibility::Heartbeat;

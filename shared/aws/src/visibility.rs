@@ -1,0 +1,49 @@
+use std::time::Duration;
+
+use aws_lambda_events::event::sqs::SqsMessage;
+use aws_sdk_sqs::error::DisplayErrorContext;
+use tokio::task::JoinHandle;
+use tracing::warn;
+
+/// How long a message stays hidden after its worker was last heard of, so that a death shows
+/// within this time, in seconds.
+const HIDDEN_SECONDS: i32 = 30;
+
+/// How often the worker is heard of.
+const RENEWAL: Duration = Duration::from_secs(10);
+
+/// Keeps a message hidden for as long as its worker lives.
+#[derive(Debug)]
+pub struct Heartbeat(JoinHandle<()>);
+
+impl Heartbeat {
+    /// Starts renewing. The queue's own visibility time-out is far longer, as Lambda demands; the
+    /// first renewal shortens it.
+    pub fn start(sqs: aws_sdk_sqs::Client, queue_url: String, message: &SqsMessage) -> Self {
+        let receipt = message.receipt_handle.clone().unwrap_or_default();
+        Self(tokio::spawn(async move {
+            loop {
+                hide(&sqs, &queue_url, &receipt).await;
+                tokio::time::sleep(RENEWAL).await;
+            }
+        }))
+    }
+}
+
+async fn hide(sqs: &aws_sdk_sqs::Client, queue_url: &str, receipt: &str) {
+    let change = sqs
+        .change_message_visibility()
+        .queue_url(queue_url)
+        .receipt_handle(receipt)
+        .visibility_timeout(HIDDEN_SECONDS);
+    if let Err(e) = change.send().await {
+        // at worst the task is delivered a second time, and one of the two commits
+        warn!(error = %DisplayErrorContext(e), "the message's visibility was not renewed");
+    }
+}
+
+impl Drop for Heartbeat {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,69 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use object_store::ObjectStore;
+use tidemill_protocol::record::Plan;
+use tidemill_protocol::{Engine, EngineError, PlanRequest, TaskOutput, TaskRequest};
+
+use crate::plan::{self, EnginePlan};
+use crate::session::ENGINE_VERSION;
+use crate::task;
+
+/// What a task may use of its machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resources {
+    /// Bytes that sorts, aggregates and joins may hold before they spill.
+    pub memory: usize,
+    /// Partitions that run at once.
+    pub cores: usize,
+}
+
+impl Resources {
+    /// What the variables of a function's process say: three quarters of its memory
+    /// (`AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, MiB), and the cores of the machine. The rest of the
+    /// memory is for what is not counted: decoding, requests, the binary.
+    pub fn from_env() -> Self {
+        let memory = std::env::var("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").ok();
+        let mebibytes: usize = memory.and_then(|m| m.parse().ok()).unwrap_or(1024);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { memory: mebibytes * 1024 * 1024 / 4 * 3, cores }
+    }
+}
+
+/// SQL on DataFusion over the objects of one bucket.
+pub struct DataFusionEngine {
+    store: Arc<dyn ObjectStore>,
+    bucket: String,
+    resources: Resources,
+}
+
+impl DataFusionEngine {
+    /// An engine that reads `bucket` through `store`.
+    pub fn new(store: Arc<dyn ObjectStore>, bucket: String, resources: Resources) -> Self {
+        Self { store, bucket, resources }
+    }
+}
+
+#[async_trait]
+impl Engine for DataFusionEngine {
+    async fn plan(&self, request: &PlanRequest<'_>) -> Result<Plan, EngineError> {
+        plan::plan(&self.store, &self.bucket, self.resources.memory, request)
+            .await
+            .map_err(|e| e.into_engine_error(request.run))
+    }
+
+    async fn execute(&self, request: &TaskRequest<'_>) -> Result<TaskOutput, EngineError> {
+        let plan = request.plan;
+        if plan.engine != ENGINE_VERSION {
+            return Err(EngineError::Refused(format!(
+                "run {} was planned by {} and this worker is {ENGINE_VERSION}: drop the job again",
+                plan.run, plan.engine
+            )));
+        }
+        let engine_plan: EnginePlan = serde::Deserialize::deserialize(&plan.engine_plan)
+            .map_err(|e| EngineError::Refused(format!("the plan of {} is damaged: {e}", plan.run)))?;
+        task::execute(&self.store, &self.resources, &engine_plan, request)
+            .await
+            .map_err(|e| e.into_engine_error(&plan.run))
+    }
+}

@@ -1,0 +1,137 @@
+//! From what DataFusion and the store say to one sentence, and to whether it is worth a retry.
+
+use std::error::Error as StdError;
+
+use datafusion::error::DataFusionError;
+use datafusion::sql::sqlparser::parser::ParserError;
+use tidemill_protocol::{EngineError, RunId};
+
+/// An error inside the engine.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// A sentence for the user; trying again gives it again.
+    #[error("{0}")]
+    Refused(String),
+    #[error(transparent)]
+    DataFusion(Box<DataFusionError>),
+    #[error(transparent)]
+    Store(Box<object_store::Error>),
+    #[error("the spool file of a task could not be written: {0}")]
+    Spool(#[from] std::io::Error),
+}
+
+impl From<DataFusionError> for Failure {
+    fn from(e: DataFusionError) -> Self {
+        Self::DataFusion(Box::new(e))
+    }
+}
+
+impl From<object_store::Error> for Failure {
+    fn from(e: object_store::Error) -> Self {
+        Self::Store(Box::new(e))
+    }
+}
+
+impl From<datafusion::arrow::error::ArrowError> for Failure {
+    fn from(e: datafusion::arrow::error::ArrowError) -> Self {
+        DataFusionError::from(e).into()
+    }
+}
+
+impl From<datafusion::parquet::errors::ParquetError> for Failure {
+    fn from(e: datafusion::parquet::errors::ParquetError) -> Self {
+        DataFusionError::from(e).into()
+    }
+}
+
+pub(crate) fn refused<T>(sentence: impl Into<String>) -> Result<T, Failure> {
+    Err(Failure::Refused(sentence.into()))
+}
+
+impl Failure {
+    /// The error of the object store that is at the bottom of it, if one is.
+    pub(crate) fn store_error(&self) -> Option<&object_store::Error> {
+        match self {
+            Self::Store(e) => Some(e),
+            Self::DataFusion(e) => find_store_error(&**e),
+            Self::Refused(_) | Self::Spool(_) => None,
+        }
+    }
+
+    /// What the protocol is told.
+    pub(crate) fn into_engine_error(self, run: &RunId) -> EngineError {
+        let run = run.clone();
+        match self.store_error() {
+            Some(object_store::Error::Precondition { path, .. }) => {
+                return EngineError::InputChanged { run, key: path.clone() };
+            }
+            Some(object_store::Error::NotFound { path, .. }) => {
+                return EngineError::InputMissing { run, key: path.clone() };
+            }
+            Some(_) => {
+                let what = "reading from the bucket failed".to_owned();
+                return EngineError::Transient { what, source: Box::new(self) };
+            }
+            None => {}
+        }
+        match self {
+            Self::Refused(sentence) => EngineError::Refused(sentence),
+            Self::Spool(_) => {
+                let what = "writing to the temporary folder failed".to_owned();
+                EngineError::Transient { what, source: Box::new(self) }
+            }
+            Self::DataFusion(e) => EngineError::Refused(sentence(&e)),
+            Self::Store(e) => EngineError::Refused(e.to_string()), // answered above
+        }
+    }
+}
+
+fn find_store_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a object_store::Error> {
+    let mut at = Some(error);
+    while let Some(e) = at {
+        if let Some(found) = e.downcast_ref::<object_store::Error>() {
+            return Some(found);
+        }
+        if let Some(found) = e.downcast_ref::<Box<object_store::Error>>() {
+            return Some(found);
+        }
+        if let Some(found) = e.downcast_ref::<std::sync::Arc<DataFusionError>>() {
+            return find_store_error(&**found);
+        }
+        at = e.source();
+    }
+    None
+}
+
+/// One sentence for a user, with the place in the SQL where there is one.
+pub(crate) fn sentence(error: &DataFusionError) -> String {
+    let place = error
+        .diagnostic()
+        .and_then(|d| d.span)
+        .filter(|span| span.start.line > 0)
+        .map(|span| format!(" (line {}, column {} of the SQL)", span.start.line, span.start.column));
+    format!("{}{}", plain(error), place.unwrap_or_default())
+}
+
+fn plain(error: &DataFusionError) -> String {
+    match error {
+        DataFusionError::SQL(e, _) => {
+            let (ParserError::ParserError(text) | ParserError::TokenizerError(text)) = &**e else {
+                return "the SQL is nested too deeply".into();
+            };
+            format!("the SQL has a syntax error: {text}")
+        }
+        DataFusionError::Diagnostic(_, inner) => plain(inner),
+        DataFusionError::Context(what, inner) => format!("{what}: {}", plain(inner)),
+        DataFusionError::Shared(inner) => plain(inner),
+        DataFusionError::Collection(all) => {
+            all.iter().map(plain).collect::<Vec<_>>().join("; ")
+        }
+        DataFusionError::Plan(text) | DataFusionError::Execution(text) => text.clone(),
+        DataFusionError::NotImplemented(text) => format!("not supported: {text}"),
+        DataFusionError::ResourcesExhausted(text) => {
+            format!("the memory of the function does not suffice: {text}")
+        }
+        other => other.strip_backtrace(),
+    }
+}

@@ -1,0 +1,22 @@
+//! The common compute crate: SQL to stages, and the execution of their tasks, on DataFusion.
+//!
+//! [`DataFusionEngine`] implements the protocol's [`Engine`](tidemill_protocol::Engine). It reads
+//! through an `object_store` and writes nothing: outputs are handed to the protocol, which commits
+//! them. The way of a job:
+//!
+//! 1. [`table`]: the names in the SQL become tables, their files are listed, their schemas
+//!    inferred, and both are pinned in the plan;
+//! 2. [`stage`]: the physical plan is cut at its exchanges, each fragment encoded;
+//! 3. [`task`]: a task decodes its fragment, runs its partitions, and spools one output object.
+
+mod engine;
+mod error;
+mod plan;
+mod session;
+mod stage;
+mod store;
+mod table;
+mod task;
+
+pub use engine::{DataFusionEngine, Resources};
+pub use session::ENGINE_VERSION;

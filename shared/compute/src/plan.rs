@@ -1,0 +1,230 @@
+//! From SQL to stages.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, displayable};
+use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
+use futures::future::try_join_all;
+use object_store::ObjectStore;
+use serde::{Deserialize, Serialize};
+use tidemill_protocol::record::{Output, Plan, Stage};
+use tidemill_protocol::{PlanRequest, StageId};
+
+use crate::error::{Failure, refused};
+use crate::session::{self, ENGINE_VERSION};
+use crate::stage::{Fragment, StageDraft, cut, encode};
+use crate::table::{self, Table};
+
+/// A job that reads fewer bytes than this is one task: an exchange would cost more than it saves.
+const SINGLE_TASK_BYTES: u64 = 128 * 1024 * 1024;
+
+/// Bytes of a table that are worth a task of their own.
+const SPLIT_BYTES: u64 = 128 * 1024 * 1024;
+
+/// Bytes of input for each partition of a hash exchange.
+const PARTITION_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Exchanged bytes that are worth a task of their own.
+const TASK_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Writers times partitions stay below 100,000 in an exchange, and splits are few thousands.
+const MAX_PARTITIONS: u64 = 256;
+
+/// The part of a plan that only the engine reads.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct EnginePlan {
+    pub(crate) sql: String,
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) tables: Vec<Table>,
+    /// By stage.
+    pub(crate) fragments: Vec<Fragment>,
+}
+
+/// Pins the inputs of a job and cuts it into stages.
+pub(crate) async fn plan(
+    store: &Arc<dyn ObjectStore>,
+    bucket: &str,
+    memory: usize,
+    request: &PlanRequest<'_>,
+) -> Result<Plan, Failure> {
+    let sql = request.spec.sql.as_str();
+    let state = session::session(session::runtime(memory)?, 1, request.now);
+    let statement = parse(&state, sql)?;
+    let references = table::references(&state, sql, &statement)?;
+    let pinned = references
+        .iter()
+        .map(|r| table::pin(&state, store, bucket, r, request.spec, request.input));
+    let tables = try_join_all(pinned).await?;
+    let spread = Spread::of(request.spec.options.partitions, &tables);
+    let partitions = spread.as_ref().map_or(1, |s| s.partitions);
+    let scans = spread.as_ref().map_or_else(|| vec![1; tables.len()], |s| s.scans.clone());
+    let (context, logical) = logical(store, &tables, memory, partitions, &scans, sql, request.now).await?;
+    let single = spread.is_none().then(|| "it reads little".to_owned());
+    let mut engine_plan =
+        EnginePlan { sql: sql.to_owned(), now: request.now, tables, fragments: vec![] };
+    let (stages, single) = match single {
+        Some(reason) => (vec![], Some(reason)),
+        None => match distribute(&context, &logical, &mut engine_plan).await? {
+            Ok(stages) => (stages, None),
+            Err(reason) => (vec![], Some(reason)),
+        },
+    };
+    let stages = match &single {
+        None => stages,
+        Some(_) => {
+            engine_plan.fragments = vec![Fragment::Sql];
+            vec![single_stage()]
+        }
+    };
+    Ok(Plan {
+        run: request.run.clone(),
+        engine: ENGINE_VERSION.to_owned(),
+        stages,
+        // a user who asks for partitions gets each as a task
+        task_bytes: if request.spec.options.partitions.is_some() { 0 } else { TASK_BYTES },
+        single,
+        into: request.spec.into.clone(),
+        engine_plan: serde_json::to_value(&engine_plan)
+            .map_err(|e| Failure::Refused(format!("the plan cannot be stored: {e}")))?,
+    })
+}
+
+/// How a job is spread.
+struct Spread {
+    /// Of hash exchanges.
+    partitions: usize,
+    /// Of the scan of each table.
+    scans: Vec<usize>,
+}
+
+impl Spread {
+    /// `None` if the job is one task.
+    fn of(asked: Option<u32>, tables: &[Table]) -> Option<Self> {
+        if let Some(asked) = asked {
+            let partitions = asked as usize;
+            return Some(Self { partitions, scans: vec![partitions; tables.len()] });
+        }
+        let total: u64 = tables.iter().map(Table::bytes).sum();
+        if total < SINGLE_TASK_BYTES {
+            return None;
+        }
+        let count = |bytes: u64, each: u64| {
+            usize::try_from(bytes.div_ceil(each).clamp(1, MAX_PARTITIONS)).unwrap_or(1)
+        };
+        let scans = tables.iter().map(|t| count(t.bytes(), SPLIT_BYTES)).collect();
+        Some(Self { partitions: count(total, PARTITION_BYTES).max(2), scans })
+    }
+}
+
+/// One statement, and a query.
+fn parse(state: &SessionState, sql: &str) -> Result<Statement, Failure> {
+    let dialect = state.config_options().sql_parser.dialect;
+    if sql.trim().is_empty() {
+        return refused("the SQL is empty: a job is one SELECT statement");
+    }
+    let statement = state.sql_to_statement(sql, &dialect)?;
+    let is_query = match &statement {
+        Statement::Statement(s) => matches!(&**s, SqlStatement::Query(_)),
+        _ => false,
+    };
+    if !is_query {
+        let kind = statement.to_string();
+        let kind = kind.split_whitespace().next().unwrap_or("this").to_uppercase();
+        return refused(format!("{kind} is not supported: a job is one SELECT statement"));
+    }
+    Ok(statement)
+}
+
+/// Plans SQL over pinned tables.
+pub(crate) async fn logical(
+    store: &Arc<dyn ObjectStore>,
+    tables: &[Table],
+    memory: usize,
+    partitions: usize,
+    scans: &[usize],
+    sql: &str,
+    now: DateTime<Utc>,
+) -> Result<(SessionContext, LogicalPlan), Failure> {
+    let state = session::session(session::runtime(memory)?, partitions, now);
+    let context = SessionContext::new_with_state(state.clone());
+    table::register(&context, store, tables, scans)?;
+    let statement = parse(&state, sql)?;
+    let logical = state.statement_to_plan(statement).await?;
+    let optimized = state.optimize(&logical)?;
+    Ok((context, optimized))
+}
+
+/// The stages of a job that is spread, or why it is not.
+async fn distribute(
+    context: &SessionContext,
+    logical: &LogicalPlan,
+    engine_plan: &mut EnginePlan,
+) -> Result<Result<Vec<Stage>, String>, Failure> {
+    let mut state = context.state();
+    state.execution_props_mut().query_execution_start_time = Some(engine_plan.now);
+    let physical = state.query_planner().create_physical_plan(logical, &state).await?;
+    let drafts = match cut(physical)? {
+        Ok(drafts) => drafts,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let task_context = context.task_ctx();
+    for draft in &drafts {
+        match encode(&draft.plan, &engine_plan.tables, &task_context) {
+            Ok(fragment) => engine_plan.fragments.push(fragment),
+            Err(e) => return Ok(Err(format!("a fragment cannot be encoded: {}", e.strip_backtrace()))),
+        }
+    }
+    Ok(Ok(drafts.iter().map(stage).collect()))
+}
+
+fn stage(draft: &StageDraft) -> Stage {
+    Stage {
+        id: draft.id,
+        inputs: draft.inputs.clone(),
+        partitions: input_partitions(&draft.plan),
+        whole: draft.whole,
+        scans: draft.scans,
+        output: draft.output,
+        operators: operators(&draft.plan),
+    }
+}
+
+/// How many partitions a fragment runs: a repartition on top of it spreads its rows, and its own
+/// count is that of the slots.
+pub(crate) fn input_partitions(plan: &Arc<dyn ExecutionPlan>) -> u32 {
+    let inner = match plan.downcast_ref::<datafusion::physical_plan::repartition::RepartitionExec>() {
+        Some(repartition) => repartition.input(),
+        None => plan,
+    };
+    u32::try_from(inner.output_partitioning().partition_count()).unwrap_or(u32::MAX)
+}
+
+/// The operators of a fragment from its leaves up, for people.
+fn operators(plan: &Arc<dyn ExecutionPlan>) -> String {
+    let text = displayable(plan.as_ref()).indent(false).to_string();
+    let names = text.lines().filter_map(|line| {
+        let name = line.trim().split(':').next()?.trim();
+        name.strip_suffix("Exec").or(Some(name)).map(str::to_owned)
+    });
+    let mut names: Vec<_> = names.filter(|n| n != "Projection" && n != "Cooperative").collect();
+    names.reverse();
+    names.dedup();
+    names.join(" → ")
+}
+
+fn single_stage() -> Stage {
+    Stage {
+        id: StageId(0),
+        inputs: vec![],
+        partitions: 1,
+        whole: true,
+        scans: true,
+        output: Output::Result,
+        operators: "the whole statement".into(),
+    }
+}

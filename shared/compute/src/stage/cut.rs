@@ -1,0 +1,289 @@
+//! Cuts a physical plan at its exchanges.
+//!
+//! Only operators that are known to give the right answer when their partitions run in different
+//! processes are let through; the first other one is named, and the job becomes one task.
+//!
+//! - A hash repartition, a gather and a merge end a stage. The stage's fragment keeps the
+//!   `RepartitionExec` on top: it says how the task's rows are spread over the slots.
+//! - The collected side of a join is an exchange that every task reads whole, unless it is a
+//!   small scan that every task may as well repeat.
+//! - A join that emits rows of its collected side knows which of them matched only after *all*
+//!   probe partitions: its fragment runs whole, in one task. So does a merge, which reads all
+//!   partitions of its input.
+
+use std::sync::Arc;
+
+use datafusion::common::JoinType;
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::physical_plan::aggregates::AggregateExec;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::joins::{
+    CrossJoinExec, HashJoinExec, NestedLoopJoinExec, PartitionMode, SortMergeJoinExec,
+};
+use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
+use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
+use datafusion::physical_plan::unnest::UnnestExec;
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitioning};
+use tidemill_protocol::StageId;
+use tidemill_protocol::record::{Input, Output, Read};
+
+use super::ExchangeReadExec;
+use crate::error::Failure;
+
+type PlanRef = Arc<dyn ExecutionPlan>;
+
+/// A stage whose fragment is still a plan.
+#[derive(Debug)]
+pub(crate) struct StageDraft {
+    pub(crate) id: StageId,
+    pub(crate) plan: PlanRef,
+    pub(crate) inputs: Vec<Input>,
+    pub(crate) whole: bool,
+    pub(crate) scans: bool,
+    pub(crate) output: Output,
+}
+
+/// Cuts a plan into stages, inputs before readers.
+///
+/// # Errors
+/// The inner error names the operator that cannot be spread over tasks.
+pub(crate) fn cut(plan: PlanRef) -> Result<Result<Vec<StageDraft>, String>, Failure> {
+    let mut cutter = Cutter { stages: vec![] };
+    match cutter.visit(plan) {
+        Ok(last) => {
+            cutter.end_stage(last, Output::Result);
+            Ok(Ok(cutter.stages))
+        }
+        Err(Stop::Refused(reason)) => Ok(Err(reason)),
+        Err(Stop::Failed(e)) => Err(e),
+    }
+}
+
+/// A part of the plan that has not met its exchange yet.
+struct Open {
+    plan: PlanRef,
+    inputs: Vec<Input>,
+    whole: bool,
+    scans: bool,
+}
+
+enum Stop {
+    /// The plan cannot be spread; the text says why.
+    Refused(String),
+    Failed(Failure),
+}
+
+impl From<datafusion::error::DataFusionError> for Stop {
+    fn from(e: datafusion::error::DataFusionError) -> Self {
+        Self::Failed(e.into())
+    }
+}
+
+struct Cutter {
+    stages: Vec<StageDraft>,
+}
+
+impl Cutter {
+    fn visit(&mut self, plan: PlanRef) -> Result<Open, Stop> {
+        if let Some(repartition) = plan.downcast_ref::<RepartitionExec>() {
+            return self.repartition(repartition);
+        }
+        if let Some(coalesce) = plan.downcast_ref::<CoalescePartitionsExec>() {
+            return self.gather(coalesce.input().clone(), coalesce.fetch());
+        }
+        if let Some(merge) = plan.downcast_ref::<SortPreservingMergeExec>() {
+            return self.merge(merge);
+        }
+        if let Some(join_type) = collected_join(&plan) {
+            return self.collected_join(plan, join_type);
+        }
+        if !is_known(&plan) {
+            return Err(Stop::Refused(format!("{} cannot be spread over tasks", plan.name())));
+        }
+        self.pass(plan)
+    }
+
+    /// An operator that works on each of its partitions alone.
+    fn pass(&mut self, plan: PlanRef) -> Result<Open, Stop> {
+        let mut open = Open {
+            plan: plan.clone(),
+            inputs: vec![],
+            whole: false,
+            scans: plan.is::<DataSourceExec>(),
+        };
+        let mut children = vec![];
+        for child in plan.children() {
+            let child = self.visit(child.clone())?;
+            open.absorb(&child);
+            children.push(child.plan);
+        }
+        open.plan = rebuild(plan, children)?;
+        Ok(open)
+    }
+
+    fn repartition(&mut self, node: &RepartitionExec) -> Result<Open, Stop> {
+        let Partitioning::Hash(..) = node.partitioning() else {
+            return Err(Stop::Refused(format!("a repartition by {} cannot be spread", node.partitioning())));
+        };
+        if node.preserve_order() {
+            return Err(Stop::Refused("a repartition that keeps its order cannot be spread".into()));
+        }
+        let slots = node.partitioning().partition_count();
+        let mut child = self.visit(node.input().clone())?;
+        child.plan = Arc::new(RepartitionExec::try_new(child.plan, node.partitioning().clone())?);
+        Ok(self.exchange(child, slots, Read::Slot, slots))
+    }
+
+    /// All partitions into one, in no order.
+    fn gather(&mut self, input: PlanRef, fetch: Option<usize>) -> Result<Open, Stop> {
+        let mut child = self.visit(input)?;
+        if child.partitions() > 1 {
+            if let Some(fetch) = fetch {
+                child.plan = Arc::new(LocalLimitExec::new(child.plan, fetch));
+            }
+            child = self.exchange(child, 1, Read::All, 1);
+        }
+        if fetch.is_some() {
+            child.plan = Arc::new(GlobalLimitExec::new(child.plan, 0, fetch));
+        }
+        Ok(child)
+    }
+
+    /// All partitions into one, in their common order.
+    fn merge(&mut self, node: &SortPreservingMergeExec) -> Result<Open, Stop> {
+        let mut child = self.visit(node.input().clone())?;
+        let partitions = child.partitions();
+        if partitions > 1 {
+            child = self.exchange(child, partitions, Read::Slot, partitions);
+            child.whole = true;
+        }
+        let merge = SortPreservingMergeExec::new(node.expr().clone(), child.plan);
+        child.plan = Arc::new(merge.with_fetch(node.fetch()));
+        Ok(child)
+    }
+
+    /// A join whose left side is collected by every task.
+    fn collected_join(&mut self, plan: PlanRef, join_type: JoinType) -> Result<Open, Stop> {
+        let (left, right) = match plan.children()[..] {
+            [left, right] => (left.clone(), right.clone()),
+            _ => return Err(Stop::Refused(format!("{} has not two inputs", plan.name()))),
+        };
+        let left = self.visit(left)?;
+        let left = self.broadcast(left);
+        let mut open = self.visit(right)?;
+        let scans = open.scans;
+        open.absorb(&left);
+        open.scans = scans; // a repeated scan does not decide the tasks
+        open.whole |= emits_left_rows(join_type);
+        open.plan = rebuild(plan, vec![left.plan, open.plan])?;
+        Ok(open)
+    }
+
+    /// Makes a single partition readable by every task.
+    fn broadcast(&mut self, left: Open) -> Open {
+        let repeatable = left.inputs.is_empty() && left.partitions() == 1;
+        let is_read = left.plan.downcast_ref::<ExchangeReadExec>().is_some_and(|r| r.read() == Read::All);
+        if repeatable || is_read {
+            return left;
+        }
+        self.exchange(left, 1, Read::All, 1)
+    }
+
+    /// Ends a stage and starts the next with a read of it.
+    fn exchange(&mut self, open: Open, slots: usize, read: Read, partitions: usize) -> Open {
+        let schema = open.plan.schema();
+        let slots = u32::try_from(slots).unwrap_or(u32::MAX);
+        let stage = self.end_stage(open, Output::Exchange { slots });
+        Open {
+            plan: Arc::new(ExchangeReadExec::new(stage, read, partitions, schema)),
+            inputs: vec![Input { stage, read }],
+            whole: false,
+            scans: false,
+        }
+    }
+
+    fn end_stage(&mut self, open: Open, output: Output) -> StageId {
+        let id = StageId(u16::try_from(self.stages.len()).unwrap_or(u16::MAX));
+        let Open { plan, inputs, whole, scans } = open;
+        self.stages.push(StageDraft { id, plan, inputs, whole, scans, output });
+        id
+    }
+}
+
+impl Open {
+    fn absorb(&mut self, child: &Open) {
+        for input in &child.inputs {
+            if !self.inputs.contains(input) {
+                self.inputs.push(input.clone());
+            }
+        }
+        self.whole |= child.whole;
+        self.scans |= child.scans;
+    }
+
+    fn partitions(&self) -> usize {
+        self.plan.output_partitioning().partition_count()
+    }
+}
+
+fn rebuild(plan: PlanRef, children: Vec<PlanRef>) -> Result<PlanRef, Stop> {
+    Ok(replace_children_if_necessary(plan, children)?)
+}
+
+/// The type of a join that collects its left side.
+fn collected_join(plan: &PlanRef) -> Option<JoinType> {
+    if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
+        return (join.mode != PartitionMode::Partitioned).then_some(join.join_type);
+    }
+    if let Some(join) = plan.downcast_ref::<NestedLoopJoinExec>() {
+        return Some(*join.join_type());
+    }
+    plan.is::<CrossJoinExec>().then_some(JoinType::Inner)
+}
+
+/// Whether a join emits rows of its left side by themselves, matched or not.
+fn emits_left_rows(join_type: JoinType) -> bool {
+    match join_type {
+        JoinType::Inner
+        | JoinType::Right
+        | JoinType::RightSemi
+        | JoinType::RightAnti
+        | JoinType::RightMark => false,
+        JoinType::Left
+        | JoinType::Full
+        | JoinType::LeftSemi
+        | JoinType::LeftAnti
+        | JoinType::LeftMark => true,
+    }
+}
+
+/// Operators whose partitions may run in different processes.
+fn is_known(plan: &PlanRef) -> bool {
+    plan.is::<DataSourceExec>()
+        || plan.is::<EmptyExec>()
+        || plan.is::<PlaceholderRowExec>()
+        || plan.is::<FilterExec>()
+        || plan.is::<ProjectionExec>()
+        || plan.is::<AggregateExec>()
+        || plan.is::<SortExec>()
+        || plan.is::<LocalLimitExec>()
+        || plan.is::<GlobalLimitExec>()
+        || plan.is::<UnionExec>()
+        || plan.is::<InterleaveExec>()
+        || plan.is::<HashJoinExec>()
+        || plan.is::<SortMergeJoinExec>()
+        || plan.is::<WindowAggExec>()
+        || plan.is::<BoundedWindowAggExec>()
+        || plan.is::<UnnestExec>()
+        || plan.is::<CooperativeExec>()
+}

@@ -1,0 +1,215 @@
+//! Fragments as the plan stores them.
+//!
+//! A fragment carries no file lists: each scan keeps as many file groups as it has partitions,
+//! with a placeholder in each, and its splits stand beside it. What the encoding loses (the
+//! compression of text files, ETags) comes back from the pinned table.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::{Result, internal_datafusion_err, internal_err};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, FileScanConfigBuilder};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::execution::TaskContext;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion_proto::bytes::{
+    physical_plan_from_bytes_with_extension_codec, physical_plan_to_bytes_with_extension_codec,
+};
+use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConverterExtension};
+use serde::{Deserialize, Serialize};
+use tidemill_protocol::StageId;
+use tidemill_protocol::record::Read;
+
+use super::{ExchangeReadExec, ExchangeSource};
+use crate::table::{EncodedSchema, Split, Table, compression, file_group, table_of_url};
+
+type PlanRef = Arc<dyn ExecutionPlan>;
+
+/// What a stage's tasks run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Fragment {
+    /// The whole SQL text, planned again over the pinned tables.
+    Sql,
+    /// A part of the physical plan.
+    Plan {
+        /// A `datafusion-proto` plan, in base64.
+        plan: String,
+        scans: Vec<Scan>,
+    },
+}
+
+/// The splits of one scan of a fragment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Scan {
+    /// The table's number in the plan.
+    table: usize,
+    gzip: bool,
+    partitions: Vec<Vec<Split>>,
+}
+
+/// Encodes a fragment, and decodes and encodes it again to see that it survives.
+pub(crate) fn encode(plan: &PlanRef, tables: &[Table], context: &TaskContext) -> Result<Fragment> {
+    let mut scans = vec![];
+    let hollow = plan
+        .clone()
+        .transform_up(|node| hollow_scan(node, tables, &mut scans))
+        .data()?;
+    let bytes = physical_plan_to_bytes_with_extension_codec(hollow, &Codec)?;
+    let back = physical_plan_from_bytes_with_extension_codec(&bytes, context, &Codec)?;
+    let again = physical_plan_to_bytes_with_extension_codec(back, &Codec)?;
+    if bytes != again {
+        return internal_err!("the fragment changes when it is decoded and encoded again");
+    }
+    Ok(Fragment::Plan { plan: STANDARD.encode(&bytes), scans })
+}
+
+/// Takes the files out of a scan.
+fn hollow_scan(
+    node: PlanRef,
+    tables: &[Table],
+    scans: &mut Vec<Scan>,
+) -> Result<Transformed<PlanRef>> {
+    let Some(source) = node.downcast_ref::<DataSourceExec>() else {
+        return Ok(Transformed::no(node));
+    };
+    let Some(config) = source.data_source().downcast_ref::<FileScanConfig>() else {
+        return match source.data_source().downcast_ref::<MemorySourceConfig>() {
+            Some(_) => Ok(Transformed::no(node)),
+            None => internal_err!("a scan of an unknown kind"),
+        };
+    };
+    let Some((number, table)) =
+        table_of_url(&config.object_store_url).and_then(|n| Some((n, tables.get(n)?)))
+    else {
+        return internal_err!("a scan of an unknown table");
+    };
+    let partitions = config
+        .file_groups
+        .iter()
+        .map(|group| group.iter().map(|file| split(table, file)).collect::<Result<Vec<_>>>())
+        .collect::<Result<Vec<_>>>()?;
+    let gzip = partitions.iter().flatten().any(|s| table.files[s.file].gzip);
+    let placeholder = |_| FileGroup::new(vec![PartitionedFile::new(scans.len().to_string(), 0)]);
+    let groups: Vec<_> = partitions.iter().map(placeholder).collect();
+    scans.push(Scan { table: number, gzip, partitions });
+    let hollow = FileScanConfigBuilder::from(config.clone()).with_file_groups(groups).build();
+    Ok(Transformed::yes(DataSourceExec::from_data_source(hollow)))
+}
+
+fn split(table: &Table, file: &PartitionedFile) -> Result<Split> {
+    let key = file.object_meta.location.as_ref();
+    let number = table
+        .files
+        .iter()
+        .position(|f| f.key == key)
+        .ok_or_else(|| internal_datafusion_err!("{key} is no file of table {}", table.name))?;
+    let unsigned = |n: i64| u64::try_from(n).unwrap_or(0);
+    let range = file.range.as_ref().map(|r| (unsigned(r.start), unsigned(r.end)));
+    Ok(Split { file: number, range })
+}
+
+/// Decodes a fragment and gives its leaves what they read.
+pub(crate) fn decode(
+    plan: &str,
+    scans: &[Scan],
+    tables: &[Table],
+    sources: &[Arc<ExchangeSource>],
+    context: &TaskContext,
+) -> Result<PlanRef> {
+    let bytes = STANDARD
+        .decode(plan)
+        .map_err(|e| internal_datafusion_err!("the fragment is not base64: {e}"))?;
+    let hollow = physical_plan_from_bytes_with_extension_codec(&bytes, context, &Codec)?;
+    hollow.transform_up(|node| fill_leaf(node, scans, tables, sources)).data()
+}
+
+fn fill_leaf(
+    node: PlanRef,
+    scans: &[Scan],
+    tables: &[Table],
+    sources: &[Arc<ExchangeSource>],
+) -> Result<Transformed<PlanRef>> {
+    if let Some(read) = node.downcast_ref::<ExchangeReadExec>() {
+        let source = sources.iter().find(|s| s.index.stage == read.stage());
+        let source = source
+            .ok_or_else(|| internal_datafusion_err!("no input of stage {}", read.stage()))?;
+        return Ok(Transformed::yes(Arc::new(read.with_source(source.clone()))));
+    }
+    let Some(source) = node.downcast_ref::<DataSourceExec>() else {
+        return Ok(Transformed::no(node));
+    };
+    let Some(config) = source.data_source().downcast_ref::<FileScanConfig>() else {
+        return Ok(Transformed::no(node));
+    };
+    let scan = placeholder_number(config).and_then(|n| scans.get(n));
+    let Some((scan, table)) = scan.and_then(|s| Some((s, tables.get(s.table)?))) else {
+        return internal_err!("a scan of the fragment has no splits");
+    };
+    let groups =
+        scan.partitions.iter().map(|p| file_group(table, p)).collect::<Result<Vec<_>>>()?;
+    let full = FileScanConfigBuilder::from(config.clone())
+        .with_file_groups(groups)
+        .with_file_compression_type(compression(scan.gzip && is_text(table)))
+        .build();
+    Ok(Transformed::yes(DataSourceExec::from_data_source(full)))
+}
+
+fn is_text(table: &Table) -> bool {
+    table.format != tidemill_protocol::job::Format::Parquet
+}
+
+fn placeholder_number(config: &FileScanConfig) -> Option<usize> {
+    let file = config.file_groups.first()?.iter().next()?;
+    file.object_meta.location.as_ref().parse().ok()
+}
+
+/// Encodes our own node; DataFusion's encode themselves.
+#[derive(Debug)]
+struct Codec;
+
+#[derive(Serialize, Deserialize)]
+struct EncodedRead {
+    stage: StageId,
+    read: Read,
+    partitions: usize,
+    schema: EncodedSchema,
+}
+
+impl PhysicalExtensionCodec for Codec {
+    fn try_decode(
+        &self,
+        bytes: &[u8],
+        _: &[PlanRef],
+        _: &TaskContext,
+        _: &dyn PhysicalProtoConverterExtension,
+    ) -> Result<PlanRef> {
+        let read: EncodedRead = serde_json::from_slice(bytes)
+            .map_err(|e| internal_datafusion_err!("not an exchange read: {e}"))?;
+        let EncodedRead { stage, read, partitions, schema } = read;
+        Ok(Arc::new(ExchangeReadExec::new(stage, read, partitions, schema.0)))
+    }
+
+    fn try_encode(
+        &self,
+        node: PlanRef,
+        bytes: &mut Vec<u8>,
+        _: &dyn PhysicalProtoConverterExtension,
+    ) -> Result<()> {
+        let Some(read) = node.downcast_ref::<ExchangeReadExec>() else {
+            return internal_err!("{} cannot be encoded", node.name());
+        };
+        let encoded = EncodedRead {
+            stage: read.stage(),
+            read: read.read(),
+            partitions: read.partitions(),
+            schema: EncodedSchema(read.schema()),
+        };
+        serde_json::to_writer(bytes, &encoded)
+            .map_err(|e| internal_datafusion_err!("an exchange read cannot be encoded: {e}"))
+    }
+}

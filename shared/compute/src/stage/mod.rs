@@ -1,0 +1,9 @@
+//! Stages: the parts of a physical plan between its exchanges.
+
+mod cut;
+mod exchange_read;
+mod fragment;
+
+pub(crate) use cut::{StageDraft, cut};
+pub(crate) use exchange_read::{ExchangeReadExec, ExchangeSource};
+pub(crate) use fragment::{Fragment, decode, encode};

@@ -1,0 +1,81 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::stream::{BoxStream, StreamExt};
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+
+/// A view of the bucket that holds the pinned files of one table and nothing else: every GET
+/// carries the pinned ETag, every other key is refused, nothing can be written.
+#[derive(Debug)]
+pub(crate) struct PinnedStore {
+    inner: Arc<dyn ObjectStore>,
+    etags: HashMap<Path, String>,
+}
+
+impl PinnedStore {
+    pub(crate) fn new(
+        inner: Arc<dyn ObjectStore>,
+        files: impl IntoIterator<Item = (Path, String)>,
+    ) -> Self {
+        Self { inner, etags: files.into_iter().collect() }
+    }
+}
+
+impl fmt::Display for PinnedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} pinned files", self.etags.len())
+    }
+}
+
+fn refuse<T>() -> Result<T> {
+    Err(Error::NotSupported { source: "a pinned table can only be read".into() })
+}
+
+#[async_trait]
+impl ObjectStore for PinnedStore {
+    async fn get_opts(&self, path: &Path, mut options: GetOptions) -> Result<GetResult> {
+        let Some(etag) = self.etags.get(path) else {
+            let source = format!("{path} is no file of the plan").into();
+            return Err(Error::PermissionDenied { path: path.to_string(), source });
+        };
+        options.if_match = Some(etag.clone());
+        self.inner.get_opts(path, options).await
+    }
+
+    async fn put_opts(&self, _: &Path, _: PutPayload, _: PutOptions) -> Result<PutResult> {
+        refuse()
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        _: &Path,
+        _: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        refuse()
+    }
+
+    fn delete_stream(
+        &self,
+        paths: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
+        paths.map(|_| refuse()).boxed()
+    }
+
+    fn list(&self, _: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        futures::stream::once(async { refuse() }).boxed()
+    }
+
+    async fn list_with_delimiter(&self, _: Option<&Path>) -> Result<ListResult> {
+        refuse()
+    }
+
+    async fn copy_opts(&self, _: &Path, _: &Path, _: CopyOptions) -> Result<()> {
+        refuse()
+    }
+}

@@ -1,0 +1,416 @@
+//! The columns of a table: declared, or inferred from each file and merged.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::datasource::file_format::FileFormat;
+use datafusion::datasource::file_format::csv::CsvFormat;
+use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
+use datafusion::datasource::file_format::json::JsonFormat;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{DdlStatement, LogicalPlan};
+use datafusion::parquet::arrow::async_reader::MetadataFetch;
+use datafusion::parquet::arrow::parquet_to_arrow_schema;
+use datafusion::parquet::file::metadata::ParquetMetaDataReader;
+use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use tidemill_protocol::job::{Column, CsvOptions, Format, JobSpec, TableOptions};
+use tidemill_protocol::pipeline::Pipeline;
+use tidemill_protocol::record::PinnedObject;
+
+use super::files;
+use super::locate::{Location, Reference};
+use super::{EncodedSchema, Table};
+use crate::error::{Failure, refused};
+use crate::store::PinnedStore;
+
+/// How many files are looked into at once.
+const PARALLEL_FILES: usize = 16;
+
+/// How many rows of a CSV or NDJSON file decide its columns.
+const INFERRED_ROWS: usize = 10_000;
+
+/// Finds, lists, pins and describes the table that a name of the SQL stands for.
+pub(crate) async fn pin(
+    state: &SessionState,
+    store: &Arc<dyn ObjectStore>,
+    bucket: &str,
+    reference: &Reference,
+    spec: &JobSpec,
+    input: Option<&PinnedObject>,
+) -> Result<Table, Failure> {
+    let name = reference.name.table();
+    let mut options = spec.tables.get(name).cloned().unwrap_or_default();
+    let input = input.filter(|_| name == Pipeline::INPUT && options.location.is_none());
+    let (location, files) = match input {
+        Some(pinned) => (Location::Object(pinned.key.clone()), vec![input_meta(pinned)?]),
+        None => {
+            let location = match &options.location {
+                Some(location) => Location::parse(location, bucket)?,
+                None => Location::of_table(reference, bucket)?,
+            };
+            let files = files::list(store, &location).await?;
+            (location, files)
+        }
+    };
+    if files.is_empty() {
+        return Err(files::not_found(store, reference, &location).await);
+    }
+    options = options.or(declared(store, &location).await?);
+    let format = files::format(&files, &options)?;
+    let csv = csv_options(&options, files[0].location.as_ref())?;
+    let (partition_columns, table_files) = files::partitions(&files, location.folder())?;
+    let pinned: Arc<dyn ObjectStore> = Arc::new(PinnedStore::new(
+        store.clone(),
+        files.iter().map(|f| (f.location.clone(), f.e_tag.clone().unwrap_or_default())),
+    ));
+    let (schema, rows) = match &options.columns {
+        Some(columns) => (declared_schema(state, name, columns).await?, None),
+        None => infer(state, &pinned, &files, format, &csv).await?,
+    };
+    let inner: Vec<_> = schema
+        .fields()
+        .iter()
+        .filter(|f| !partition_columns.iter().any(|c| c.name == *f.name()))
+        .cloned()
+        .collect();
+    if inner.len() < schema.fields().len() && format == Format::Csv {
+        return refused(format!(
+            "{}: a column of the file is also in its key: rename one of them",
+            files[0].location
+        ));
+    }
+    let schema = EncodedSchema(Arc::new(Schema::new(inner)));
+    let name = name.to_owned();
+    Ok(Table { name, format, csv, schema, partition_columns, files: table_files, rows })
+}
+
+/// The file that a pipeline runs on, at the version of its event.
+fn input_meta(pinned: &PinnedObject) -> Result<ObjectMeta, Failure> {
+    Ok(ObjectMeta {
+        location: files::path(&pinned.key)?,
+        last_modified: chrono::DateTime::UNIX_EPOCH,
+        size: pinned.size,
+        e_tag: Some(format!("\"{}\"", pinned.etag)),
+        version: None,
+    })
+}
+
+/// `_schema.json` in the table's folder.
+async fn declared(
+    store: &Arc<dyn ObjectStore>,
+    location: &Location,
+) -> Result<TableOptions, Failure> {
+    let folder = match location {
+        Location::Object(key) => key.rsplit_once('/').map_or("", |(folder, _)| folder),
+        other => other.folder().trim_end_matches('/'),
+    };
+    let key = if folder.is_empty() { "_schema.json".into() } else { format!("{folder}/_schema.json") };
+    let object = match store.get(&files::path(&key)?).await {
+        Ok(object) => object.bytes().await?,
+        Err(object_store::Error::NotFound { .. }) => return Ok(TableOptions::default()),
+        Err(e) => return Err(e.into()),
+    };
+    serde_json::from_slice(&object)
+        .map_err(|e| Failure::Refused(format!("{key} is not a valid table description: {e}")))
+}
+
+fn csv_options(options: &TableOptions, key: &str) -> Result<CsvOptions, Failure> {
+    let mut csv = options.csv.clone().unwrap_or_default();
+    if options.csv.is_none() && key.trim_end_matches(".gz").ends_with(".tsv") {
+        csv.delimiter = '\t';
+    }
+    let chars = [("delimiter", Some(csv.delimiter)), ("quote", Some(csv.quote)), ("escape", csv.escape), ("comment", csv.comment)];
+    for (what, c) in chars {
+        if c.is_some_and(|c| !c.is_ascii()) {
+            return refused(format!("the {what} of {key} must be one ASCII character"));
+        }
+    }
+    Ok(csv)
+}
+
+/// The columns that `_schema.json` or the job declares, with their SQL types.
+async fn declared_schema(
+    state: &SessionState,
+    table: &str,
+    columns: &[Column],
+) -> Result<SchemaRef, Failure> {
+    let list: Vec<_> = columns
+        .iter()
+        .map(|c| format!("\"{}\" {}", c.name.replace('"', "\"\""), c.sql_type))
+        .collect();
+    let ddl = format!("CREATE EXTERNAL TABLE t ({}) STORED AS CSV LOCATION 'x'", list.join(", "));
+    let invalid = |e: &dyn std::fmt::Display| {
+        Failure::Refused(format!("the declared columns of table {table} are not valid: {e}"))
+    };
+    match state.create_logical_plan(&ddl).await {
+        Ok(LogicalPlan::Ddl(DdlStatement::CreateExternalTable(created))) => {
+            Ok(Arc::new(created.schema.as_arrow().clone()))
+        }
+        Ok(_) => Err(invalid(&"a type holds more than a type")),
+        Err(e) => Err(invalid(&crate::error::sentence(&e))),
+    }
+}
+
+/// Looks into every file and merges what it finds; the number of rows where the files tell.
+async fn infer(
+    state: &SessionState,
+    store: &Arc<dyn ObjectStore>,
+    files: &[ObjectMeta],
+    format: Format,
+    csv: &CsvOptions,
+) -> Result<(SchemaRef, Option<u64>), Failure> {
+    let looks: Vec<_> =
+        files.iter().map(|file| infer_file(state, store, file, format, csv)).collect();
+    let found: Vec<(Schema, Option<u64>)> = stream::iter(looks)
+        .buffered(PARALLEL_FILES)
+        .try_collect()
+        .await?;
+    let rows = found.iter().map(|(_, rows)| *rows).sum();
+    let mut merged = Merged::default();
+    for ((schema, _), file) in found.into_iter().zip(files) {
+        merged.add(schema, file.location.as_ref(), format)?;
+    }
+    Ok((Arc::new(merged.into_schema()), rows))
+}
+
+async fn infer_file(
+    state: &SessionState,
+    store: &Arc<dyn ObjectStore>,
+    file: &ObjectMeta,
+    format: Format,
+    csv: &CsvOptions,
+) -> Result<(Schema, Option<u64>), Failure> {
+    let key = &file.location;
+    let inferred = match format {
+        Format::Parquet => infer_parquet(store, file).await,
+        Format::Csv => infer_text(state, store, file, &csv_format(csv, key.as_ref())).await,
+        Format::Json => infer_text(state, store, file, &json_format(key.as_ref())).await,
+    };
+    inferred.map_err(|e| match e {
+        e if e.store_error().is_some() => e,
+        e => Failure::Refused(format!("{key} cannot be read as {}: {}", title(format), describe(&e))),
+    })
+}
+
+fn describe(failure: &Failure) -> String {
+    match failure {
+        Failure::DataFusion(e) => crate::error::sentence(e),
+        other => other.to_string(),
+    }
+}
+
+pub(crate) fn title(format: Format) -> &'static str {
+    match format {
+        Format::Parquet => "Parquet",
+        Format::Csv => "CSV",
+        Format::Json => "newline-delimited JSON",
+    }
+}
+
+fn compression(key: &str) -> FileCompressionType {
+    if files::is_gzip(key) { FileCompressionType::GZIP } else { FileCompressionType::UNCOMPRESSED }
+}
+
+fn csv_format(csv: &CsvOptions, key: &str) -> CsvFormat {
+    let null = csv.null.as_deref().map(|n| format!("^({})?$", escape_regex(n)));
+    CsvFormat::default()
+        .with_has_header(csv.header)
+        .with_delimiter(csv.delimiter as u8)
+        .with_quote(csv.quote as u8)
+        .with_escape(csv.escape.map(|c| c as u8))
+        .with_comment(csv.comment.map(|c| c as u8))
+        .with_null_regex(null)
+        .with_schema_infer_max_rec(INFERRED_ROWS)
+        .with_file_compression_type(compression(key))
+}
+
+fn escape_regex(text: &str) -> String {
+    text.chars().flat_map(|c| [Some('\\').filter(|_| c.is_ascii_punctuation()), Some(c)]).flatten().collect()
+}
+
+fn json_format(key: &str) -> JsonFormat {
+    JsonFormat::default()
+        .with_schema_infer_max_rec(INFERRED_ROWS)
+        .with_file_compression_type(compression(key))
+}
+
+async fn infer_text(
+    state: &SessionState,
+    store: &Arc<dyn ObjectStore>,
+    file: &ObjectMeta,
+    format: &dyn FileFormat,
+) -> Result<(Schema, Option<u64>), Failure> {
+    let schema = format.infer_schema(state, store, std::slice::from_ref(file)).await?;
+    Ok((schema.as_ref().clone(), None))
+}
+
+async fn infer_parquet(
+    store: &Arc<dyn ObjectStore>,
+    file: &ObjectMeta,
+) -> Result<(Schema, Option<u64>), Failure> {
+    let footer = FooterOf { store: store.clone(), path: file.location.clone() };
+    let metadata = ParquetMetaDataReader::new()
+        .with_prefetch_hint(Some(PARQUET_FOOTER))
+        .load_and_finish(footer, file.size)
+        .await?;
+    let about = metadata.file_metadata();
+    let schema = parquet_to_arrow_schema(about.schema_descr(), about.key_value_metadata())?;
+    let fields: Vec<_> = schema.fields().iter().map(|f| as_view(f)).collect();
+    Ok((Schema::new(fields), u64::try_from(about.num_rows()).ok()))
+}
+
+/// Bytes that most footers of Parquet files fit into.
+const PARQUET_FOOTER: usize = 64 * 1024;
+
+struct FooterOf {
+    store: Arc<dyn ObjectStore>,
+    path: object_store::path::Path,
+}
+
+impl MetadataFetch for FooterOf {
+    fn fetch(
+        &mut self,
+        range: std::ops::Range<u64>,
+    ) -> BoxFuture<'_, datafusion::parquet::errors::Result<bytes::Bytes>> {
+        Box::pin(async move { Ok(self.store.get_range(&self.path, range).await?) })
+    }
+}
+
+/// Strings and binaries of Parquet are read as views, without a copy.
+fn as_view(field: &Field) -> Field {
+    let data_type = match field.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+        DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+        other => other.clone(),
+    };
+    Field::new(field.name(), data_type, field.is_nullable())
+}
+
+/// The columns of the files so far, each with the file that decided it.
+#[derive(Default)]
+struct Merged {
+    fields: Vec<(Field, String)>,
+    files: usize,
+}
+
+impl Merged {
+    fn add(&mut self, schema: Schema, key: &str, format: Format) -> Result<(), Failure> {
+        if format == Format::Csv && self.files > 0 {
+            self.check_same_header(&schema, key)?;
+        }
+        self.files += 1;
+        for field in schema.fields() {
+            match self.fields.iter_mut().find(|(f, _)| f.name() == field.name()) {
+                None => self.fields.push((field.as_ref().clone(), key.to_owned())),
+                Some((known, other)) => {
+                    let Some(data_type) = common_type(known, field) else {
+                        return refused(format!(
+                            "{other} and {key} are of one table but differ in column {}: {} and {}; \
+                             declare the column in _schema.json, or move one of the files",
+                            field.name(),
+                            known.data_type(),
+                            field.data_type()
+                        ));
+                    };
+                    if known.data_type().is_null() {
+                        key.clone_into(other);
+                    }
+                    let nullable = known.is_nullable() || field.is_nullable();
+                    *known = Field::new(field.name(), data_type, nullable);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// CSV columns are read by their place, so all files must have the same.
+    fn check_same_header(&self, schema: &Schema, key: &str) -> Result<(), Failure> {
+        let ours: Vec<_> = self.fields.iter().map(|(f, _)| f.name().as_str()).collect();
+        let theirs: Vec<_> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+        if ours == theirs {
+            return Ok(());
+        }
+        let other = self.fields.first().map_or("", |(_, key)| key);
+        refused(format!(
+            "{other} and {key} are of one table but differ in their columns: {} and {}",
+            ours.join(","),
+            theirs.join(",")
+        ))
+    }
+
+    fn into_schema(self) -> Schema {
+        let several = self.files > 1;
+        let fields = self.fields.into_iter().map(|(field, _)| {
+            // a column without any value is text
+            let empty = field.data_type().is_null();
+            let data_type = if empty { DataType::Utf8 } else { field.data_type().clone() };
+            let nullable = field.is_nullable() || several;
+            Field::new(field.name(), data_type, nullable)
+        });
+        Schema::new(fields.collect::<Vec<_>>())
+    }
+}
+
+/// The type that holds the values of both columns without loss.
+fn common_type(a: &Field, b: &Field) -> Option<DataType> {
+    use DataType::{Date32, Float32, Float64, Int8, Int16, Int32, Int64, Null, Timestamp};
+    Some(match (a.data_type(), b.data_type()) {
+        (x, y) if x == y => x.clone(),
+        (Null, x) | (x, Null) => x.clone(),
+        (Int8 | Int16 | Int32 | Int64, Int64) | (Int64, Int8 | Int16 | Int32) => Int64,
+        (Int8 | Int16, Int32) | (Int32, Int8 | Int16) => Int32,
+        (Int8, Int16) | (Int16, Int8) => Int16,
+        (Float32, Float64) | (Float64, Float32) => Float64,
+        (Int64 | Int32, Float64) | (Float64, Int64 | Int32) => Float64,
+        (Date32, t @ Timestamp(..)) | (t @ Timestamp(..), Date32) => t.clone(),
+        (DataType::Struct(_) | DataType::List(_), _) => {
+            let mut merged = a.clone();
+            merged.try_merge(b).ok()?;
+            merged.data_type().clone()
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema(fields: &[(&str, DataType)]) -> Schema {
+        Schema::new(fields.iter().map(|(n, t)| Field::new(*n, t.clone(), true)).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn files_whose_columns_conflict_are_both_named() {
+        let mut merged = Merged::default();
+        merged.add(schema(&[("a", DataType::Int64)]), "t/1.csv", Format::Csv).expect("first");
+        let error = merged
+            .add(schema(&[("a", DataType::Utf8)]), "t/2.csv", Format::Csv)
+            .expect_err("a conflict")
+            .to_string();
+        assert!(error.contains("t/1.csv") && error.contains("t/2.csv") && error.contains("column a"));
+    }
+
+    #[test]
+    fn csv_columns_in_another_order_are_a_conflict_and_json_ones_are_not() {
+        let ab = schema(&[("a", DataType::Int64), ("b", DataType::Int64)]);
+        let ba = schema(&[("b", DataType::Int64), ("a", DataType::Int64)]);
+        let mut merged = Merged::default();
+        merged.add(ab.clone(), "1", Format::Csv).expect("first");
+        assert!(merged.add(ba.clone(), "2", Format::Csv).is_err());
+        let mut merged = Merged::default();
+        merged.add(ab, "1", Format::Json).expect("first");
+        merged.add(ba, "2", Format::Json).expect("second");
+    }
+
+    #[test]
+    fn a_file_without_values_takes_the_type_of_another() {
+        let mut merged = Merged::default();
+        merged.add(schema(&[("a", DataType::Null)]), "1", Format::Csv).expect("first");
+        merged.add(schema(&[("a", DataType::Int64)]), "2", Format::Csv).expect("second");
+        merged.add(schema(&[("a", DataType::Float64)]), "3", Format::Csv).expect("third");
+        assert_eq!(merged.into_schema().field(0).data_type(), &DataType::Float64);
+    }
+}

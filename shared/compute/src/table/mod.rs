@@ -1,0 +1,83 @@
+//! Tables: which files a name in the SQL stands for, and what their columns are.
+
+mod files;
+mod infer;
+mod locate;
+mod provider;
+mod schema;
+mod split;
+
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use serde::{Deserialize, Serialize};
+use tidemill_protocol::job::{CsvOptions, Format};
+
+pub(crate) use infer::{pin, title};
+pub(crate) use locate::references;
+pub(crate) use provider::{compression, file_group, probe, register, register_store, table_of_url};
+pub(crate) use schema::EncodedSchema;
+pub(crate) use split::Split;
+
+/// A table as the plan pins it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Table {
+    /// As the SQL says it.
+    pub(crate) name: String,
+    pub(crate) format: Format,
+    pub(crate) csv: CsvOptions,
+    /// The columns in the files.
+    pub(crate) schema: EncodedSchema,
+    /// The columns in the keys (`name=value/`), after those in the files.
+    pub(crate) partition_columns: Vec<PartitionColumn>,
+    pub(crate) files: Vec<TableFile>,
+    /// If all files tell.
+    pub(crate) rows: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PartitionColumn {
+    pub(crate) name: String,
+    pub(crate) kind: PartitionKind,
+}
+
+/// The type of a partition column: the narrowest that all of its values have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum PartitionKind {
+    Bigint,
+    Date,
+    Text,
+}
+
+impl PartitionKind {
+    pub(crate) fn data_type(self) -> DataType {
+        match self {
+            Self::Bigint => DataType::Int64,
+            Self::Date => DataType::Date32,
+            Self::Text => DataType::Utf8,
+        }
+    }
+}
+
+/// One version of a file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct TableFile {
+    pub(crate) key: String,
+    /// Bytes.
+    pub(crate) size: u64,
+    /// As the store gives it, with quotes.
+    pub(crate) etag: String,
+    pub(crate) gzip: bool,
+    /// One value for each partition column; `None` is null.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) values: Vec<Option<String>>,
+}
+
+impl Table {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files.iter().map(|f| f.size).sum()
+    }
+
+    pub(crate) fn file_schema(&self) -> SchemaRef {
+        self.schema.0.clone()
+    }
+}

@@ -1,0 +1,283 @@
+//! Pinned tables as DataFusion sees them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{Result, ScalarValue, Statistics, TableReference};
+use datafusion::config::CsvOptions as DataFusionCsvOptions;
+use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{
+    CsvSource, FileGroup, FileScanConfigBuilder, FileSource, JsonSource, ParquetSource,
+};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::datasource::{TableType, ViewTable, provider_as_source};
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::functions::core::expr_fn::nullif;
+use datafusion::logical_expr::{
+    Expr, LogicalPlanBuilder, TableProviderFilterPushDown, cast, ident, lit,
+};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::union::UnionExec;
+use datafusion::prelude::SessionContext;
+use object_store::ObjectStore;
+use object_store::path::Path;
+use tidemill_protocol::job::Format;
+
+use super::split::{Split, spread};
+use super::{Table, TableFile};
+use crate::error::Failure;
+use crate::store::PinnedStore;
+
+/// The name of a table's own object store: it tells a scan's table from then on.
+pub(crate) fn store_url(table: usize) -> Result<ObjectStoreUrl> {
+    ObjectStoreUrl::parse(format!("tidemill://table-{table}"))
+}
+
+/// The number of the table that [`store_url`] named.
+pub(crate) fn table_of_url(url: &ObjectStoreUrl) -> Option<usize> {
+    url.as_str().trim_end_matches('/').strip_prefix("tidemill://table-")?.parse().ok()
+}
+
+/// Registers every table under its name in the SQL, each with a store of its own files.
+pub(crate) fn register(
+    context: &SessionContext,
+    store: &Arc<dyn ObjectStore>,
+    tables: &[Table],
+    partitions: &[usize],
+) -> Result<(), Failure> {
+    for (number, (table, partitions)) in tables.iter().zip(partitions).enumerate() {
+        register_store(context, store, table, number)?;
+        let provider = PinnedTable { table: table.clone(), number, partitions: *partitions };
+        let name = TableReference::bare(table.name.as_str());
+        context.register_table(name, provider.into_provider()?)?;
+    }
+    Ok(())
+}
+
+/// Registers the store of one table's files.
+pub(crate) fn register_store(
+    context: &SessionContext,
+    store: &Arc<dyn ObjectStore>,
+    table: &Table,
+    number: usize,
+) -> Result<(), Failure> {
+    let files = table
+        .files
+        .iter()
+        .map(|f| Ok((path(&f.key)?, f.etag.clone())))
+        .collect::<Result<Vec<_>>>()?;
+    let pinned = Arc::new(PinnedStore::new(store.clone(), files));
+    context.register_object_store(store_url(number)?.as_ref(), pinned);
+    Ok(())
+}
+
+fn path(key: &str) -> Result<Path> {
+    Path::parse(key).map_err(|e| datafusion::error::DataFusionError::External(e.into()))
+}
+
+#[derive(Debug)]
+struct PinnedTable {
+    table: Table,
+    number: usize,
+    /// How many partitions its scan should have.
+    partitions: usize,
+}
+
+impl PinnedTable {
+    fn into_provider(self) -> Result<Arc<dyn TableProvider>> {
+        match self.table.csv.null.clone() {
+            Some(null) if self.table.format == Format::Csv => self.into_null_view(&null),
+            _ => Ok(Arc::new(self)),
+        }
+    }
+
+    /// The scan knows no text for null but the empty one: it reads text, and a view turns the
+    /// null text into null and the rest into the columns' types.
+    fn into_null_view(self, null: &str) -> Result<Arc<dyn TableProvider>> {
+        let typed = self.table.file_schema();
+        let mut raw = self;
+        let text = typed.fields().iter().map(|f| Field::new(f.name(), DataType::Utf8, true));
+        raw.table.schema = Schema::new(text.collect::<Vec<_>>()).into();
+        let partition_columns: Vec<_> =
+            raw.table.partition_columns.iter().map(|c| ident(c.name.as_str())).collect();
+        let columns = typed.fields().iter().map(|field| {
+            let value = nullif(ident(field.name()), lit(null));
+            cast(value, field.data_type().clone()).alias(field.name())
+        });
+        let columns: Vec<Expr> = columns.chain(partition_columns).collect();
+        let name = raw.table.name.clone();
+        let source = provider_as_source(Arc::new(raw));
+        let plan = LogicalPlanBuilder::scan(TableReference::bare(name), source, None)?
+            .project(columns)?
+            .build()?;
+        Ok(Arc::new(ViewTable::new(plan, None)))
+    }
+
+    fn table_schema(&self) -> TableSchema {
+        let columns: Vec<FieldRef> = self
+            .table
+            .partition_columns
+            .iter()
+            .map(|c| Arc::new(Field::new(&c.name, c.kind.data_type(), true)))
+            .collect();
+        TableSchema::builder(self.table.file_schema()).with_table_partition_cols(columns).build()
+    }
+
+    fn source(&self) -> Arc<dyn FileSource> {
+        let schema = self.table_schema();
+        match self.table.format {
+            Format::Parquet => Arc::new(ParquetSource::new(schema)),
+            Format::Json => Arc::new(JsonSource::new(schema)),
+            Format::Csv => {
+                let csv = &self.table.csv;
+                let options = DataFusionCsvOptions {
+                    has_header: Some(csv.header),
+                    delimiter: csv.delimiter as u8,
+                    quote: csv.quote as u8,
+                    escape: csv.escape.map(|c| c as u8),
+                    comment: csv.comment.map(|c| c as u8),
+                    newlines_in_values: Some(false),
+                    truncated_rows: Some(false),
+                    ..Default::default()
+                };
+                Arc::new(CsvSource::new(schema).with_csv_options(options))
+            }
+        }
+    }
+
+    fn statistics(&self, schema: &Schema) -> Statistics {
+        let mut statistics = Statistics::new_unknown(schema);
+        if let Some(rows) = self.table.rows {
+            statistics.num_rows = Precision::Inexact(usize::try_from(rows).unwrap_or(usize::MAX));
+        }
+        let bytes = usize::try_from(self.table.bytes()).unwrap_or(usize::MAX);
+        statistics.total_byte_size = Precision::Inexact(bytes);
+        statistics
+    }
+
+    /// The scan of all files of one compression.
+    fn scan_files(
+        &self,
+        gzip: bool,
+        projection: Option<&Vec<usize>>,
+        limit: Option<usize>,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let files: Vec<_> = (0..self.table.files.len())
+            .filter(|n| self.is_compressed(*n) == gzip)
+            .collect();
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let groups = spread(&self.table, &files, self.partitions)
+            .iter()
+            .map(|splits| file_group(&self.table, splits))
+            .collect::<Result<Vec<_>>>()?;
+        let compression = compression(gzip);
+        let config = FileScanConfigBuilder::new(store_url(self.number)?, self.source())
+            .with_file_groups(groups)
+            .with_statistics(self.statistics(self.table_schema().table_schema()))
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .with_file_compression_type(compression)
+            .build();
+        Ok(Some(DataSourceExec::from_data_source(config)))
+    }
+
+    fn is_compressed(&self, file: usize) -> bool {
+        self.table.format != Format::Parquet && self.table.files[file].gzip
+    }
+}
+
+pub(crate) fn compression(gzip: bool) -> FileCompressionType {
+    if gzip { FileCompressionType::GZIP } else { FileCompressionType::UNCOMPRESSED }
+}
+
+/// The splits of one partition as DataFusion reads them.
+pub(crate) fn file_group(table: &Table, splits: &[Split]) -> Result<FileGroup> {
+    splits.iter().map(|split| partitioned_file(table, split)).collect::<Result<Vec<_>>>().map(FileGroup::new)
+}
+
+fn partitioned_file(table: &Table, split: &Split) -> Result<PartitionedFile> {
+    let file: &TableFile = table.files.get(split.file).ok_or_else(|| {
+        datafusion::error::DataFusionError::Internal(format!("no file {} in the plan", split.file))
+    })?;
+    let meta = object_store::ObjectMeta {
+        location: path(&file.key)?,
+        last_modified: chrono::DateTime::UNIX_EPOCH,
+        size: file.size,
+        e_tag: Some(file.etag.clone()),
+        version: None,
+    };
+    let mut partitioned = PartitionedFile::new_from_meta(meta);
+    partitioned.partition_values = table
+        .partition_columns
+        .iter()
+        .zip(&file.values)
+        .map(|(column, value)| match value {
+            Some(text) => ScalarValue::try_from_string(text.clone(), &column.kind.data_type()),
+            None => ScalarValue::try_from(column.kind.data_type()),
+        })
+        .collect::<Result<_>>()?;
+    Ok(match split.range {
+        None => partitioned,
+        Some((from, to)) => partitioned.with_range(signed(from), signed(to)),
+    })
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+#[async_trait]
+impl TableProvider for PinnedTable {
+    fn schema(&self) -> SchemaRef {
+        self.table_schema().table_schema().clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        // a limit may stop a scan early only if no filter comes after it
+        let limit = limit.filter(|_| filters.is_empty());
+        let plain = self.scan_files(false, projection, limit)?;
+        let gzip = self.scan_files(true, projection, limit)?;
+        match (plain, gzip) {
+            (Some(a), Some(b)) => UnionExec::try_new(vec![a, b]),
+            (Some(scan), None) | (None, Some(scan)) => Ok(scan),
+            (None, None) => datafusion::common::plan_err!("table {} has no files", self.table.name),
+        }
+    }
+}
+
+/// Reads all columns of one file; for finding out what is wrong with it.
+pub(crate) fn probe(table: &Table, number: usize, file: usize) -> Result<Arc<dyn ExecutionPlan>> {
+    let provider = PinnedTable { table: table.clone(), number, partitions: 1 };
+    let gzip = provider.is_compressed(file);
+    let group = file_group(table, &[Split { file, range: None }])?;
+    let config = FileScanConfigBuilder::new(store_url(number)?, provider.source())
+        .with_file_groups(vec![group])
+        .with_file_compression_type(compression(gzip))
+        .build();
+    Ok(DataSourceExec::from_data_source(config))
+}
+

@@ -1,0 +1,100 @@
+//! What every step of the protocol needs.
+
+use std::sync::Arc;
+
+use crate::bucket::{self, Bucket, BucketError, Created};
+use crate::clock::Clock;
+use crate::engine::EngineError;
+use crate::ids::AttemptId;
+use crate::queue::{Queue, QueueError};
+use crate::record::Versioned;
+
+/// The seams, and who we are.
+#[derive(Clone)]
+pub struct Context {
+    pub bucket: Arc<dyn Bucket>,
+    pub queue: Arc<dyn Queue>,
+    pub clock: Arc<dyn Clock>,
+    /// Marks what this invocation creates.
+    pub attempt: AttemptId,
+    /// Where the log of this invocation is, for people.
+    pub log: String,
+    /// Which delivery of its message this is, from 1. Later deliveries repair what an earlier
+    /// one may have left half done.
+    pub delivery: u32,
+}
+
+impl Context {
+    /// Whether an earlier delivery may have crashed between two writes.
+    pub fn repairs(&self) -> bool {
+        self.delivery > 1
+    }
+
+    pub(crate) async fn create<T: serde::Serialize + Sync + Send>(
+        &self,
+        key: String,
+        record: T,
+    ) -> Result<Created, BucketError> {
+        bucket::create_json(&*self.bucket, &key, &Versioned::V1(record), &self.attempt).await
+    }
+
+    /// Creates an object whose existence is all that it says.
+    pub(crate) async fn mark(&self, key: String) -> Result<Created, BucketError> {
+        let empty = bucket::Body::Bytes(bytes::Bytes::new());
+        self.bucket.create(&key, empty, &self.attempt, &[]).await
+    }
+
+    pub(crate) async fn exists(&self, key: &str) -> Result<bool, BucketError> {
+        Ok(self.bucket.head(key).await?.is_some())
+    }
+
+    pub(crate) async fn find<T: serde::de::DeserializeOwned>(
+        &self,
+        key: &str,
+    ) -> Result<Option<T>, BucketError> {
+        find(&*self.bucket, key).await
+    }
+
+    pub(crate) async fn read<T: serde::de::DeserializeOwned>(
+        &self,
+        key: &str,
+    ) -> Result<T, BucketError> {
+        bucket::read_json(&*self.bucket, key).await.map(Versioned::into_latest)
+    }
+}
+
+/// Reads a record, or `None` if there is none.
+pub async fn find<T: serde::de::DeserializeOwned>(
+    bucket: &dyn Bucket,
+    key: &str,
+) -> Result<Option<T>, BucketError> {
+    Ok(bucket::find_json(bucket, key).await?.map(Versioned::into_latest))
+}
+
+/// Why a step did not end; its message is delivered again.
+#[derive(Debug, thiserror::Error)]
+pub enum ProtocolError {
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("the plan of {run} has no {what}: the message is not one of this version")]
+    NotInPlan { run: String, what: String },
+}
+
+/// An error with its causes, as one line for people.
+pub(crate) fn full_text(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,285 @@
+//! From an upload to tasks in the queue.
+//!
+//! The order of writes, each create-or-read-back, so that a planner that is killed between any
+//! two of them is repaired by the next delivery of its event:
+//! 1. `run.json`: from here on the run exists and must end;
+//! 2. `plan.json`: one object, so that all tasks see the same plan; the loser of a race drops its
+//!    own and loads the winner's;
+//! 3. for each stage that reads tables only: `layout`, its tasks, `sent` ([`advance::open`]).
+//!
+//! A job that cannot be run gets its `run.json` and then an outcome that says why.
+
+use futures::future::try_join_all;
+use tracing::{info, warn};
+
+use crate::bucket::{BucketError, Created};
+use crate::context::{Context, ProtocolError};
+use crate::engine::{Engine, PlanRequest};
+use crate::event::ObjectEvent;
+use crate::ids::{JobName, RunId};
+use crate::job::{self, JobFile, JobSpec, Refusal};
+use crate::key::{is_hidden, Key};
+use crate::pipeline::{self, Pipeline};
+use crate::record::{Outcome, PinnedObject, Plan, Run, Source};
+use crate::{advance, end};
+
+/// The name of the user metadata by which a submitter finds its run.
+pub const SUBMISSION: &str = "submission";
+
+/// Does what an upload asks for. Uploads that ask for nothing are no error.
+///
+/// # Errors
+/// Only what another delivery may mend; a bad job is a failed run.
+pub async fn dispatch(
+    cx: &Context,
+    engine: &dyn Engine,
+    event: &ObjectEvent,
+) -> Result<(), ProtocolError> {
+    let runs = runs_of(cx, event).await?;
+    if runs.is_empty() {
+        info!(key = %event.key, "nothing to run");
+    }
+    try_join_all(runs.into_iter().map(|run| start(cx, engine, run))).await?;
+    Ok(())
+}
+
+/// Fails the runs of an upload that no planner could start.
+pub async fn give_up(
+    cx: &Context,
+    event: &ObjectEvent,
+    reason: &str,
+) -> Result<Vec<Outcome>, ProtocolError> {
+    let runs = runs_of(cx, event).await?;
+    let fail = async |asked: Asked| {
+        let run = asked.refused().await_created(cx).await?;
+        end::fail(cx, &run.run, &run.job, reason).await
+    };
+    try_join_all(runs.into_iter().map(fail)).await
+}
+
+/// A run that an upload asks for, and what it is to do if that is known yet.
+#[derive(Debug)]
+struct Asked {
+    run: Run,
+    /// The job, the reason to refuse it, or nothing: it is still to be read from the bucket.
+    spec: Option<Result<JobSpec, Refusal>>,
+}
+
+impl Asked {
+    fn new(event: &ObjectEvent, job: JobName, pipeline: Option<&str>) -> Self {
+        let identity = [
+            event.bucket.as_str(),
+            &event.key,
+            &event.sequencer,
+            &event.etag,
+            pipeline.unwrap_or_default(),
+        ];
+        let source = Source {
+            bucket: event.bucket.clone(),
+            key: event.key.clone(),
+            etag: event.etag.clone(),
+            sequencer: event.sequencer.clone(),
+            time: event.time,
+            pipeline: pipeline.map(str::to_owned),
+        };
+        let run = RunId::of_event(&job, event.time, &identity);
+        let created = event.time;
+        let run = Run { run, job, source, created, spec: None, input: None, submission: None };
+        Self { run, spec: None }
+    }
+
+    fn refused(mut self) -> Self {
+        self.run.spec = None;
+        self
+    }
+
+    /// Creates `run.json`, or reads the one that is there.
+    async fn await_created(self, cx: &Context) -> Result<Run, BucketError> {
+        let key = Key::Run(&self.run.run).to_string();
+        match cx.create(key.clone(), &self.run).await? {
+            Created::Now => Ok(self.run),
+            Created::Before => cx.read(&key).await,
+        }
+    }
+}
+
+/// The runs that an upload asks for.
+async fn runs_of(cx: &Context, event: &ObjectEvent) -> Result<Vec<Asked>, BucketError> {
+    if is_hidden(&event.key) {
+        return Ok(vec![]);
+    }
+    if event.key.starts_with(Key::INBOX) {
+        return runs_of_pipelines(cx, event).await;
+    }
+    if let Some(name) = Pipeline::name(&event.key) {
+        return run_of_bad_pipeline(cx, event, name).await;
+    }
+    Ok(match job::job_name(&event.key) {
+        None => vec![],
+        Some(Ok(job)) => vec![Asked::new(event, job, None)],
+        Some(Err((job, refusal))) => {
+            vec![Asked { spec: Some(Err(refusal)), ..Asked::new(event, job, None) }]
+        }
+    })
+}
+
+/// One run for each pipeline that matches the upload.
+async fn runs_of_pipelines(cx: &Context, event: &ObjectEvent) -> Result<Vec<Asked>, BucketError> {
+    let mut runs = vec![];
+    for (name, pipeline) in pipeline::load_all(&*cx.bucket).await? {
+        match pipeline {
+            Ok(pipeline) if pipeline.matches(&event.key) => {
+                let mut asked = Asked::new(event, JobName::new(&name), Some(&name));
+                asked.run.input = Some(PinnedObject {
+                    key: event.key.clone(),
+                    size: event.size,
+                    etag: event.etag.clone(),
+                });
+                asked.spec = Some(Ok(pipeline.spec()));
+                runs.push(asked);
+            }
+            Ok(_) => {}
+            // its own upload has failed a run already
+            Err(refusal) => warn!(pipeline = %name, reason = %refusal, "pipeline left out"),
+        }
+    }
+    Ok(runs)
+}
+
+/// A pipeline is checked when it is uploaded: a bad one would otherwise just do nothing.
+async fn run_of_bad_pipeline(
+    cx: &Context,
+    event: &ObjectEvent,
+    name: &str,
+) -> Result<Vec<Asked>, BucketError> {
+    let parsed = match cx.bucket.get(&event.key, Some(&event.etag)).await {
+        Ok(object) => Pipeline::parse(&event.key, &object.bytes),
+        Err(e) if e.is_not_found() || e.is_changed() => return Ok(vec![]), // a later event tells
+        Err(e) => return Err(e),
+    };
+    Ok(match parsed {
+        Ok(_) => vec![],
+        Err(refusal) => {
+            let asked = Asked::new(event, JobName::new(name), Some(name));
+            vec![Asked { spec: Some(Err(refusal)), ..asked }]
+        }
+    })
+}
+
+async fn start(
+    cx: &Context,
+    engine: &dyn Engine,
+    mut asked: Asked,
+) -> Result<(), ProtocolError> {
+    let id = asked.run.run.clone();
+    if let Some(outcome) = cx.find::<Outcome>(&Key::Outcome(&id).to_string()).await? {
+        return Ok(if cx.repairs() { end::finish(cx, &outcome).await? });
+    }
+    let spec = match asked.spec.take() {
+        Some(known) => known,
+        None => read_job(cx, &mut asked.run).await?,
+    };
+    let (spec, refusal) = match spec {
+        Ok(spec) => (Some(spec), None),
+        Err(refusal) => (None, Some(refusal)),
+    };
+    asked.run.spec = spec;
+    let run = asked.await_created(cx).await?;
+    info!(run = %run.run, key = %run.source.key, "run started");
+    if let Some(refusal) = refusal {
+        end::fail(cx, &run.run, &run.job, &refusal.0).await?;
+        return Ok(());
+    }
+    let Some(plan) = plan(cx, engine, &run).await? else { return Ok(()) };
+    try_join_all(plan.leaves().map(|stage| advance::open(cx, &plan, stage))).await?;
+    Ok(())
+}
+
+/// The run's plan: the one that is there, or a new one. `None` if the run failed.
+async fn plan(
+    cx: &Context,
+    engine: &dyn Engine,
+    run: &Run,
+) -> Result<Option<Plan>, ProtocolError> {
+    let key = Key::Plan(&run.run).to_string();
+    if let Some(plan) = cx.find(&key).await? {
+        return Ok(Some(plan));
+    }
+    let Some(spec) = &run.spec else {
+        end::fail(cx, &run.run, &run.job, "the job file was refused").await?;
+        return Ok(None);
+    };
+    let input = run.input.as_ref();
+    let request = PlanRequest { run: &run.run, spec, input, now: run.created };
+    let planned = match engine.plan(&request).await {
+        Ok(plan) => plan,
+        Err(e) if e.is_retryable() => return Err(e.into()),
+        Err(e) => {
+            end::fail(cx, &run.run, &run.job, &e.to_string()).await?;
+            return Ok(None);
+        }
+    };
+    match cx.create(key.clone(), &planned).await? {
+        Created::Now => Ok(Some(planned)),
+        Created::Before => Ok(Some(cx.read(&key).await?)),
+    }
+}
+
+/// Reads the job file that the event tells of, at the event's version.
+async fn read_job(
+    cx: &Context,
+    run: &mut Run,
+) -> Result<Result<JobSpec, Refusal>, ProtocolError> {
+    let key = run.source.key.clone();
+    let changed = || Refusal(format!("{key} was overwritten or deleted before run {} read it", run.run));
+    let head = cx.bucket.head(&key).await?;
+    match &head {
+        Some(head) if head.info.size > job::MAX_JOB_BYTES => {
+            return Ok(Err(job::too_large(&key, head.info.size)));
+        }
+        Some(head) if head.info.etag == run.source.etag => {}
+        _ => return Ok(Err(changed())),
+    }
+    let object = match cx.bucket.get(&key, Some(&run.source.etag)).await {
+        Ok(object) => object,
+        Err(e) if e.is_not_found() || e.is_changed() => return Ok(Err(changed())),
+        Err(e) => return Err(e.into()),
+    };
+    run.submission = object.metadata(SUBMISSION).map(str::to_owned);
+    match job::parse(&key, &object.bytes) {
+        Ok(JobFile::Job(spec)) => Ok(Ok(spec)),
+        Ok(JobFile::Backfill { pipeline, input }) => read_backfill(cx, run, &pipeline, &input).await,
+        Err(refusal) => Ok(Err(refusal)),
+    }
+}
+
+/// A pipeline over a file that landed before the pipeline existed. The run takes the pipeline's
+/// name, so that its result lies where those of other uploads do.
+async fn read_backfill(
+    cx: &Context,
+    run: &mut Run,
+    name: &str,
+    input: &str,
+) -> Result<Result<JobSpec, Refusal>, ProtocolError> {
+    let key = format!("{}{name}.json", Key::PIPELINES);
+    let pipeline = match cx.bucket.get(&key, None).await {
+        Ok(object) => Pipeline::parse(&key, &object.bytes),
+        Err(e) if e.is_not_found() => Err(Refusal(format!("there is no pipeline {key}"))),
+        Err(e) => return Err(e.into()),
+    };
+    let pipeline = match pipeline {
+        Ok(pipeline) => pipeline,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    if !pipeline.matches(input) {
+        let why = format!("{input} is not what pipeline {name} runs on ({}…)", pipeline.prefix);
+        return Ok(Err(Refusal(why)));
+    }
+    let Some(head) = cx.bucket.head(input).await? else {
+        return Ok(Err(Refusal(format!("there is no object {input}"))));
+    };
+    run.job = JobName::new(name);
+    run.source.pipeline = Some(name.to_owned());
+    run.input = Some(PinnedObject { key: input.into(), size: head.info.size, etag: head.info.etag });
+    Ok(Ok(pipeline.spec()))
+}

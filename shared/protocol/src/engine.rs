@@ -1,0 +1,72 @@
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use crate::bucket::Body;
+use crate::ids::{RunId, TaskId};
+use crate::job::JobSpec;
+use crate::record::{Layout, PinnedObject, Plan};
+
+/// The seam to the computation: the protocol moves tasks, the engine knows what they do.
+#[async_trait]
+pub trait Engine: Send + Sync {
+    /// Pins the inputs of a job and cuts it into stages.
+    async fn plan(&self, request: &PlanRequest<'_>) -> Result<Plan, EngineError>;
+
+    /// Executes one task and returns the bytes of its one output object: an exchange object with
+    /// its footer, or a part of the result.
+    async fn execute(&self, request: &TaskRequest<'_>) -> Result<TaskOutput, EngineError>;
+}
+
+/// What is to be planned.
+#[derive(Debug, Clone, Copy)]
+pub struct PlanRequest<'a> {
+    pub run: &'a RunId,
+    pub spec: &'a JobSpec,
+    /// The table `input` of a pipeline.
+    pub input: Option<&'a PinnedObject>,
+    /// `now()` in the SQL.
+    pub now: DateTime<Utc>,
+}
+
+/// What is to be executed.
+#[derive(Debug, Clone, Copy)]
+pub struct TaskRequest<'a> {
+    pub plan: &'a Plan,
+    pub layout: &'a Layout,
+    pub task: TaskId,
+}
+
+/// What a task made.
+#[derive(Debug)]
+pub struct TaskOutput {
+    pub body: Body,
+    pub rows: u64,
+    pub bytes: u64,
+}
+
+/// Why the engine has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// It will fail again; the sentence says what, on which object and what to do.
+    #[error("{0}")]
+    Refused(String),
+    /// An input is no longer the version that the plan pinned.
+    #[error("{key} changed while run {run} was reading it: drop the job again")]
+    InputChanged { run: RunId, key: String },
+    /// An input, or an exchange, is gone.
+    #[error("{key} was deleted while run {run} was reading it")]
+    InputMissing { run: RunId, key: String },
+    /// It may work next time: the store or the machine failed.
+    #[error("{what}")]
+    Transient {
+        what: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl EngineError {
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Transient { .. })
+    }
+}

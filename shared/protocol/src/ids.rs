@@ -1,0 +1,160 @@
+//! Every id is a type of its own, so that a stage is never taken for a task.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The longest job name, in bytes: it is part of keys, which S3 limits to 1,024 bytes.
+pub const MAX_JOB_NAME: usize = 200;
+
+/// The name of a job: its key under `jobs/` without the suffix, or the pipeline's name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobName(String);
+
+impl JobName {
+    /// The longest usable name: characters that would be awkward in a key become `-`.
+    pub fn new(name: &str) -> Self {
+        let mut clean = String::with_capacity(name.len());
+        for c in name.chars() {
+            let ok = c.is_ascii_alphanumeric() || "-_./".contains(c);
+            clean.push(if ok { c } else { '-' });
+        }
+        clean.truncate(MAX_JOB_NAME);
+        let clean = clean.trim_matches('/').replace("//", "/");
+        // a hidden or relative segment would make the results invisible to readers
+        let clean: Vec<_> = clean.split('/').map(|s| s.trim_start_matches(['.', '_'])).collect();
+        let clean = clean.join("/");
+        Self(if clean.is_empty() { "job".into() } else { clean })
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name as one segment of a key.
+    fn slug(&self) -> String {
+        self.0.replace(['/', '.'], "-")
+    }
+}
+
+/// One execution of a job, e.g. `top-20260102T030405678Z-1f0a9c33`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(String);
+
+impl RunId {
+    /// The id of the run that an event starts. It depends on the event alone, so an event that is
+    /// delivered twice is one run, and a file that is uploaded twice (another sequencer) is two.
+    pub fn of_event(job: &JobName, time: DateTime<Utc>, identity: &[&str]) -> Self {
+        let mut hash = Sha256::new();
+        for part in identity {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        let hash = hash.finalize();
+        let hex: String = hash.iter().take(6).map(|b| format!("{b:02x}")).collect();
+        Self(format!("{}-{}-{hex}", job.slug(), time.format("%Y%m%dT%H%M%S%3fZ")))
+    }
+
+    /// Parses an id that comes from outside.
+    ///
+    /// # Errors
+    /// The text that is not a run id: empty, longer than 300 bytes, or with a character that a
+    /// run id never has (so that no path can be smuggled in).
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let ok = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if text.is_empty() || text.len() > 300 || !text.chars().all(ok) {
+            return Err(format!("'{text}' is not a run id"));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// What the ids of all runs of a job start with.
+    pub fn prefix(job: &JobName) -> String {
+        format!("{}-", job.slug())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A stage's number in its plan, from 0; inputs have smaller numbers than their readers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StageId(pub u16);
+
+/// A task's number in its stage, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TaskId(pub u32);
+
+impl TaskId {
+    /// Tasks of one group are listed together when the stage advances.
+    pub const GROUP: u32 = 64;
+
+    pub fn group(self) -> u32 {
+        self.0 / Self::GROUP
+    }
+}
+
+/// One execution of a task; unique over all processes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AttemptId(pub String);
+
+macro_rules! display {
+    ($($t:ty),*) => {$(impl fmt::Display for $t {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.fmt(f)
+        }
+    })*};
+}
+display!(JobName, RunId, StageId, TaskId, AttemptId);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time() -> DateTime<Utc> {
+        "2026-01-02T03:04:05.678Z".parse().expect("a time")
+    }
+
+    #[test]
+    fn the_same_event_is_the_same_run_and_another_sequencer_is_another() {
+        let job = JobName::new("top");
+        let a = RunId::of_event(&job, time(), &["b", "jobs/top.sql", "1", "e"]);
+        let b = RunId::of_event(&job, time(), &["b", "jobs/top.sql", "1", "e"]);
+        let c = RunId::of_event(&job, time(), &["b", "jobs/top.sql", "2", "e"]);
+        assert_eq!(a, b);
+        assert_ne!(a, c);
+        assert!(a.as_str().starts_with("top-20260102T030405678Z-"));
+    }
+
+    #[test]
+    fn parts_of_the_identity_do_not_run_into_each_other() {
+        let job = JobName::new("top");
+        let a = RunId::of_event(&job, time(), &["ab", "c"]);
+        let b = RunId::of_event(&job, time(), &["a", "bc"]);
+        assert_ne!(a, b);
+    }
+
+    #[test]
+    fn a_job_name_is_always_usable_in_a_key() {
+        for (name, clean) in
+            [("a b", "a-b"), ("_x/.y", "x/y"), ("../../etc", "/etc"), ("", "job"), ("é", "-")]
+        {
+            assert_eq!(JobName::new(name).as_str(), clean.trim_start_matches('/'));
+        }
+    }
+
+    #[test]
+    fn a_path_is_not_a_run_id() {
+        assert!(RunId::parse("../x").is_err());
+        assert!(RunId::parse("").is_err());
+        assert!(RunId::parse("top-20260102T030405678Z-00ff").is_ok());
+    }
+}

@@ -1,0 +1,250 @@
+//! What users write: job files, table options, and the sentences that refuse them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::JobName;
+use crate::key::Key;
+
+/// The largest job or pipeline file, in bytes.
+pub const MAX_JOB_BYTES: u64 = 1024 * 1024;
+
+/// One sentence that refuses a job: what is wrong, where, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refusal(pub String);
+
+/// A job: one SQL statement and its options.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobSpec {
+    pub sql: String,
+    /// How to read tables where inference is not enough.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<String, TableOptions>,
+    #[serde(default)]
+    pub options: JobOptions,
+    /// The table folder that the result is appended to, e.g. `tables/orders/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub into: Option<String>,
+}
+
+/// Options of a job.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobOptions {
+    /// Spread the job over this many partitions (1 to 1,024), whatever its size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partitions: Option<u32>,
+    /// Keep the working keys after success.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep_work: bool,
+}
+
+/// How to read a table: `_schema.json` in its folder, or `tables.<name>` in a job.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableOptions {
+    /// The folder or pattern that the table is, if not `tables/<name>/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
+    /// All columns of the files, in their order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<Column>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csv: Option<CsvOptions>,
+}
+
+impl TableOptions {
+    /// These options, and those of `other` where these say nothing.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            location: self.location.or(other.location),
+            format: self.format.or(other.format),
+            columns: self.columns.or(other.columns),
+            csv: self.csv.or(other.csv),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    Parquet,
+    Csv,
+    Json,
+}
+
+/// A declared column. The type is an SQL type, e.g. `bigint` or `decimal(12, 2)`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Column {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub sql_type: String,
+}
+
+/// The dialect of CSV files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CsvOptions {
+    /// Whether the first line names the columns.
+    pub header: bool,
+    pub delimiter: char,
+    pub quote: char,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub escape: Option<char>,
+    /// Lines that start with it are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<char>,
+    /// The text that means null, besides an empty field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub null: Option<String>,
+}
+
+impl Default for CsvOptions {
+    fn default() -> Self {
+        Self { header: true, delimiter: ',', quote: '"', escape: None, comment: None, null: None }
+    }
+}
+
+/// What a file under `jobs/` asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum JobFile {
+    Job(JobSpec),
+    /// Run a pipeline over a file that is already there.
+    Backfill { pipeline: String, input: String },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Backfill {
+    pipeline: String,
+    input: String,
+}
+
+/// The name of the job that a key under `jobs/` holds, or `None` if the key starts nothing.
+///
+/// # Errors
+/// The key is neither `.sql` nor `.json`.
+pub fn job_name(key: &str) -> Option<Result<JobName, (JobName, Refusal)>> {
+    let rest = key.strip_prefix(Key::JOBS)?;
+    if crate::is_hidden(key) {
+        return None;
+    }
+    let stem = rest.strip_suffix(".sql").or_else(|| rest.strip_suffix(".json"));
+    Some(stem.map(JobName::new).ok_or_else(|| {
+        let why = format!("{key} is no job: a job file ends in .sql or .json");
+        (JobName::new(rest), Refusal(why))
+    }))
+}
+
+/// Parses a job file.
+///
+/// # Errors
+/// A sentence that names the file and the place in it.
+pub fn parse(key: &str, bytes: &[u8]) -> Result<JobFile, Refusal> {
+    let text = text(key, bytes)?;
+    if key.ends_with(".sql") {
+        let sql = text.to_owned();
+        let none = BTreeMap::new();
+        let options = JobOptions::default();
+        return Ok(JobFile::Job(JobSpec { sql, tables: none, options, into: None }));
+    }
+    let invalid = |e: serde_json::Error| Refusal(format!("{key} is not a valid job: {e}"));
+    let value: serde_json::Value = serde_json::from_str(text).map_err(invalid)?;
+    if value.get("pipeline").is_some() {
+        let Backfill { pipeline, input } = serde_json::from_str(text).map_err(invalid)?;
+        return Ok(JobFile::Backfill { pipeline, input });
+    }
+    let spec: JobSpec = serde_json::from_str(text).map_err(invalid)?;
+    spec.check(key)?;
+    Ok(JobFile::Job(spec))
+}
+
+pub(crate) fn text<'a>(key: &str, bytes: &'a [u8]) -> Result<&'a str, Refusal> {
+    if bytes.len() as u64 > MAX_JOB_BYTES {
+        return Err(too_large(key, bytes.len() as u64));
+    }
+    std::str::from_utf8(bytes)
+        .map(|t| t.trim_start_matches('\u{feff}'))
+        .map_err(|e| Refusal(format!("{key} is not UTF-8 text: byte {} is invalid", e.valid_up_to())))
+}
+
+pub(crate) fn too_large(key: &str, size: u64) -> Refusal {
+    Refusal(format!("{key} has {size} bytes: a job file may have at most {MAX_JOB_BYTES}"))
+}
+
+impl JobSpec {
+    pub(crate) fn check(&self, key: &str) -> Result<(), Refusal> {
+        if let Some(n) = self.options.partitions
+            && !(1..=1024).contains(&n)
+        {
+            return Err(Refusal(format!("{key}: partitions is {n}: it must be from 1 to 1024")));
+        }
+        if let Some(into) = &self.into {
+            check_into(key, into)?;
+        }
+        Ok(())
+    }
+}
+
+/// A result may be appended to a table folder and nowhere else.
+fn check_into(key: &str, into: &str) -> Result<(), Refusal> {
+    let table = into.strip_prefix(Key::TABLES).and_then(|t| t.strip_suffix('/'));
+    let good = table.is_some_and(|t| {
+        !t.is_empty() && t.split('/').all(|s| !s.is_empty() && !s.starts_with(['.', '_']))
+    });
+    if good {
+        return Ok(());
+    }
+    let why = format!("{key}: into is '{into}': it must be a table folder such as tables/orders/");
+    Err(Refusal(why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(key: &str, text: &str) -> String {
+        parse(key, text.as_bytes()).expect_err("a refusal").0
+    }
+
+    #[test]
+    fn an_unknown_option_is_an_error_that_names_it() {
+        let why = refusal("jobs/a.json", r#"{"sql": "select 1", "options": {"speed": 9}}"#);
+        assert!(why.contains("jobs/a.json") && why.contains("speed"), "{why}");
+    }
+
+    #[test]
+    fn a_job_that_writes_outside_tables_is_refused() {
+        for into in ["inbox/x/", "tables/", "tables/a", "tables/../x/", "results/a/", "tables//"] {
+            let why = refusal("jobs/a.json", &format!(r#"{{"sql": "s", "into": "{into}"}}"#));
+            assert!(why.contains(into), "{why}");
+        }
+    }
+
+    #[test]
+    fn broken_files_are_refused_with_their_place() {
+        assert!(refusal("jobs/a.json", "{").contains("line 1"));
+        assert!(refusal("jobs/a.json", "{}").contains("sql"));
+        assert!(parse("jobs/a.sql", &[0xff]).is_err());
+        assert!(refusal("jobs/a.json", r#"{"sql":"s","options":{"partitions":0}}"#).contains("0"));
+        let large = vec![b' '; 1024 * 1024 + 1];
+        assert!(parse("jobs/a.sql", &large).expect_err("too large").0.contains("1048577"));
+    }
+
+    #[test]
+    fn names_come_from_keys_and_hidden_keys_have_none() {
+        let name = |key| job_name(key).map(|r| r.map(|n| n.as_str().to_owned()).ok());
+        assert_eq!(name("jobs/top.sql"), Some(Some("top".into())));
+        assert_eq!(name("jobs/a/b.json"), Some(Some("a/b".into())));
+        assert_eq!(name("jobs/a.txt"), Some(None));
+        assert_eq!(name("jobs/_a.sql"), None);
+        assert_eq!(name("jobs/"), None);
+    }
+}

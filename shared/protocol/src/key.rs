@@ -1,0 +1,137 @@
+use crate::ids::{AttemptId, JobName, RunId, StageId, TaskId};
+
+/// Every key that Tidemill itself writes or looks for: the whole layout of the bucket on one page.
+///
+/// All of them are created once (`If-None-Match: *`) and never changed. What users own is in
+/// [`Key::JOBS`], [`Key::INBOX`], [`Key::PIPELINES`] and [`Key::TABLES`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Key<'a> {
+    /// `runs/<run>/run.json`: what was asked for. By the planner.
+    Run(&'a RunId),
+    /// `runs/<run>/plan.json`: the stages and the pinned inputs. By the planner.
+    Plan(&'a RunId),
+    /// `runs/<run>/outcome.json`: how the run ended, with its manifest. By whoever ends it first.
+    Outcome(&'a RunId),
+    /// `runs/<run>/closed`: all that follows the outcome is done. By whoever finishes it.
+    Closed(&'a RunId),
+    /// `work/<run>/layout/<stage>`: the stage's tasks and where they read. By the planner for
+    /// stages that read tables only, else by the committer that completes the stage's inputs.
+    Layout(&'a RunId, StageId),
+    /// `work/<run>/sent/<stage>`: the stage's tasks are in the queue. By the layout's creator.
+    Sent(&'a RunId, StageId),
+    /// `work/<run>/out/<stage>/<group>/<task>`: the task's output; its existence is the commit.
+    Out(&'a RunId, StageId, TaskId),
+    /// `work/<run>/done/<stage>/<group>`: all tasks of the group are committed.
+    DoneGroup(&'a RunId, StageId, u32),
+    /// `work/<run>/done/<stage>/all`: all tasks of the stage are committed.
+    Done(&'a RunId, StageId),
+    /// `work/<run>/attempts/<stage>/<task>/<attempt>`: an attempt has started.
+    Attempt(&'a RunId, StageId, TaskId, &'a AttemptId),
+    /// `work/<run>/files/<stage>/<task>/<attempt>/<name>`: a file of an attempt that is published
+    /// only after the outcome.
+    File(&'a RunId, StageId, TaskId, &'a AttemptId, &'a str),
+    /// `results/<job>/<run>/part-<task>.parquet`: a part of the result.
+    Part(&'a JobName, &'a RunId, TaskId),
+    /// `results/<job>/<run>/_SUCCESS`: a copy of the outcome.
+    Success(&'a JobName, &'a RunId),
+    /// `results/<job>/<run>/_FAILED`: a copy of the outcome.
+    Failed(&'a JobName, &'a RunId),
+}
+
+impl Key<'_> {
+    /// Job files; dropping one here starts a run.
+    pub const JOBS: &'static str = "jobs/";
+    /// Files that pipelines run on.
+    pub const INBOX: &'static str = "inbox/";
+    /// Standing jobs.
+    pub const PIPELINES: &'static str = "pipelines/";
+    /// A folder is a table.
+    pub const TABLES: &'static str = "tables/";
+    pub const RUNS: &'static str = "runs/";
+    pub const WORK: &'static str = "work/";
+    pub const RESULTS: &'static str = "results/";
+
+    /// `runs/<run>/`: what is kept of a run.
+    pub fn run_folder(run: &RunId) -> String {
+        format!("runs/{run}/")
+    }
+
+    /// `work/<run>/`: everything that may go once the run is over.
+    pub fn work_folder(run: &RunId) -> String {
+        format!("work/{run}/")
+    }
+
+    /// `work/<run>/out/<stage>/<group>/`: the commits of a group, one LIST.
+    pub fn out_folder(run: &RunId, stage: StageId, group: u32) -> String {
+        format!("work/{run}/out/{stage}/{group:04}/")
+    }
+
+    /// `work/<run>/out/<stage>/`: all commits of a stage.
+    pub fn stage_out_folder(run: &RunId, stage: StageId) -> String {
+        format!("work/{run}/out/{stage}/")
+    }
+
+    /// `work/<run>/done/<stage>/`: the markers of a stage.
+    pub fn done_folder(run: &RunId, stage: StageId) -> String {
+        format!("work/{run}/done/{stage}/")
+    }
+
+    /// `results/<job>/<run>/`.
+    pub fn result_folder(job: &JobName, run: &RunId) -> String {
+        format!("results/{job}/{run}/")
+    }
+}
+
+impl std::fmt::Display for Key<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Key::Run(run) => write!(f, "runs/{run}/run.json"),
+            Key::Plan(run) => write!(f, "runs/{run}/plan.json"),
+            Key::Outcome(run) => write!(f, "runs/{run}/outcome.json"),
+            Key::Closed(run) => write!(f, "runs/{run}/closed"),
+            Key::Layout(run, s) => write!(f, "work/{run}/layout/{s}"),
+            Key::Sent(run, s) => write!(f, "work/{run}/sent/{s}"),
+            Key::Out(run, s, t) => {
+                write!(f, "work/{run}/out/{s}/{:04}/{:06}", t.group(), t.0)
+            }
+            Key::DoneGroup(run, s, g) => write!(f, "work/{run}/done/{s}/{g:04}"),
+            Key::Done(run, s) => write!(f, "work/{run}/done/{s}/all"),
+            Key::Attempt(run, s, t, a) => {
+                write!(f, "work/{run}/attempts/{s}/{:06}/{a}", t.0)
+            }
+            Key::File(run, s, t, a, n) => write!(f, "work/{run}/files/{s}/{:06}/{a}/{n}", t.0),
+            Key::Part(job, run, t) => write!(f, "results/{job}/{run}/part-{:05}.parquet", t.0),
+            Key::Success(job, run) => write!(f, "results/{job}/{run}/_SUCCESS"),
+            Key::Failed(job, run) => write!(f, "results/{job}/{run}/_FAILED"),
+        }
+    }
+}
+
+/// Whether a key is no data: it ends in `/`, or a segment starts with `_` or `.`.
+/// Such keys are no part of a table and start nothing.
+pub fn is_hidden(key: &str) -> bool {
+    key.ends_with('/') || key.split('/').any(|s| s.starts_with('_') || s.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hidden_keys_are_folders_and_dot_or_underscore_segments() {
+        for key in ["inbox/", "inbox/_tmp/a.csv", "inbox/.a.csv", "a/b/_SUCCESS", "a/."] {
+            assert!(is_hidden(key), "{key}");
+        }
+        for key in ["inbox/a_b.csv", "inbox/a.csv", "inbox/a/b.c"] {
+            assert!(!is_hidden(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_commit_lies_in_the_folder_that_its_group_lists() {
+        let run = RunId::parse("r").expect("a run id");
+        let key = Key::Out(&run, StageId(2), TaskId(130)).to_string();
+        assert!(key.starts_with(&Key::out_folder(&run, StageId(2), 2)));
+        assert!(key.starts_with(&Key::stage_out_folder(&run, StageId(2))));
+    }
+}

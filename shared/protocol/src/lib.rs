@@ -1,0 +1,34 @@
+//! The bucket protocol: what is written where, in which order, and why.
+//!
+//! The bucket is the only state of a run. This crate defines every key ([`Key`]), every stored
+//! record ([`record`]), and the only sequences of writes that change a run:
+//! [`dispatch`] (event to tasks), [`work`] (one attempt of a task), [`advance`] (stage to stage)
+//! and [`end`] (outcome and what follows it). Storage, queue, time and computation are behind the
+//! seams [`Bucket`], [`Queue`], [`Clock`] and [`Engine`], so the same code runs on S3, on the
+//! local emulator and in a simulation.
+
+pub mod advance;
+pub mod bucket;
+mod clock;
+pub mod context;
+pub mod dispatch;
+pub mod end;
+mod engine;
+mod event;
+pub mod ids;
+pub mod job;
+mod key;
+pub mod pipeline;
+pub mod queue;
+pub mod record;
+pub mod status;
+pub mod work;
+
+pub use bucket::{Bucket, BucketError};
+pub use clock::{Clock, SystemClock};
+pub use context::{Context, ProtocolError};
+pub use engine::{Engine, EngineError, PlanRequest, TaskOutput, TaskRequest};
+pub use event::ObjectEvent;
+pub use ids::{AttemptId, JobName, RunId, StageId, TaskId};
+pub use key::{is_hidden, Key};
+pub use queue::{Queue, QueueError};

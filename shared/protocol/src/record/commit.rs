@@ -1,0 +1,36 @@
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::AttemptId;
+
+/// The commit object of a task of the last stage: the files it made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    pub attempt: AttemptId,
+    pub files: Vec<ResultFile>,
+}
+
+/// A file of the result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultFile {
+    pub key: String,
+    pub rows: u64,
+    pub bytes: u64,
+}
+
+/// An attempt's start record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptStart {
+    pub started: DateTime<Utc>,
+    /// Which delivery of the message it is, from 1.
+    pub delivery: u32,
+    /// Where its log is.
+    pub log: String,
+}
+
+/// What an attempt that may be repeated failed of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptError {
+    pub failed: DateTime<Utc>,
+    pub error: String,
+}

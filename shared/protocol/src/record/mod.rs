@@ -1,0 +1,34 @@
+//! The stored records, one file each. All are JSON and carry their version.
+
+mod commit;
+mod footer;
+mod layout;
+mod message;
+mod outcome;
+mod plan;
+mod run;
+
+pub use commit::{AttemptError, AttemptStart, Commit, ResultFile};
+pub use footer::{Footer, FooterError};
+pub use layout::{InputIndex, Layout, ObjectIndex, PartitionRange};
+pub use message::TaskMessage;
+pub use outcome::{Outcome, StageSummary, Status};
+pub use plan::{Input, Output, Plan, Read, Stage};
+pub use run::{PinnedObject, Run, Source};
+
+use serde::{Deserialize, Serialize};
+
+/// A record as it is stored: with the version of its form.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "version")]
+pub enum Versioned<T> {
+    #[serde(rename = "1")]
+    V1(T),
+}
+
+impl<T> Versioned<T> {
+    pub fn into_latest(self) -> T {
+        let Self::V1(record) = self;
+        record
+    }
+}

@@ -1,0 +1,42 @@
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{JobName, RunId, StageId};
+use crate::record::ResultFile;
+
+/// `outcome.json`, and its copies `_SUCCESS` and `_FAILED`: how a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    pub run: RunId,
+    pub job: JobName,
+    pub status: Status,
+    /// One sentence: what failed, on which object, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    pub files: Vec<ResultFile>,
+    pub rows: u64,
+    pub bytes: u64,
+    /// From the upload to the outcome.
+    pub seconds: f64,
+    pub tasks: u32,
+    pub stages: Vec<StageSummary>,
+    pub ended: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Succeeded,
+    Failed,
+    Cancelled,
+}
+
+/// What a stage came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageSummary {
+    pub stage: StageId,
+    pub operators: String,
+    pub tasks: u32,
+    /// Bytes its tasks wrote.
+    pub bytes: u64,
+}

@@ -1,0 +1,86 @@
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{RunId, StageId};
+
+/// `plan.json`: the stages of a run. Immutable.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Plan {
+    pub run: RunId,
+    /// The engine and its version; a worker of another version refuses the plan.
+    pub engine: String,
+    /// Inputs come before their readers; the last stage makes the result.
+    pub stages: Vec<Stage>,
+    /// The exchanged bytes that make one task worth sending; 0 gives every partition its own.
+    pub task_bytes: u64,
+    /// Why the plan is one task, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub single: Option<String>,
+    /// Where the files of the result go after the outcome, if not to `results/`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub into: Option<String>,
+    /// What only the engine reads: tables with their pinned files, fragments.
+    pub engine_plan: serde_json::Value,
+}
+
+/// The part of a plan between exchanges.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    pub id: StageId,
+    /// The exchanges it reads.
+    pub inputs: Vec<Input>,
+    /// How many partitions its fragment has.
+    pub partitions: u32,
+    /// Its operators need all partitions in one task.
+    pub whole: bool,
+    /// It reads tables, whose splits its partitions are.
+    pub scans: bool,
+    pub output: Output,
+    /// The stage's operators, for people.
+    pub operators: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    pub stage: StageId,
+    pub read: Read,
+}
+
+/// What a task reads of an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Read {
+    /// Partition `p` reads slot `p` of every object.
+    Slot,
+    /// Every task reads everything: a gather or a broadcast.
+    All,
+}
+
+/// What a stage's tasks write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Output {
+    /// Objects of `slots` slots for the next stage.
+    Exchange { slots: u32 },
+    /// A part of the result each.
+    Result,
+}
+
+impl Plan {
+    pub fn stage(&self, id: StageId) -> Option<&Stage> {
+        self.stages.get(usize::from(id.0))
+    }
+
+    /// Stages that read no exchange: the planner sends them.
+    pub fn leaves(&self) -> impl Iterator<Item = &Stage> {
+        self.stages.iter().filter(|s| s.inputs.is_empty())
+    }
+
+    /// Stages that read an exchange of `id`.
+    pub fn readers(&self, id: StageId) -> impl Iterator<Item = &Stage> {
+        self.stages.iter().filter(move |s| s.inputs.iter().any(|i| i.stage == id))
+    }
+
+    pub fn is_last(&self, id: StageId) -> bool {
+        usize::from(id.0) + 1 == self.stages.len()
+    }
+}

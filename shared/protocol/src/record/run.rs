@@ -1,0 +1,46 @@
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{JobName, RunId};
+use crate::job::JobSpec;
+
+/// `run.json`: what was asked for, by which event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    pub run: RunId,
+    pub job: JobName,
+    pub source: Source,
+    /// `now()` of the run's SQL, and the start of its clock.
+    pub created: DateTime<Utc>,
+    /// The job, or nothing if the job file was refused.
+    pub spec: Option<JobSpec>,
+    /// The object that the table `input` of a pipeline is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<PinnedObject>,
+    /// What the submitter wrote into the job file's metadata to find its run again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub submission: Option<String>,
+}
+
+/// The upload that started a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    pub bucket: String,
+    pub key: String,
+    pub etag: String,
+    pub sequencer: String,
+    pub time: DateTime<Utc>,
+    /// The pipeline, if the upload was to its prefix.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<String>,
+}
+
+/// One version of an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PinnedObject {
+    pub key: String,
+    /// Bytes.
+    pub size: u64,
+    /// Without quotes.
+    pub etag: String,
+}

@@ -1,0 +1,64 @@
+//! What a run is doing, derived from which objects exist.
+
+use serde::Serialize;
+
+use crate::bucket::{Bucket, BucketError};
+use crate::context::find;
+use crate::ids::RunId;
+use crate::key::Key;
+use crate::record::{Layout, Outcome, Plan, Run};
+
+/// A run, as `GET /runs/{id}` shows it.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunStatus {
+    pub run: Run,
+    /// `planning`, `running`, `succeeded`, `failed` or `cancelled`.
+    pub state: &'static str,
+    pub stages: Vec<StageStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+}
+
+/// How far a stage is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StageStatus {
+    pub operators: String,
+    /// Unknown until the stage's inputs are done.
+    pub tasks: Option<usize>,
+    pub committed: usize,
+}
+
+/// Looks a run up; `None` if there is none.
+pub async fn status(bucket: &dyn Bucket, id: &RunId) -> Result<Option<RunStatus>, BucketError> {
+    let Some(run) = find::<Run>(bucket, &Key::Run(id).to_string()).await? else {
+        return Ok(None);
+    };
+    if let Some(outcome) = find::<Outcome>(bucket, &Key::Outcome(id).to_string()).await? {
+        let stages = outcome.stages.iter().map(|s| StageStatus {
+            operators: s.operators.clone(),
+            tasks: Some(s.tasks as usize),
+            committed: s.tasks as usize,
+        });
+        let state = match outcome.status {
+            crate::record::Status::Succeeded => "succeeded",
+            crate::record::Status::Failed => "failed",
+            crate::record::Status::Cancelled => "cancelled",
+        };
+        let stages = stages.collect();
+        return Ok(Some(RunStatus { run, state, stages, outcome: Some(outcome) }));
+    }
+    let Some(plan) = find::<Plan>(bucket, &Key::Plan(id).to_string()).await? else {
+        return Ok(Some(RunStatus { run, state: "planning", stages: vec![], outcome: None }));
+    };
+    let mut stages = vec![];
+    for stage in &plan.stages {
+        let layout = find::<Layout>(bucket, &Key::Layout(id, stage.id).to_string()).await?;
+        let committed = match &layout {
+            Some(_) => bucket.list(&Key::stage_out_folder(id, stage.id)).await?.len(),
+            None => 0,
+        };
+        let tasks = layout.map(|l| l.tasks.len());
+        stages.push(StageStatus { operators: stage.operators.clone(), tasks, committed });
+    }
+    Ok(Some(RunStatus { run, state: "running", stages, outcome: None }))
+}
