@@ -1,1 +1,10 @@
-fn main(){}
+//! Tests across crates: the protocol on in-memory seams, the engine against single-process
+//! DataFusion, and the whole chain with real processes.
+
+mod contract;
+mod end_to_end;
+mod engine;
+mod inputs;
+mod pipelines;
+mod protocol;
+mod support;

@@ -31,8 +31,12 @@ impl Demo {
         println!("1. S3, SQS and the functions are up at {}", endpoint.unwrap_or_default());
         println!("   the bucket is the folder {}", self.dir.join(BUCKET).display());
 
-        let (files, bytes) = data::upload(&client.bucket, &example, &example.join("tables")).await?;
-        println!("2. all flights that left New York City in 2013: {files} files, {:.1} MB, are in tables/", bytes as f64 / 1e6);
+        let (files, bytes) =
+            data::upload(&client.bucket, &example, &example.join("tables")).await?;
+        println!(
+            "2. all flights that left New York City in 2013: {files} files, {:.1} MB, are in tables/",
+            bytes as f64 / 1e6
+        );
 
         let path = example.join("jobs").join(format!("{JOB}.json"));
         let text = std::fs::read_to_string(&path)
@@ -48,7 +52,10 @@ impl Demo {
 
         println!("4. what each stage came to:");
         for stage in &outcome.stages {
-            println!("   stage {}: {} tasks wrote {} bytes  ({})", stage.stage, stage.tasks, stage.bytes, stage.operators);
+            println!(
+                "   stage {}: {} tasks wrote {} bytes  ({})",
+                stage.stage, stage.tasks, stage.bytes, stage.operators
+            );
         }
         println!("5. the answer:");
         let printer = Printer { format: Format::Table, output: None };
@@ -57,8 +64,14 @@ impl Demo {
         println!("6. where everything lies:");
         println!("   the job       {}", folder.join(format!("jobs/{JOB}.json")).display());
         println!("   what was run  {}", folder.join(Key::run_folder(&outcome.run)).display());
-        println!("   the result    {}", folder.join(Key::result_folder(&outcome.job, &outcome.run)).display());
-        println!("next: tidemill local --dir {}, then tidemill run -e \"SELECT count(*) FROM flights\"", self.dir.display());
+        println!(
+            "   the result    {}",
+            folder.join(Key::result_folder(&outcome.job, &outcome.run)).display()
+        );
+        println!(
+            "next: tidemill local --dir {}, then tidemill run -e \"SELECT count(*) FROM flights\"",
+            self.dir.display()
+        );
         client.close().await;
         Ok(ExitCode::SUCCESS)
     }

@@ -21,7 +21,7 @@ pub(crate) struct LocalArgs {
     /// Another template than the built-in one.
     #[arg(long)]
     template: Option<PathBuf>,
-    /// Accept only this key pair, and verify signatures.
+    /// Accept only this key pair for S3, and verify its signatures.
     #[arg(long, requires = "secret_key")]
     access_key: Option<String>,
     #[arg(long, requires = "access_key")]
@@ -78,8 +78,8 @@ fn functions() -> anyhow::Result<FunctionCommand> {
 }
 
 fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env("TIDEMILL_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("warn,s3s=off"));
+    let filter =
+        EnvFilter::try_from_env("TIDEMILL_LOG").unwrap_or_else(|_| EnvFilter::new("warn,s3s=off"));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let _ = logs.with_target(false).without_time().try_init();
 }
@@ -89,9 +89,15 @@ fn announce(local: &Local, dir: &Path) {
     println!("tidemill local is ready");
     println!("  endpoint   {endpoint}  (S3 in path style, SQS)");
     println!("  HTTP API   {}/runs/{{id}}", local.api_url());
-    println!("  bucket     {}  in {}", tidemill_infra::BUCKET, dir.join(tidemill_infra::BUCKET).display());
+    println!(
+        "  bucket     {}  in {}",
+        tidemill_infra::BUCKET,
+        dir.join(tidemill_infra::BUCKET).display()
+    );
     println!();
-    println!("  export AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1");
+    println!(
+        "  export AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1"
+    );
     println!("  aws s3 cp orders.csv s3://tidemill/tables/orders/");
     println!("  aws s3 cp top.sql    s3://tidemill/jobs/");
     println!();

@@ -41,7 +41,8 @@ impl Backfill {
     async fn execute(&self, bucket: &S3Bucket) -> anyhow::Result<ExitCode> {
         let name = &self.name;
         let key = format!("{}{name}.json", Key::PIPELINES);
-        let object = bucket.get(&key, None).await.with_context(|| format!("there is no pipeline {name}"))?;
+        let object =
+            bucket.get(&key, None).await.with_context(|| format!("there is no pipeline {name}"))?;
         let pipeline = Pipeline::parse(&key, &object.bytes)?;
         let had = inputs_of(bucket, name).await?;
         let files = bucket.list(&pipeline.prefix).await?;
@@ -51,7 +52,11 @@ impl Backfill {
             drop_job(bucket, name, file).await?;
             println!("{}", file.key);
         }
-        println!("{} of {} files had no run of {name} yet; each has one now", left.len(), files.len());
+        println!(
+            "{} of {} files had no run of {name} yet; each has one now",
+            left.len(),
+            files.len()
+        );
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -31,7 +31,8 @@ impl Progress {
 
     fn say(&mut self, number: usize, stage: &StageStatus) {
         let Some(tasks) = stage.tasks else { return };
-        let line = format!("stage {number}: {}/{tasks} tasks  {}", stage.committed, stage.operators);
+        let line =
+            format!("stage {number}: {}/{tasks} tasks  {}", stage.committed, stage.operators);
         if self.said.len() <= number {
             self.said.resize(number + 1, String::new());
         }
@@ -46,10 +47,7 @@ impl Progress {
             bars.iter().for_each(ProgressBar::abandon);
         }
         if outcome.status == Status::Succeeded {
-            eprintln!(
-                "{} rows in {:.2} s, {} tasks",
-                outcome.rows, outcome.seconds, outcome.tasks
-            );
+            eprintln!("{} rows in {:.2} s, {} tasks", outcome.rows, outcome.seconds, outcome.tasks);
         }
     }
 }

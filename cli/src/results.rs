@@ -89,7 +89,11 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-fn write_table(schema: &SchemaRef, batches: &[RecordBatch], mut to: impl Write) -> anyhow::Result<()> {
+fn write_table(
+    schema: &SchemaRef,
+    batches: &[RecordBatch],
+    mut to: impl Write,
+) -> anyhow::Result<()> {
     let mut shown = vec![RecordBatch::new_empty(schema.clone())];
     let mut left = TABLE_ROWS;
     for batch in batches {
@@ -106,7 +110,10 @@ fn write_table(schema: &SchemaRef, batches: &[RecordBatch], mut to: impl Write) 
 }
 
 /// The rows of all parts, in their order.
-async fn read(bucket: &S3Bucket, outcome: &Outcome) -> anyhow::Result<(SchemaRef, Vec<RecordBatch>)> {
+async fn read(
+    bucket: &S3Bucket,
+    outcome: &Outcome,
+) -> anyhow::Result<(SchemaRef, Vec<RecordBatch>)> {
     let mut schema = None;
     let mut batches = vec![];
     for file in &outcome.files {

@@ -68,7 +68,10 @@ impl RunArgs {
                 printer.print(&client.bucket, &outcome).await.map(|()| ExitCode::SUCCESS)
             }
             Ok(outcome) => {
-                eprintln!("error: {}", outcome.reason.as_deref().unwrap_or("the run did not succeed"));
+                eprintln!(
+                    "error: {}",
+                    outcome.reason.as_deref().unwrap_or("the run did not succeed")
+                );
                 eprintln!("       {} tells the same", marker(&client.bucket, &outcome));
                 Ok(ExitCode::FAILURE)
             }

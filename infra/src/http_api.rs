@@ -52,7 +52,10 @@ impl HttpApi {
             Ok(answer) => from_function(&answer),
             Err(e) => {
                 tracing::error!(error = %e, "the API function failed");
-                response(StatusCode::INTERNAL_SERVER_ERROR, json!({ "message": "Internal Server Error" }))
+                response(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    json!({ "message": "Internal Server Error" }),
+                )
             }
         }
     }
@@ -146,7 +149,8 @@ fn from_function(answer: &[u8]) -> Response<s3s::Body> {
 fn response(status: StatusCode, body: Value) -> Response<s3s::Body> {
     let mut out = Response::new(s3s::Body::from(Bytes::from(body.to_string())));
     *out.status_mut() = status;
-    out.headers_mut().insert("content-type", hyper::header::HeaderValue::from_static("application/json"));
+    out.headers_mut()
+        .insert("content-type", hyper::header::HeaderValue::from_static("application/json"));
     out
 }
 

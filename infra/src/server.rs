@@ -68,7 +68,9 @@ impl Server {
         if request.uri().path().starts_with(http_api::PREFIX) {
             let (parts, body) = request.into_parts();
             return match read(body).await {
-                Some(body) => self.api.handle(&parts.method, &parts.uri, &parts.headers, body).await,
+                Some(body) => {
+                    self.api.handle(&parts.method, &parts.uri, &parts.headers, body).await
+                }
                 None => too_large(),
             };
         }
@@ -80,8 +82,19 @@ impl Server {
         } else {
             request.map(s3s::Body::from)
         };
+        let is_head = request.method() == hyper::Method::HEAD;
         match self.s3.call(request).await {
-            Ok(response) => response,
+            Ok(mut response) => {
+                // the protocol layer leaves the status of a ranged HEAD, and all ids, to us
+                let ranged = response.headers().contains_key(hyper::header::CONTENT_RANGE);
+                if is_head && ranged && response.status() == StatusCode::OK {
+                    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+                }
+                if let Ok(id) = uuid::Uuid::new_v4().simple().to_string().parse() {
+                    response.headers_mut().insert("x-amz-request-id", id);
+                }
+                response
+            }
             Err(e) => {
                 let e: Box<dyn std::error::Error + Send + Sync> = e.into();
                 tracing::error!(error = %e, "an S3 request failed");

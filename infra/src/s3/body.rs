@@ -11,7 +11,7 @@ use s3s::dto::StreamingBlob;
 use s3s::{S3Error, S3Result, s3_error};
 
 use super::Pairs;
-use super::checksum::{Digester, Expected, hex};
+use super::checksum::{Digester, Expected, hex, sha256_mismatch};
 use super::credentials::Trailers;
 use super::folder::Folder;
 
@@ -54,7 +54,11 @@ impl Upload<'_> {
         let mut file = File::create_new(&path).map_err(S3Error::internal_error)?;
         if let Some(mut body) = self.body {
             while let Some(chunk) = body.next().await {
-                let chunk = chunk.map_err(|e| s3_error!(IncompleteBody, "{e}"))?;
+                let chunk = chunk.map_err(|e| match e.to_string() {
+                    // found by the protocol layer, where signatures are verified
+                    text if text.contains("Sha256Mismatch") => sha256_mismatch(),
+                    text => s3_error!(IncompleteBody, "{text}"),
+                })?;
                 digester.update(&chunk);
                 file.write_all(&chunk).map_err(S3Error::internal_error)?;
                 spooled.size += chunk.len() as u64;
@@ -132,7 +136,12 @@ impl<S: Stream> Stream for SyncStream<S> {
 }
 
 /// Copies a range of a file to a new one; its size and the MD5 of its bytes in hexadecimal.
-pub(super) fn copy(mut from: File, first: u64, length: u64, to: &Path) -> io::Result<(u64, String)> {
+pub(super) fn copy(
+    mut from: File,
+    first: u64,
+    length: u64,
+    to: &Path,
+) -> io::Result<(u64, String)> {
     from.seek(SeekFrom::Start(first))?;
     let mut to = File::create_new(to)?;
     let mut digester = Digester::new(&Expected::default());

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::HeaderMap;
 use md5::{Digest, Md5};
 use s3s::checksum::ChecksumHasher;
-use s3s::{S3Result, s3_error};
+use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use super::Pairs;
 
@@ -43,13 +43,15 @@ impl Expected {
         let trailers = text("x-amz-trailer").unwrap_or_default().to_ascii_lowercase();
         let trailers = trailers.split(',').filter_map(|t| t.trim().strip_prefix(PREFIX));
         expected.announced = trailers.map(str::to_owned).collect();
-        let named = text("x-amz-sdk-checksum-algorithm").or_else(|| text("x-amz-checksum-algorithm"));
+        let named =
+            text("x-amz-sdk-checksum-algorithm").or_else(|| text("x-amz-checksum-algorithm"));
         expected.announced.extend(named.map(|a| a.to_ascii_lowercase()));
         Ok(expected)
     }
 
     fn hasher(&self) -> ChecksumHasher {
-        let wanted = |a: &str| self.checksums.contains_key(a) || self.announced.iter().any(|n| n == a);
+        let wanted =
+            |a: &str| self.checksums.contains_key(a) || self.announced.iter().any(|n| n == a);
         let mut hasher = ChecksumHasher::default();
         hasher.crc32 = wanted("crc32").then(Default::default);
         hasher.crc32c = wanted("crc32c").then(Default::default);
@@ -75,17 +77,15 @@ impl Expected {
         if let Some(md5) = &self.md5
             && *md5 != STANDARD.encode(digests.md5)
         {
-            return Err(s3_error!(BadDigest, "The Content-MD5 you specified did not match what we received."));
+            return Err(s3_error!(
+                BadDigest,
+                "The Content-MD5 you specified did not match what we received."
+            ));
         }
         if let Some(stated) = &self.sha256_hex {
             let computed = digests.checksums.get("sha256").and_then(|b| STANDARD.decode(b).ok());
             if computed.map(|b| hex(&b)).as_ref() != Some(&stated.to_ascii_lowercase()) {
-                let mut e = s3s::S3Error::with_message(
-                    s3s::S3ErrorCode::Custom("XAmzContentSHA256Mismatch".into()),
-                    "The provided 'x-amz-content-sha256' header does not match what was computed.",
-                );
-                e.set_status_code(hyper::StatusCode::BAD_REQUEST);
-                return Err(e);
+                return Err(sha256_mismatch());
             }
         }
         for (algorithm, stated) in &self.checksums {
@@ -101,6 +101,15 @@ impl Expected {
         let checksums = digests.checksums.iter().filter(|(a, _)| kept(a));
         Ok(checksums.map(|(a, v)| (a.clone(), v.clone())).collect())
     }
+}
+
+pub(super) fn sha256_mismatch() -> S3Error {
+    let mut e = S3Error::with_message(
+        S3ErrorCode::Custom("XAmzContentSHA256Mismatch".into()),
+        "The provided 'x-amz-content-sha256' header does not match what was computed.",
+    );
+    e.set_status_code(hyper::StatusCode::BAD_REQUEST);
+    e
 }
 
 /// Digests the bytes of an upload as they come.

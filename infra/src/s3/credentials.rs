@@ -14,8 +14,12 @@ use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use futures::Stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
-use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, HeaderValue};
+use hyper::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
+    IF_UNMODIFIED_SINCE, RANGE,
+};
 use hyper::{HeaderMap, Request, Uri};
+use s3s::dto::{Range, Timestamp, TimestampFormat};
 
 /// The headers that came after a body.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +53,7 @@ impl Anonymous {
         }
         let headers = request.headers_mut();
         headers.remove(AUTHORIZATION);
+        ignore_malformed(headers);
         let hash = headers.get("x-amz-content-sha256").cloned();
         let is_chunked = hash.is_some_and(|v| v.as_bytes().starts_with(b"STREAMING-"));
         if !is_chunked {
@@ -69,6 +74,20 @@ impl Anonymous {
     }
 }
 
+/// A range or a date that makes no sense is ignored, as RFC 9110 has it.
+fn ignore_malformed(headers: &mut HeaderMap) {
+    let makes_sense = |name: &HeaderName, text: &str| match *name {
+        RANGE => Range::parse(text).is_ok(),
+        _ => Timestamp::parse(TimestampFormat::HttpDate, text).is_ok(),
+    };
+    for name in [RANGE, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE] {
+        let found = headers.get(&name);
+        if found.is_some_and(|v| !v.to_str().is_ok_and(|text| makes_sense(&name, text))) {
+            headers.remove(&name);
+        }
+    }
+}
+
 /// Takes `aws-chunked` out of the content encodings.
 fn unwrap_encoding(headers: &mut HeaderMap) {
     let Some(encoding) = headers.remove(CONTENT_ENCODING) else { return };
@@ -83,7 +102,10 @@ fn unwrap_encoding(headers: &mut HeaderMap) {
 
 fn is_expired(query: &str, now: DateTime<Utc>) -> bool {
     let value = |name: &str| {
-        query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned)
+        query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+            .map(str::to_owned)
     };
     if let Some(expires) = value("Expires").and_then(|e| e.parse::<i64>().ok()) {
         return now.timestamp() > expires; // signature version 2
@@ -100,15 +122,23 @@ fn is_expired(query: &str, now: DateTime<Utc>) -> bool {
 
 fn without_signature(uri: &Uri) -> Uri {
     const SIGNATURE: [&str; 9] = [
-        "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders",
-        "X-Amz-Signature", "X-Amz-Security-Token", "AWSAccessKeyId", "Signature",
+        "X-Amz-Algorithm",
+        "X-Amz-Credential",
+        "X-Amz-Date",
+        "X-Amz-Expires",
+        "X-Amz-SignedHeaders",
+        "X-Amz-Signature",
+        "X-Amz-Security-Token",
+        "AWSAccessKeyId",
+        "Signature",
     ];
     let pairs = uri.query().unwrap_or_default().split('&').filter(|pair| {
         let name = pair.split('=').next().unwrap_or_default();
         !SIGNATURE.contains(&name) && name != "Expires"
     });
     let query = pairs.collect::<Vec<_>>().join("&");
-    let text = if query.is_empty() { uri.path().to_owned() } else { format!("{}?{query}", uri.path()) };
+    let text =
+        if query.is_empty() { uri.path().to_owned() } else { format!("{}?{query}", uri.path()) };
     text.parse().unwrap_or_else(|_| uri.clone())
 }
 
@@ -255,7 +285,8 @@ mod tests {
 
     #[tokio::test]
     async fn chunks_and_trailers_are_decoded_however_they_are_cut() {
-        let text = b"5;chunk-signature=x\r\nhello\r\n3\r\n, w\r\n0\r\nx-amz-checksum-crc32:abc=\r\n\r\n";
+        let text =
+            b"5;chunk-signature=x\r\nhello\r\n3\r\n, w\r\n0\r\nx-amz-checksum-crc32:abc=\r\n\r\n";
         for piece in 1..text.len() {
             let (data, trailers) = decode(text, piece).await;
             assert_eq!(data.expect("decoded"), b"hello, w");

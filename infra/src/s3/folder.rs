@@ -49,7 +49,8 @@ pub(super) struct FileId {
 
 impl FileId {
     fn of(metadata: &fs::Metadata) -> Self {
-        let nanoseconds = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
+        let nanoseconds =
+            i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
         Self { inode: metadata.ino(), size: metadata.len(), nanoseconds }
     }
 }

@@ -130,7 +130,9 @@ fn collect(
                 found.push((format!("{prefix}{name}/"), Some(child.path())));
             }
             // a long name goes on in this folder
-            Some(Entry::Continued(name)) => collect(&child.path(), &format!("{prefix}{name}"), found)?,
+            Some(Entry::Continued(name)) => {
+                collect(&child.path(), &format!("{prefix}{name}"), found)?
+            }
         }
     }
     Ok(())

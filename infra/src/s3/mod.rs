@@ -15,8 +15,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use s3s::auth::SimpleAuth;
+use s3s::auth::{S3Auth, SecretKey};
 use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{S3Result, s3_error};
 
 pub(crate) use credentials::Anonymous;
 pub(crate) use notify::{Notification, Notifications};
@@ -28,6 +29,16 @@ use folder::Folder;
 pub struct KeyPair {
     pub access_key: String,
     pub secret_key: String,
+}
+
+#[async_trait::async_trait]
+impl S3Auth for KeyPair {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        if access_key == self.access_key {
+            return Ok(self.secret_key.clone().into());
+        }
+        Err(s3_error!(InvalidAccessKeyId, "The access key ID you provided does not exist."))
+    }
 }
 
 /// The protocol layer over a folder of buckets.
@@ -43,7 +54,7 @@ pub(crate) fn service(
     }
     let mut builder = S3ServiceBuilder::new(service::FolderS3::new(folder, notifications));
     if let Some(keys) = keys {
-        builder.set_auth(SimpleAuth::from_single(keys.access_key.clone(), keys.secret_key.clone()));
+        builder.set_auth(keys.clone());
     }
     Ok(builder.build())
 }

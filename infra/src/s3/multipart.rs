@@ -61,7 +61,9 @@ pub(super) fn list(folder: &Folder, bucket: &str) -> io::Result<Vec<Upload>> {
     let Ok(entries) = fs::read_dir(uploads(folder)) else { return Ok(found) };
     for entry in entries {
         let path = entry?.path();
-        let Some(id) = path.file_name().and_then(|n| n.to_str()).map(str::to_owned) else { continue };
+        let Some(id) = path.file_name().and_then(|n| n.to_str()).map(str::to_owned) else {
+            continue;
+        };
         let Ok(started) = read_json::<Started>(&path.join("upload.json")) else { continue };
         if started.bucket == bucket {
             found.push(Upload { id, started, path });
@@ -101,7 +103,9 @@ impl Upload {
             fs::rename(record, self.path.join(format!("{number:05}.json")))
         });
         added.map_err(|e| match e.kind() {
-            io::ErrorKind::NotFound => s3_error!(NoSuchUpload, "The upload was completed or aborted."),
+            io::ErrorKind::NotFound => {
+                s3_error!(NoSuchUpload, "The upload was completed or aborted.")
+            }
             _ => S3Error::internal_error(e),
         })
     }
@@ -128,7 +132,11 @@ impl Upload {
     }
 
     /// Joins parts into a spool file; the upload stays until the object is committed.
-    pub(super) fn join(&self, folder: &Folder, wanted: &[(i32, Option<String>)]) -> S3Result<Spooled> {
+    pub(super) fn join(
+        &self,
+        folder: &Folder,
+        wanted: &[(i32, Option<String>)],
+    ) -> S3Result<Spooled> {
         let parts = self.parts().map_err(S3Error::internal_error)?;
         let chosen = choose(&parts, wanted)?;
         let mut spooled = Spooled {
@@ -168,7 +176,10 @@ fn choose<'a>(
     }
     let small = chosen.iter().rev().skip(1).any(|(_, part)| part.size < MIN_PART);
     if small {
-        return Err(s3_error!(EntityTooSmall, "Your proposed upload is smaller than the minimum allowed size"));
+        return Err(s3_error!(
+            EntityTooSmall,
+            "Your proposed upload is smaller than the minimum allowed size"
+        ));
     }
     Ok(chosen)
 }

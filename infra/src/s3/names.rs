@@ -45,8 +45,9 @@ fn pieces(key: &str) -> Vec<String> {
 
 /// Where a long name is cut: at a character, and not within an escape.
 fn cut(name: &str) -> usize {
+    let bytes = name.as_bytes();
     let mut at = MAX_PIECE;
-    while !name.is_char_boundary(at) || name[..at].ends_with('%') || name[..at - 1].ends_with('%') {
+    while !name.is_char_boundary(at) || bytes[at - 1] == b'%' || bytes[at - 2] == b'%' {
         at -= 1;
     }
     at
@@ -164,8 +165,28 @@ mod tests {
     use super::*;
 
     const ODD: [&str; 22] = [
-        "a", "a/b", "a/b/c", "dir/", "dir//", "/lead", "//", "a%2Fb", "a%", "..", "../x", "a/./b",
-        ".", "x\\y", "new\nline", "sp ace+", "ünï/cödé", "a%!", "a%+", "%", "%25", "é",
+        "a",
+        "a/b",
+        "a/b/c",
+        "dir/",
+        "dir//",
+        "/lead",
+        "//",
+        "a%2Fb",
+        "a%",
+        "..",
+        "../x",
+        "a/./b",
+        ".",
+        "x\\y",
+        "new\nline",
+        "sp ace+",
+        "ünï/cödé",
+        "a%!",
+        "a%+",
+        "%",
+        "%25",
+        "é",
     ];
 
     fn write(root: &Path, key: &str) {

@@ -73,7 +73,12 @@ impl Notifications {
     }
 
     /// Structure and fields of event version 2.1: Amazon S3 User Guide, "Event message structure".
-    fn record(&self, notification: &Notification, happened: &Happened<'_>, sequencer: u64) -> String {
+    fn record(
+        &self,
+        notification: &Notification,
+        happened: &Happened<'_>,
+        sequencer: u64,
+    ) -> String {
         let Happened { event, bucket, key, size, etag } = happened;
         let key = utf8_percent_encode(key, KEY).to_string().replace(' ', "+");
         let mut object = json!({ "key": key, "sequencer": format!("{sequencer:016X}") });

@@ -74,7 +74,8 @@ impl FolderS3 {
         };
         let path = self.folder.spool();
         let to = path.clone();
-        let copied = tokio::task::spawn_blocking(move || body::copy(file, first, length, &to)).await;
+        let copied =
+            tokio::task::spawn_blocking(move || body::copy(file, first, length, &to)).await;
         let (size, etag) =
             copied.map_err(S3Error::internal_error)?.map_err(S3Error::internal_error)?;
         let checksums = if range.is_none() { info.meta.checksums.clone() } else { Pairs::new() };
@@ -82,7 +83,11 @@ impl FolderS3 {
     }
 
     /// A page of keys with what a list tells of each.
-    async fn page(&self, bucket: &str, page: Page) -> S3Result<(Vec<Object>, Vec<CommonPrefix>, Option<String>)> {
+    async fn page(
+        &self,
+        bucket: &str,
+        page: Page,
+    ) -> S3Result<(Vec<Object>, Vec<CommonPrefix>, Option<String>)> {
         let root = self.folder.bucket(bucket)?;
         let (folder, bucket) = (self.folder.clone(), bucket.to_owned());
         let work = move || -> S3Result<_> {
@@ -136,8 +141,13 @@ impl Page {
 
 fn url_encode(text: &str) -> String {
     use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-    const SET: &AsciiSet =
-        &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b'~');
+    const SET: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'/')
+        .remove(b'-')
+        .remove(b'_')
+        .remove(b'.')
+        .remove(b'*')
+        .remove(b'~');
     utf8_percent_encode(text, SET).to_string()
 }
 
@@ -172,7 +182,8 @@ macro_rules! meta_of {
         let mut headers = Pairs::new();
         let stated = [
             ("content-type", $input.content_type.clone()),
-            ("content-encoding", $input.content_encoding.clone()),
+            ("content-encoding", $input.content_encoding.as_deref().and_then(without_chunking)),
+            ("expires", $input.expires.as_ref().and_then(http_date)),
             ("content-disposition", $input.content_disposition.clone()),
             ("content-language", $input.content_language.clone()),
             ("cache-control", $input.cache_control.clone()),
@@ -201,6 +212,9 @@ macro_rules! describe {
         $output.content_disposition = header("content-disposition");
         $output.content_language = header("content-language");
         $output.cache_control = header("cache-control");
+        let expires = header("expires");
+        $output.expires =
+            expires.and_then(|e| Timestamp::parse(TimestampFormat::HttpDate, &e).ok());
         $output.metadata = Some(meta.user.clone().into_iter().collect());
         if $with_checksums {
             describe_checksums!($output, meta.checksums);
@@ -220,6 +234,19 @@ macro_rules! describe_checksums {
         $output.checksum_sha1 = sum("sha1");
         $output.checksum_sha256 = sum("sha256");
     }};
+}
+
+/// `aws-chunked` is how a body travels, not what it is.
+fn without_chunking(encoding: &str) -> Option<String> {
+    let encodings = encoding.split(',').map(str::trim);
+    let kept: Vec<_> = encodings.filter(|e| !e.is_empty() && *e != "aws-chunked").collect();
+    (!kept.is_empty()).then(|| kept.join(","))
+}
+
+fn http_date(timestamp: &Timestamp) -> Option<String> {
+    let mut text = vec![];
+    timestamp.format(TimestampFormat::HttpDate, &mut text).ok()?;
+    String::from_utf8(text).ok()
 }
 
 fn wants_checksums(mode: Option<&ChecksumMode>) -> bool {
@@ -265,7 +292,10 @@ fn ok<T>(output: T) -> S3Result<S3Response<T>> {
 
 #[async_trait::async_trait]
 impl S3 for FolderS3 {
-    async fn list_buckets(&self, _: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
+    async fn list_buckets(
+        &self,
+        _: S3Request<ListBucketsInput>,
+    ) -> S3Result<S3Response<ListBucketsOutput>> {
         let buckets = self.folder.buckets().map_err(S3Error::internal_error)?;
         let buckets = buckets.into_iter().map(|(name, created)| Bucket {
             name: Some(name),
@@ -275,7 +305,10 @@ impl S3 for FolderS3 {
         ok(ListBucketsOutput { buckets: Some(buckets.collect()), ..Default::default() })
     }
 
-    async fn create_bucket(&self, req: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
+    async fn create_bucket(
+        &self,
+        req: S3Request<CreateBucketInput>,
+    ) -> S3Result<S3Response<CreateBucketOutput>> {
         let bucket = req.input.bucket;
         if !self.folder.create_bucket(&bucket).map_err(S3Error::internal_error)? {
             return Err(s3_error!(BucketAlreadyOwnedByYou, "the bucket {bucket} exists already"));
@@ -283,14 +316,20 @@ impl S3 for FolderS3 {
         ok(CreateBucketOutput { location: Some(format!("/{bucket}")) })
     }
 
-    async fn delete_bucket(&self, req: S3Request<DeleteBucketInput>) -> S3Result<S3Response<DeleteBucketOutput>> {
+    async fn delete_bucket(
+        &self,
+        req: S3Request<DeleteBucketInput>,
+    ) -> S3Result<S3Response<DeleteBucketOutput>> {
         if !self.folder.delete_bucket(&req.input.bucket)? {
             return Err(s3_error!(BucketNotEmpty, "The bucket you tried to delete is not empty"));
         }
         ok(DeleteBucketOutput::default())
     }
 
-    async fn head_bucket(&self, req: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
+    async fn head_bucket(
+        &self,
+        req: S3Request<HeadBucketInput>,
+    ) -> S3Result<S3Response<HeadBucketOutput>> {
         self.folder.bucket(&req.input.bucket)?;
         ok(HeadBucketOutput::default())
     }
@@ -303,7 +342,10 @@ impl S3 for FolderS3 {
         ok(GetBucketLocationOutput::default())
     }
 
-    async fn put_object(&self, req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+    async fn put_object(
+        &self,
+        req: S3Request<PutObjectInput>,
+    ) -> S3Result<S3Response<PutObjectOutput>> {
         let mut input = req.input;
         self.folder.bucket(&input.bucket)?;
         let condition = condition::of_write(input.if_match.take(), input.if_none_match.take())?;
@@ -316,13 +358,18 @@ impl S3 for FolderS3 {
         };
         let spooled = upload.receive(&self.folder).await?;
         let at = (input.bucket.as_str(), input.key.as_str());
-        let meta = self.commit("ObjectCreated:Put", at, &spooled, meta_of!(input), condition.as_ref())?;
-        let mut output = PutObjectOutput { e_tag: Some(ETag::Strong(meta.etag)), ..Default::default() };
+        let meta =
+            self.commit("ObjectCreated:Put", at, &spooled, meta_of!(input), condition.as_ref())?;
+        let mut output =
+            PutObjectOutput { e_tag: Some(ETag::Strong(meta.etag)), ..Default::default() };
         describe_checksums!(output, meta.checksums);
         ok(output)
     }
 
-    async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+    async fn get_object(
+        &self,
+        req: S3Request<GetObjectInput>,
+    ) -> S3Result<S3Response<GetObjectOutput>> {
         let input = req.input;
         let (file, info) = self.folder.open_object(&input.bucket, &input.key)?;
         let conditions = OfRead {
@@ -360,7 +407,10 @@ impl S3 for FolderS3 {
         ok(output)
     }
 
-    async fn head_object(&self, req: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+    async fn head_object(
+        &self,
+        req: S3Request<HeadObjectInput>,
+    ) -> S3Result<S3Response<HeadObjectOutput>> {
         let input = req.input;
         let info = self.folder.info(&input.bucket, &input.key)?;
         let conditions = OfRead {
@@ -383,7 +433,10 @@ impl S3 for FolderS3 {
         ok(output)
     }
 
-    async fn delete_object(&self, req: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+    async fn delete_object(
+        &self,
+        req: S3Request<DeleteObjectInput>,
+    ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let input = req.input;
         let condition = condition::of_write(input.if_match, None)?;
         self.remove(&input.bucket, &input.key, condition.as_ref())?;
@@ -423,7 +476,10 @@ impl S3 for FolderS3 {
         ok(DeleteObjectsOutput { deleted, errors: Some(errors), ..Default::default() })
     }
 
-    async fn copy_object(&self, req: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
+    async fn copy_object(
+        &self,
+        req: S3Request<CopyObjectInput>,
+    ) -> S3Result<S3Response<CopyObjectOutput>> {
         let input = req.input;
         self.folder.bucket(&input.bucket)?;
         let replace = input
@@ -475,7 +531,8 @@ impl S3 for FolderS3 {
             url_encoded,
         };
         let max_keys = i32::try_from(page.max).ok();
-        let encode = |text: Option<String>| text.map(|t| if url_encoded { url_encode(&t) } else { t });
+        let encode =
+            |text: Option<String>| text.map(|t| if url_encoded { url_encode(&t) } else { t });
         let (objects, prefixes, next) = self.page(&input.bucket, page).await?;
         ok(ListObjectsV2Output {
             name: Some(input.bucket),
@@ -494,7 +551,10 @@ impl S3 for FolderS3 {
         })
     }
 
-    async fn list_objects(&self, req: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
+    async fn list_objects(
+        &self,
+        req: S3Request<ListObjectsInput>,
+    ) -> S3Result<S3Response<ListObjectsOutput>> {
         let input = req.input;
         let url_encoded = is_url_encoded(input.encoding_type.as_ref());
         let page = Page {
@@ -505,7 +565,8 @@ impl S3 for FolderS3 {
             url_encoded,
         };
         let max_keys = i32::try_from(page.max).ok();
-        let encode = |text: Option<String>| text.map(|t| if url_encoded { url_encode(&t) } else { t });
+        let encode =
+            |text: Option<String>| text.map(|t| if url_encoded { url_encode(&t) } else { t });
         let (objects, prefixes, next) = self.page(&input.bucket, page).await?;
         ok(ListObjectsOutput {
             name: Some(input.bucket),
@@ -546,7 +607,10 @@ impl S3 for FolderS3 {
         })
     }
 
-    async fn upload_part(&self, req: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
+    async fn upload_part(
+        &self,
+        req: S3Request<UploadPartInput>,
+    ) -> S3Result<S3Response<UploadPartOutput>> {
         let mut input = req.input;
         let number = part_number(input.part_number)?;
         let upload = Upload::find(&self.folder, &input.bucket, &input.key, &input.upload_id)?;
@@ -609,7 +673,8 @@ impl S3 for FolderS3 {
             tokio::task::spawn_blocking(join).await.map_err(S3Error::internal_error)??;
         let at = (input.bucket.as_str(), input.key.as_str());
         let event = "ObjectCreated:CompleteMultipartUpload";
-        let meta = self.commit(event, at, &spooled, upload.started.meta.clone(), condition.as_ref())?;
+        let meta =
+            self.commit(event, at, &spooled, upload.started.meta.clone(), condition.as_ref())?;
         upload.abort()?;
         ok(CompleteMultipartUploadOutput {
             location: Some(format!("/{}/{}", input.bucket, input.key)),
@@ -629,7 +694,10 @@ impl S3 for FolderS3 {
         ok(AbortMultipartUploadOutput::default())
     }
 
-    async fn list_parts(&self, req: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
+    async fn list_parts(
+        &self,
+        req: S3Request<ListPartsInput>,
+    ) -> S3Result<S3Response<ListPartsOutput>> {
         let input = req.input;
         let upload = Upload::find(&self.folder, &input.bucket, &input.key, &input.upload_id)?;
         let max = Page::max(input.max_parts)?;
@@ -671,9 +739,13 @@ impl S3 for FolderS3 {
         let input = req.input;
         self.folder.bucket(&input.bucket)?;
         let prefix = input.prefix.clone().unwrap_or_default();
-        let uploads = multipart::list(&self.folder, &input.bucket).map_err(S3Error::internal_error)?;
-        let uploads = uploads.into_iter().filter(|u| u.started.key.starts_with(&prefix));
-        let uploads = uploads.map(|u| MultipartUpload {
+        let max = Page::max(input.max_uploads)?;
+        let after = (input.key_marker.clone().unwrap_or_default(), input.upload_id_marker.clone());
+        let uploads =
+            multipart::list(&self.folder, &input.bucket).map_err(S3Error::internal_error)?;
+        let (page, next) = page_of_uploads(uploads, &prefix, &after, max);
+        let (next_key_marker, next_upload_id_marker) = next.unzip();
+        let uploads = page.into_iter().map(|u| MultipartUpload {
             key: Some(u.started.key),
             upload_id: Some(u.id),
             initiated: Some(u.started.initiated.into()),
@@ -683,11 +755,40 @@ impl S3 for FolderS3 {
             uploads: Some(uploads.collect()),
             bucket: Some(input.bucket),
             prefix: input.prefix,
-            max_uploads: Some(MAX_KEYS),
-            is_truncated: Some(false),
+            max_uploads: i32::try_from(max).ok(),
+            is_truncated: Some(next_key_marker.is_some()),
+            key_marker: input.key_marker,
+            upload_id_marker: input.upload_id_marker,
+            next_key_marker,
+            next_upload_id_marker,
             ..Default::default()
         })
     }
+}
+
+/// The uploads behind a marker (a key, and perhaps one of its uploads), and the next marker.
+fn page_of_uploads(
+    uploads: Vec<Upload>,
+    prefix: &str,
+    (key, id): &(String, Option<String>),
+    max: usize,
+) -> (Vec<Upload>, Option<(String, String)>) {
+    let marked = uploads.iter().position(|u| id.as_ref() == Some(&u.id) && u.started.key == *key);
+    let is_behind = |n: usize, u: &Upload| match (id, marked) {
+        (Some(_), Some(marked)) => n > marked,
+        // the marked upload is gone: rather repeat some than lose any
+        (Some(_), None) => u.started.key >= *key,
+        (None, _) => u.started.key > *key,
+    };
+    let mut behind = uploads
+        .into_iter()
+        .enumerate()
+        .filter(|(n, u)| u.started.key.starts_with(prefix) && is_behind(*n, u))
+        .map(|(_, upload)| upload);
+    let page: Vec<_> = behind.by_ref().take(max).collect();
+    let more = behind.next().is_some();
+    let next = page.last().filter(|_| more).map(|u| (u.started.key.clone(), u.id.clone()));
+    (page, next)
 }
 
 fn part_number(number: i32) -> S3Result<i32> {

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use hyper::{HeaderMap, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::queue::{Attributes, MessageAttribute, NewMessage, Queue, Received};
 use super::Queues;
+use super::queue::{Attributes, MessageAttribute, NewMessage, Queue, Received};
 
 const TARGET: &str = "x-amz-target";
 const SERVICE: &str = "AmazonSQS.";
@@ -126,13 +126,19 @@ impl Sqs {
         let name = input["QueueName"].as_str().unwrap_or_default();
         let ok = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if name.is_empty() || name.len() > 80 || !name.chars().all(ok) {
-            return invalid("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length");
+            return invalid(
+                "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
+            );
         }
         let stated = &input["Attributes"];
         let attributes = attributes(Attributes::default(), stated)?;
         if let Some(found) = self.queues.get(name) {
-            if stated.as_object().is_some_and(|s| !s.is_empty()) && found.attributes() != attributes {
-                return fault("QueueNameExists", "A queue already exists with the same name and a different value for an attribute");
+            if stated.as_object().is_some_and(|s| !s.is_empty()) && found.attributes() != attributes
+            {
+                return fault(
+                    "QueueNameExists",
+                    "A queue already exists with the same name and a different value for an attribute",
+                );
             }
             return Ok(json!({ "QueueUrl": self.url(name) }));
         }
@@ -227,7 +233,8 @@ impl Sqs {
             ("SqsManagedSseEnabled", "true".into()),
         ];
         if let Some((target, max)) = queue.redrive() {
-            let policy = json!({ "deadLetterTargetArn": self.arn(&target), "maxReceiveCount": max });
+            let policy =
+                json!({ "deadLetterTargetArn": self.arn(&target), "maxReceiveCount": max });
             all.push(("RedrivePolicy", policy.to_string()));
         }
         let wanted = |name: &str| asked.iter().any(|a| a == "All" || a == name);
@@ -258,9 +265,15 @@ impl Sqs {
         let queue = self.queue(input)?;
         let max = queue.attributes().max_message;
         let entries = entries(input)?;
-        let size: usize = entries.iter().map(|e| e["MessageBody"].as_str().map_or(0, str::len)).sum();
+        let size: usize =
+            entries.iter().map(|e| e["MessageBody"].as_str().map_or(0, str::len)).sum();
         if size > MAX_BYTES {
-            return fault("BatchRequestTooLong", format!("Batch requests cannot be longer than {MAX_BYTES} bytes. You have sent {size} bytes."));
+            return fault(
+                "BatchRequestTooLong",
+                format!(
+                    "Batch requests cannot be longer than {MAX_BYTES} bytes. You have sent {size} bytes."
+                ),
+            );
         }
         each(entries, |entry| {
             let message = new_message(entry, max)?;
@@ -283,7 +296,11 @@ impl Sqs {
         let max = input["MaxNumberOfMessages"].as_i64().unwrap_or(1);
         let max = match usize::try_from(max) {
             Ok(max) if (1..=MAX_BATCH).contains(&max) => max,
-            _ => return invalid(format!("Value {max} for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided.")),
+            _ => {
+                return invalid(format!(
+                    "Value {max} for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided."
+                ));
+            }
         };
         let wait = seconds(input, "WaitTimeSeconds", MAX_WAIT)?.unwrap_or(queue.attributes().wait);
         let visibility = seconds(input, "VisibilityTimeout", MAX_VISIBILITY)?;
@@ -291,8 +308,52 @@ impl Sqs {
         system.extend(strings(&input["MessageSystemAttributeNames"]));
         let custom = strings(&input["MessageAttributeNames"]);
         let received = queue.receive(max, wait, visibility).await;
-        let messages: Vec<_> = received.iter().map(|r| shown(r, &system, &custom)).collect();
+        let messages: Vec<_> = received.iter().map(|r| self.shown(r, &system, &custom)).collect();
         Ok(if messages.is_empty() { json!({}) } else { json!({ "Messages": messages }) })
+    }
+
+    /// A message as ReceiveMessage shows it.
+    fn shown(&self, received: &Received, system: &[String], custom: &[String]) -> Value {
+        let message = &received.message;
+        let mut out = json!({
+            "MessageId": received.id,
+            "ReceiptHandle": received.receipt,
+            "Body": message.body,
+            "MD5OfBody": message.body_md5(),
+        });
+        let mut all = vec![
+            ("SentTimestamp", received.sent.to_string()),
+            ("ApproximateReceiveCount", received.receives.to_string()),
+            ("ApproximateFirstReceiveTimestamp", received.first_received.to_string()),
+            ("SenderId", "local".into()),
+        ];
+        all.extend(message.group.clone().map(|g| ("MessageGroupId", g)));
+        all.extend(received.source.as_ref().map(|q| ("DeadLetterQueueSourceArn", self.arn(q))));
+        let wanted = |name: &str| system.iter().any(|s| s == "All" || s == name);
+        let found: Map<_, _> =
+            all.into_iter().filter(|(n, _)| wanted(n)).map(|(n, v)| (n.into(), v.into())).collect();
+        if !found.is_empty() {
+            out["Attributes"] = found.into();
+        }
+        let matches = |name: &str| {
+            custom.iter().any(|c| match c.strip_suffix(".*").or_else(|| c.strip_suffix('*')) {
+                Some(start) => name.starts_with(start),
+                None => c == "All" || c == name,
+            })
+        };
+        let attributes: BTreeMap<_, _> = message
+            .attributes
+            .iter()
+            .filter(|(name, _)| matches(name))
+            .map(|(name, attribute)| (name.clone(), attribute.clone()))
+            .collect();
+        if !attributes.is_empty() {
+            out["MessageAttributes"] =
+                attributes.iter().map(|(n, a)| (n.clone(), shown_attribute(a))).collect();
+            let chosen = NewMessage { attributes, ..NewMessage::default() };
+            out["MD5OfMessageAttributes"] = json!(chosen.attributes_md5());
+        }
+        out
     }
 }
 
@@ -308,7 +369,10 @@ fn answer(result: Answer) -> Response<s3s::Body> {
     let mut response = Response::new(s3s::Body::from(Bytes::from(body.to_string())));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert("content-type", hyper::header::HeaderValue::from_static("application/x-amz-json-1.0"));
+    headers.insert(
+        "content-type",
+        hyper::header::HeaderValue::from_static("application/x-amz-json-1.0"),
+    );
     if let Some(query) = query.and_then(|q| q.parse().ok()) {
         headers.insert("x-amzn-query-error", query);
     }
@@ -333,7 +397,10 @@ fn seconds(input: &Value, name: &str, max: u64) -> Result<Option<Duration>, Faul
     }
     match number(&input[name]).and_then(|n| u64::try_from(n).ok()) {
         Some(n) if n <= max => Ok(Some(Duration::from_secs(n))),
-        _ => invalid(format!("Value {} for parameter {name} is invalid. Reason: Must be >= 0 and <= {max}, if provided.", input[name])),
+        _ => invalid(format!(
+            "Value {} for parameter {name} is invalid. Reason: Must be >= 0 and <= {max}, if provided.",
+            input[name]
+        )),
     }
 }
 
@@ -352,8 +419,12 @@ fn attributes(mut a: Attributes, stated: &Value) -> Result<Attributes, Fault> {
             "MaximumMessageSize" => {
                 a.max_message = usize::try_from(get(1024, 1_048_576)?).unwrap_or(MAX_BYTES);
             }
-            "RedrivePolicy" | "Policy" | "RedriveAllowPolicy" | "KmsMasterKeyId"
-            | "KmsDataKeyReusePeriodSeconds" | "SqsManagedSseEnabled" => {}
+            "RedrivePolicy"
+            | "Policy"
+            | "RedriveAllowPolicy"
+            | "KmsMasterKeyId"
+            | "KmsDataKeyReusePeriodSeconds"
+            | "SqsManagedSseEnabled" => {}
             _ => return fault("InvalidAttributeName", format!("Unknown Attribute {name}.")),
         }
     }
@@ -365,7 +436,10 @@ fn new_message(input: &Value, max: usize) -> Result<NewMessage, Fault> {
         return fault("MissingParameter", "The request must contain the parameter MessageBody.");
     };
     if let Some(bad) = body.chars().find(|c| !is_allowed(*c)) {
-        return fault("InvalidMessageContents", format!("Invalid character {:#x} was found in the message body.", u32::from(bad)));
+        return fault(
+            "InvalidMessageContents",
+            format!("Invalid character {:#x} was found in the message body.", u32::from(bad)),
+        );
     }
     let message = NewMessage {
         body: body.to_owned(),
@@ -374,7 +448,9 @@ fn new_message(input: &Value, max: usize) -> Result<NewMessage, Fault> {
         delay: seconds(input, "DelaySeconds", MAX_DELAY)?,
     };
     if message.size() > max {
-        return invalid(format!("One or more parameters are invalid. Reason: Message must be shorter than {max} bytes."));
+        return invalid(format!(
+            "One or more parameters are invalid. Reason: Message must be shorter than {max} bytes."
+        ));
     }
     Ok(message)
 }
@@ -392,11 +468,11 @@ fn message_attributes(stated: &Value) -> Result<BTreeMap<String, MessageAttribut
         let string = value["StringValue"].as_str().map(str::to_owned);
         let binary = value["BinaryValue"].as_str().and_then(|b| STANDARD.decode(b).ok());
         let good = match kind {
-            "String" | "Number" => string.is_some(),
-            "Binary" => binary.is_some(),
+            "String" | "Number" => string.as_ref().is_some_and(|s| !s.is_empty()),
+            "Binary" => binary.as_ref().is_some_and(|b| !b.is_empty()),
             _ => false,
         };
-        if !good {
+        if !good || !is_attribute_name(name) {
             return invalid(format!("The message attribute '{name}' is invalid."));
         }
         all.insert(name.clone(), MessageAttribute { data_type, string, binary });
@@ -407,20 +483,42 @@ fn message_attributes(stated: &Value) -> Result<BTreeMap<String, MessageAttribut
     Ok(all)
 }
 
+/// Amazon SQS API Reference, `MessageAttributeValue`.
+fn is_attribute_name(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let ok = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    (1..=256).contains(&name.len())
+        && name.chars().all(ok)
+        && !lower.starts_with("aws.")
+        && !lower.starts_with("amazon.")
+        && !name.starts_with('.')
+        && !name.ends_with('.')
+        && !name.contains("..")
+}
+
 fn entries(input: &Value) -> Result<&[Value], Fault> {
     let entries = input["Entries"].as_array().map(Vec::as_slice).unwrap_or_default();
     if entries.is_empty() {
-        return fault("EmptyBatchRequest", "There should be at least one SendMessageBatchRequestEntry in the request.");
+        return fault(
+            "EmptyBatchRequest",
+            "There should be at least one SendMessageBatchRequestEntry in the request.",
+        );
     }
     if entries.len() > MAX_BATCH {
-        return fault("TooManyEntriesInBatchRequest", "Maximum number of entries per request are 10.");
+        return fault(
+            "TooManyEntriesInBatchRequest",
+            "Maximum number of entries per request are 10.",
+        );
     }
     let mut ids = HashSet::new();
     for entry in entries {
         let id = entry["Id"].as_str().unwrap_or_default();
         let ok = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if id.is_empty() || id.len() > 80 || !id.chars().all(ok) {
-            return fault("InvalidBatchEntryId", "A batch entry id can only contain alphanumeric characters, hyphens and underscores.");
+            return fault(
+                "InvalidBatchEntryId",
+                "A batch entry id can only contain alphanumeric characters, hyphens and underscores.",
+            );
         }
         if !ids.insert(id) {
             return fault("BatchEntryIdsNotDistinct", format!("Id {id} repeated."));
@@ -457,7 +555,10 @@ fn delete(queue: &Queue, input: &Value) -> Answer {
 fn change_visibility(queue: &Queue, input: &Value) -> Answer {
     let receipt = input["ReceiptHandle"].as_str().unwrap_or_default();
     let Some(timeout) = seconds(input, "VisibilityTimeout", MAX_VISIBILITY)? else {
-        return fault("MissingParameter", "The request must contain the parameter VisibilityTimeout.");
+        return fault(
+            "MissingParameter",
+            "The request must contain the parameter VisibilityTimeout.",
+        );
     };
     match queue.change_visibility(receipt, timeout) {
         Ok(()) => Ok(json!({})),
@@ -466,48 +567,6 @@ fn change_visibility(queue: &Queue, input: &Value) -> Answer {
         }
         Err(_) => fault("ReceiptHandleIsInvalid", "The input receipt handle is invalid."),
     }
-}
-
-/// A message as ReceiveMessage shows it.
-fn shown(received: &Received, system: &[String], custom: &[String]) -> Value {
-    let message = &received.message;
-    let mut out = json!({
-        "MessageId": received.id,
-        "ReceiptHandle": received.receipt,
-        "Body": message.body,
-        "MD5OfBody": message.body_md5(),
-    });
-    let mut all = vec![
-        ("SentTimestamp", received.sent.to_string()),
-        ("ApproximateReceiveCount", received.receives.to_string()),
-        ("ApproximateFirstReceiveTimestamp", received.first_received.to_string()),
-        ("SenderId", "local".into()),
-    ];
-    all.extend(message.group.clone().map(|g| ("MessageGroupId", g)));
-    let wanted = |name: &str| system.iter().any(|s| s == "All" || s == name);
-    let found: Map<_, _> =
-        all.into_iter().filter(|(n, _)| wanted(n)).map(|(n, v)| (n.into(), v.into())).collect();
-    if !found.is_empty() {
-        out["Attributes"] = found.into();
-    }
-    let matches = |name: &str| {
-        custom.iter().any(|c| match c.strip_suffix(".*").or_else(|| c.strip_suffix('*')) {
-            Some(start) => name.starts_with(start),
-            None => c == "All" || c == name,
-        })
-    };
-    let attributes: BTreeMap<_, _> = message
-        .attributes
-        .iter()
-        .filter(|(name, _)| matches(name))
-        .map(|(name, attribute)| (name.clone(), attribute.clone()))
-        .collect();
-    if !attributes.is_empty() {
-        out["MessageAttributes"] = attributes.iter().map(|(n, a)| (n.clone(), shown_attribute(a))).collect();
-        let chosen = NewMessage { attributes, ..NewMessage::default() };
-        out["MD5OfMessageAttributes"] = json!(chosen.attributes_md5());
-    }
-    out
 }
 
 fn shown_attribute(attribute: &MessageAttribute) -> Value {

@@ -57,6 +57,8 @@ struct Message {
     first_received: Option<i64>,
     receives: u32,
     state: State,
+    /// The queue that gave it up.
+    source: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +67,10 @@ enum State {
     /// Sent with a delay.
     Delayed(Instant),
     /// Received; the receipt of the latest time.
-    InFlight { until: Instant, receipt: String },
+    InFlight {
+        until: Instant,
+        receipt: String,
+    },
 }
 
 /// A message as a receiver gets it.
@@ -77,6 +82,8 @@ pub(crate) struct Received {
     pub(crate) sent: i64,
     pub(crate) first_received: i64,
     pub(crate) receives: u32,
+    /// The queue that gave the message up.
+    pub(crate) source: Option<String>,
 }
 
 /// A queue.
@@ -155,6 +162,7 @@ impl Queue {
             first_received: None,
             receives: 0,
             state: State::Visible,
+            source: None,
         };
         self.add(message);
         id
@@ -219,6 +227,7 @@ impl Queue {
             message.new.delay = Some(Duration::ZERO);
             message.receives = 0;
             message.first_received = None;
+            message.source = Some(self.name.clone());
             if let Some(target) = &target {
                 target.add(message);
             }
@@ -229,9 +238,9 @@ impl Queue {
     pub(crate) fn delete(&self, receipt: &str) -> bool {
         let Some(number) = number_of(receipt) else { return false };
         let mut inner = self.lock();
-        let current = inner.messages.get(&number).is_some_and(|m| {
-            matches!(&m.state, State::InFlight { receipt: r, .. } if r == receipt)
-        });
+        let current = inner.messages.get(&number).is_some_and(
+            |m| matches!(&m.state, State::InFlight { receipt: r, .. } if r == receipt),
+        );
         if current {
             inner.remove(number);
         }
@@ -239,7 +248,11 @@ impl Queue {
     }
 
     /// Hides a received message for another while, from now.
-    pub(crate) fn change_visibility(&self, receipt: &str, timeout: Duration) -> Result<(), NotInFlight> {
+    pub(crate) fn change_visibility(
+        &self,
+        receipt: &str,
+        timeout: Duration,
+    ) -> Result<(), NotInFlight> {
         let number = number_of(receipt).ok_or(NotInFlight)?;
         let mut inner = self.lock();
         let inner = &mut *inner;
@@ -319,7 +332,8 @@ impl Inner {
             }
             let receipt = receipt(number);
             message.receives += 1;
-            let first = *message.first_received.get_or_insert_with(|| Utc::now().timestamp_millis());
+            let first =
+                *message.first_received.get_or_insert_with(|| Utc::now().timestamp_millis());
             message.state = State::InFlight { until, receipt: receipt.clone() };
             self.hidden.insert((until, number));
             received.push(Received {
@@ -329,6 +343,7 @@ impl Inner {
                 sent: message.sent,
                 first_received: first,
                 receives: message.receives,
+                source: message.source.clone(),
             });
         }
         (received, dead, self.hidden.first().map(|(until, _)| *until))
@@ -378,7 +393,8 @@ impl NewMessage {
     /// Bytes that count towards the limit: body, and names, types and values of attributes.
     pub(crate) fn size(&self) -> usize {
         let attributes = self.attributes.iter().map(|(name, a)| {
-            let value = a.string.as_ref().map_or(0, String::len) + a.binary.as_ref().map_or(0, Vec::len);
+            let value =
+                a.string.as_ref().map_or(0, String::len) + a.binary.as_ref().map_or(0, Vec::len);
             name.len() + a.data_type.len() + value
         });
         self.body.len() + attributes.sum::<usize>()

@@ -76,12 +76,16 @@ impl Evaluator<'_> {
             "AWS::StackName" => Some("local"),
             _ => None,
         };
-        if let Some(value) = pseudo.or_else(|| self.setting.parameters.get(target).map(String::as_str)) {
+        if let Some(value) =
+            pseudo.or_else(|| self.setting.parameters.get(target).map(String::as_str))
+        {
             return Ok(json!(value));
         }
         if let Some(parameter) = self.parameters.get(target) {
             let default = parameter.get("Default");
-            return default.cloned().ok_or_else(|| invalid(at, format!("parameter {target} has no value")));
+            return default
+                .cloned()
+                .ok_or_else(|| invalid(at, format!("parameter {target} has no value")));
         }
         match self.kind(target) {
             Some("AWS::SQS::Queue") => {
@@ -107,7 +111,9 @@ impl Evaluator<'_> {
             (Some("AWS::Serverless::Function"), "Arn") => {
                 Ok(json!(format!("arn:aws:lambda:{region}:{account}:function:{resource}")))
             }
-            (Some(kind), _) => Err(invalid(at, format!("attribute {attribute} of {kind} is not supported"))),
+            (Some(kind), _) => {
+                Err(invalid(at, format!("attribute {attribute} of {kind} is not supported")))
+            }
             (None, _) => Err(invalid(at, format!("there is no resource {resource}"))),
         }
     }
@@ -132,7 +138,9 @@ impl Evaluator<'_> {
             match (own.get(name), name.split_once('.')) {
                 (Some(value), _) => out.push_str(value),
                 (None, Some((resource, attribute))) => {
-                    out.push_str(self.attribute(at, resource, attribute)?.as_str().unwrap_or_default());
+                    out.push_str(
+                        self.attribute(at, resource, attribute)?.as_str().unwrap_or_default(),
+                    );
                 }
                 (None, None) => out.push_str(&self.text(at, &json!({ "Ref": name }))?),
             }

@@ -19,7 +19,9 @@ pub(crate) use resources::read;
 pub enum TemplateError {
     #[error("{0}")]
     Yaml(String),
-    #[error("{resource}: property {property} is neither emulated nor known to be without local effect")]
+    #[error(
+        "{resource}: property {property} is neither emulated nor known to be without local effect"
+    )]
     UnknownProperty { resource: String, property: String },
     #[error("{resource}: type {kind} is neither emulated nor known to be without local effect")]
     UnknownType { resource: String, kind: String },

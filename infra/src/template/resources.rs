@@ -28,15 +28,29 @@ const TYPES_WITHOUT_EFFECT: [&str; 10] = [
 ];
 
 const BUCKET_WITHOUT_EFFECT: [&str; 6] = [
-    "PublicAccessBlockConfiguration", "BucketEncryption", "LifecycleConfiguration",
-    "OwnershipControls", "Tags", "VersioningConfiguration",
+    "PublicAccessBlockConfiguration",
+    "BucketEncryption",
+    "LifecycleConfiguration",
+    "OwnershipControls",
+    "Tags",
+    "VersioningConfiguration",
 ];
 
 const QUEUE_WITHOUT_EFFECT: [&str; 3] = ["SqsManagedSseEnabled", "KmsMasterKeyId", "Tags"];
 
 const FUNCTION_WITHOUT_EFFECT: [&str; 12] = [
-    "Runtime", "Architectures", "Handler", "CodeUri", "Description", "Policies", "Role",
-    "EphemeralStorage", "RecursiveLoop", "LoggingConfig", "Tracing", "Tags",
+    "Runtime",
+    "Architectures",
+    "Handler",
+    "CodeUri",
+    "Description",
+    "Policies",
+    "Role",
+    "EphemeralStorage",
+    "RecursiveLoop",
+    "LoggingConfig",
+    "Tracing",
+    "Tags",
 ];
 
 /// Reads a template for this machine.
@@ -47,8 +61,15 @@ pub(crate) fn read(text: &str, setting: &Setting) -> Result<Template, TemplateEr
     let root = yaml::parse(text)?;
     for section in root.as_object().into_iter().flatten().map(|(name, _)| name) {
         let known = [
-            "AWSTemplateFormatVersion", "Transform", "Description", "Parameters", "Conditions",
-            "Globals", "Resources", "Outputs", "Metadata",
+            "AWSTemplateFormatVersion",
+            "Transform",
+            "Description",
+            "Parameters",
+            "Conditions",
+            "Globals",
+            "Resources",
+            "Outputs",
+            "Metadata",
         ];
         if !known.contains(&section.as_str()) {
             return Err(invalid(section, "this section is not supported"));
@@ -128,7 +149,11 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn notifications(&self, at: &str, value: &Value) -> Result<Vec<NotificationSpec>, TemplateError> {
+    fn notifications(
+        &self,
+        at: &str,
+        value: &Value,
+    ) -> Result<Vec<NotificationSpec>, TemplateError> {
         only(at, value, &["QueueConfigurations"])?;
         let configurations = value["QueueConfigurations"].as_array().into_iter().flatten();
         configurations.map(|c| self.notification(at, c)).collect()
@@ -158,8 +183,12 @@ impl Reader<'_> {
         let mut redrive = None;
         for (property, value) in properties {
             let emulated = [
-                "VisibilityTimeout", "DelaySeconds", "ReceiveMessageWaitTimeSeconds",
-                "MessageRetentionPeriod", "MaximumMessageSize", "RedrivePolicy",
+                "VisibilityTimeout",
+                "DelaySeconds",
+                "ReceiveMessageWaitTimeSeconds",
+                "MessageRetentionPeriod",
+                "MaximumMessageSize",
+                "RedrivePolicy",
             ];
             if !self.is_emulated(id, property, &emulated, &QUEUE_WITHOUT_EFFECT)? {
                 continue;
@@ -227,7 +256,11 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn environment(&self, id: &str, value: &Value) -> Result<BTreeMap<String, String>, TemplateError> {
+    fn environment(
+        &self,
+        id: &str,
+        value: &Value,
+    ) -> Result<BTreeMap<String, String>, TemplateError> {
         let at = format!("{id}.Environment");
         let variables = value["Variables"].as_object().into_iter().flatten();
         variables.map(|(k, v)| Ok((k.clone(), self.evaluator.text(&at, v)?))).collect()
@@ -253,17 +286,32 @@ impl Reader<'_> {
                 Some("Schedule" | "ScheduleV2") => {
                     self.template.without_effect.insert("Schedule".into());
                 }
-                other => return Err(invalid(&at, format!("event type {other:?} is not supported"))),
+                other => {
+                    return Err(invalid(&at, format!("event type {other:?} is not supported")));
+                }
             }
         }
         Ok(())
     }
 
-    fn mapping(&self, at: &str, function: &str, value: &Value) -> Result<MappingSpec, TemplateError> {
-        only(at, value, &[
-            "Queue", "BatchSize", "MaximumBatchingWindowInSeconds", "FunctionResponseTypes",
-            "ScalingConfig", "Enabled",
-        ])?;
+    fn mapping(
+        &self,
+        at: &str,
+        function: &str,
+        value: &Value,
+    ) -> Result<MappingSpec, TemplateError> {
+        only(
+            at,
+            value,
+            &[
+                "Queue",
+                "BatchSize",
+                "MaximumBatchingWindowInSeconds",
+                "FunctionResponseTypes",
+                "ScalingConfig",
+                "Enabled",
+            ],
+        )?;
         only(at, &value["ScalingConfig"], &["MaximumConcurrency"])?;
         let or = |name: &str, default: u64| match value.get(name) {
             Some(v) => self.number(at, v),
@@ -307,7 +355,10 @@ impl Reader<'_> {
             }
         }
         for bucket in buckets {
-            bucket.notifications.iter().try_for_each(|n| queue(&bucket.name, &n.queue).map(drop))?;
+            bucket
+                .notifications
+                .iter()
+                .try_for_each(|n| queue(&bucket.name, &n.queue).map(drop))?;
         }
         for mapping in mappings {
             let visibility = queue(&mapping.function, &mapping.queue)?.attributes.visibility;
@@ -325,13 +376,13 @@ impl Reader<'_> {
 
 /// Refuses members that are not understood.
 fn only(at: &str, value: &Value, known: &[&str]) -> Result<(), TemplateError> {
-    let unknown = value.as_object().into_iter().flatten().find(|(name, _)| !known.contains(&name.as_str()));
+    let unknown =
+        value.as_object().into_iter().flatten().find(|(name, _)| !known.contains(&name.as_str()));
     match unknown {
         None => Ok(()),
-        Some((name, _)) => Err(TemplateError::UnknownProperty {
-            resource: at.to_owned(),
-            property: name.clone(),
-        }),
+        Some((name, _)) => {
+            Err(TemplateError::UnknownProperty { resource: at.to_owned(), property: name.clone() })
+        }
     }
 }
 
@@ -372,7 +423,11 @@ mod tests {
     fn an_unknown_property_is_an_error_that_names_it() {
         for (from, to, name) in [
             ("MaximumConcurrency: 20", "MaximumSpeed: 20", "MaximumSpeed"),
-            ("      BatchSize: 1\n", "      BatchSize: 1\n            BatchSpeed: 9\n", "BatchSpeed"),
+            (
+                "      BatchSize: 1\n",
+                "      BatchSize: 1\n            BatchSpeed: 9\n",
+                "BatchSpeed",
+            ),
             ("VisibilityTimeout: 5400", "VisibleTimeout: 5400", "VisibleTimeout"),
             ("Type: AWS::SQS::QueuePolicy", "Type: AWS::SQS::Politics", "AWS::SQS::Politics"),
         ] {

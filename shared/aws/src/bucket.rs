@@ -20,7 +20,8 @@ const DELETE_BATCH: usize = 1000;
 const CONFLICT_RETRIES: u32 = 5;
 
 /// The characters of a copy source that stay as they are.
-const COPY_SOURCE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const COPY_SOURCE: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// An S3 client; in path style where the endpoint is not that of AWS.
 pub fn client(config: &SdkConfig) -> Client {
@@ -183,9 +184,12 @@ impl Bucket for S3Bucket {
         let mut objects = vec![];
         while let Some(page) = pages.next().await {
             let page = page.map_err(|e| failed("listing", prefix, e))?;
-            objects.extend(page.contents.unwrap_or_default().into_iter().map(|o| {
-                info(o.key().unwrap_or_default(), unsigned(o.size()), o.e_tag())
-            }));
+            objects.extend(
+                page.contents
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|o| info(o.key().unwrap_or_default(), unsigned(o.size()), o.e_tag())),
+            );
         }
         Ok(objects)
     }

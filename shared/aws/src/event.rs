@@ -57,7 +57,9 @@ mod tests {
 
     #[test]
     fn the_test_message_is_no_upload_and_other_text_is_an_error() {
-        assert!(uploads(r#"{"Service": "Amazon S3", "Event": "s3:TestEvent"}"#).expect("ok").is_empty());
+        assert!(
+            uploads(r#"{"Service": "Amazon S3", "Event": "s3:TestEvent"}"#).expect("ok").is_empty()
+        );
         assert!(uploads("hello").is_err());
     }
 }

@@ -67,11 +67,7 @@ impl Queue for SqsQueue {
     async fn send(&self, messages: &[TaskMessage]) -> Result<(), QueueError> {
         let failed = |source| QueueError { count: messages.len(), source };
         let batches: Vec<_> = messages.chunks(BATCH).map(|b| self.send_batch(b)).collect();
-        stream::iter(batches)
-            .buffer_unordered(PARALLEL)
-            .try_collect::<()>()
-            .await
-            .map_err(failed)
+        stream::iter(batches).buffer_unordered(PARALLEL).try_collect::<()>().await.map_err(failed)
     }
 }
 

@@ -60,8 +60,10 @@ impl Engine for DataFusionEngine {
                 plan.run, plan.engine
             )));
         }
-        let engine_plan: EnginePlan = serde::Deserialize::deserialize(&plan.engine_plan)
-            .map_err(|e| EngineError::Refused(format!("the plan of {} is damaged: {e}", plan.run)))?;
+        let engine_plan: EnginePlan =
+            serde::Deserialize::deserialize(&plan.engine_plan).map_err(|e| {
+                EngineError::Refused(format!("the plan of {} is damaged: {e}", plan.run))
+            })?;
         task::execute(&self.store, &self.resources, &engine_plan, request)
             .await
             .map_err(|e| e.into_engine_error(&plan.run))

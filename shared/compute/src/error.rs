@@ -105,11 +105,10 @@ fn find_store_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a objec
 
 /// One sentence for a user, with the place in the SQL where there is one.
 pub(crate) fn sentence(error: &DataFusionError) -> String {
-    let place = error
-        .diagnostic()
-        .and_then(|d| d.span)
-        .filter(|span| span.start.line > 0)
-        .map(|span| format!(" (line {}, column {} of the SQL)", span.start.line, span.start.column));
+    let place =
+        error.diagnostic().and_then(|d| d.span).filter(|span| span.start.line > 0).map(|span| {
+            format!(" (line {}, column {} of the SQL)", span.start.line, span.start.column)
+        });
     format!("{}{}", plain(error), place.unwrap_or_default())
 }
 
@@ -124,9 +123,7 @@ fn plain(error: &DataFusionError) -> String {
         DataFusionError::Diagnostic(_, inner) => plain(inner),
         DataFusionError::Context(what, inner) => format!("{what}: {}", plain(inner)),
         DataFusionError::Shared(inner) => plain(inner),
-        DataFusionError::Collection(all) => {
-            all.iter().map(plain).collect::<Vec<_>>().join("; ")
-        }
+        DataFusionError::Collection(all) => all.iter().map(plain).collect::<Vec<_>>().join("; "),
         DataFusionError::Plan(text) | DataFusionError::Execution(text) => text.clone(),
         DataFusionError::NotImplemented(text) => format!("not supported: {text}"),
         DataFusionError::ResourcesExhausted(text) => {

@@ -63,7 +63,8 @@ pub(crate) async fn plan(
     let spread = Spread::of(request.spec.options.partitions, &tables);
     let partitions = spread.as_ref().map_or(1, |s| s.partitions);
     let scans = spread.as_ref().map_or_else(|| vec![1; tables.len()], |s| s.scans.clone());
-    let (context, logical) = logical(store, &tables, memory, partitions, &scans, sql, request.now).await?;
+    let (context, logical) =
+        logical(store, &tables, memory, partitions, &scans, sql, request.now).await?;
     let single = spread.is_none().then(|| "it reads little".to_owned());
     let mut engine_plan =
         EnginePlan { sql: sql.to_owned(), now: request.now, tables, fragments: vec![] };
@@ -176,7 +177,9 @@ async fn distribute(
     for draft in &drafts {
         match encode(&draft.plan, &engine_plan.tables, &task_context) {
             Ok(fragment) => engine_plan.fragments.push(fragment),
-            Err(e) => return Ok(Err(format!("a fragment cannot be encoded: {}", e.strip_backtrace()))),
+            Err(e) => {
+                return Ok(Err(format!("a fragment cannot be encoded: {}", e.strip_backtrace())));
+            }
         }
     }
     Ok(Ok(drafts.iter().map(stage).collect()))
@@ -197,7 +200,8 @@ fn stage(draft: &StageDraft) -> Stage {
 /// How many partitions a fragment runs: a repartition on top of it spreads its rows, and its own
 /// count is that of the slots.
 pub(crate) fn input_partitions(plan: &Arc<dyn ExecutionPlan>) -> u32 {
-    let inner = match plan.downcast_ref::<datafusion::physical_plan::repartition::RepartitionExec>() {
+    let inner = match plan.downcast_ref::<datafusion::physical_plan::repartition::RepartitionExec>()
+    {
         Some(repartition) => repartition.input(),
         None => plan,
     };

@@ -18,10 +18,7 @@ pub const ENGINE_VERSION: &str =
 pub(crate) fn runtime(memory: usize) -> Result<Arc<RuntimeEnv>, Failure> {
     let pool = Arc::new(FairSpillPool::new(memory));
     // no caches: they know a file by its time and size, and we pin ETags
-    Ok(RuntimeEnvBuilder::new()
-        .with_memory_pool(pool)
-        .with_metadata_cache_limit(0)
-        .build_arc()?)
+    Ok(RuntimeEnvBuilder::new().with_memory_pool(pool).with_metadata_cache_limit(0).build_arc()?)
 }
 
 /// A session whose `now()` is fixed. `partitions` is what its plans aim for.

@@ -16,7 +16,9 @@ use crate::context::{Context, ProtocolError};
 use crate::end;
 use crate::ids::{StageId, TaskId};
 use crate::key::Key;
-use crate::record::{Footer, FooterError, Input, InputIndex, Layout, ObjectIndex, Plan, Stage, TaskMessage};
+use crate::record::{
+    Footer, FooterError, Input, InputIndex, Layout, ObjectIndex, Plan, Stage, TaskMessage,
+};
 
 /// How many objects are read at once.
 const PARALLEL_READS: usize = 32;

@@ -18,7 +18,7 @@ use crate::engine::{Engine, PlanRequest};
 use crate::event::ObjectEvent;
 use crate::ids::{JobName, RunId};
 use crate::job::{self, JobFile, JobSpec, Refusal};
-use crate::key::{is_hidden, Key};
+use crate::key::{Key, is_hidden};
 use crate::pipeline::{self, Pipeline};
 use crate::record::{Outcome, PinnedObject, Plan, Run, Source};
 use crate::{advance, end};
@@ -166,14 +166,12 @@ async fn run_of_bad_pipeline(
     })
 }
 
-async fn start(
-    cx: &Context,
-    engine: &dyn Engine,
-    mut asked: Asked,
-) -> Result<(), ProtocolError> {
+async fn start(cx: &Context, engine: &dyn Engine, mut asked: Asked) -> Result<(), ProtocolError> {
     let id = asked.run.run.clone();
     if let Some(outcome) = cx.find::<Outcome>(&Key::Outcome(&id).to_string()).await? {
-        return Ok(if cx.repairs() { end::finish(cx, &outcome).await? });
+        return Ok(if cx.repairs() {
+            end::finish(cx, &outcome).await?
+        });
     }
     let spec = match asked.spec.take() {
         Some(known) => known,
@@ -196,11 +194,7 @@ async fn start(
 }
 
 /// The run's plan: the one that is there, or a new one. `None` if the run failed.
-async fn plan(
-    cx: &Context,
-    engine: &dyn Engine,
-    run: &Run,
-) -> Result<Option<Plan>, ProtocolError> {
+async fn plan(cx: &Context, engine: &dyn Engine, run: &Run) -> Result<Option<Plan>, ProtocolError> {
     let key = Key::Plan(&run.run).to_string();
     if let Some(plan) = cx.find(&key).await? {
         return Ok(Some(plan));
@@ -226,12 +220,10 @@ async fn plan(
 }
 
 /// Reads the job file that the event tells of, at the event's version.
-async fn read_job(
-    cx: &Context,
-    run: &mut Run,
-) -> Result<Result<JobSpec, Refusal>, ProtocolError> {
+async fn read_job(cx: &Context, run: &mut Run) -> Result<Result<JobSpec, Refusal>, ProtocolError> {
     let key = run.source.key.clone();
-    let changed = || Refusal(format!("{key} was overwritten or deleted before run {} read it", run.run));
+    let changed =
+        || Refusal(format!("{key} was overwritten or deleted before run {} read it", run.run));
     let head = cx.bucket.head(&key).await?;
     match &head {
         Some(head) if head.info.size > job::MAX_JOB_BYTES => {
@@ -248,7 +240,9 @@ async fn read_job(
     run.submission = object.metadata(SUBMISSION).map(str::to_owned);
     match job::parse(&key, &object.bytes) {
         Ok(JobFile::Job(spec)) => Ok(Ok(spec)),
-        Ok(JobFile::Backfill { pipeline, input }) => read_backfill(cx, run, &pipeline, &input).await,
+        Ok(JobFile::Backfill { pipeline, input }) => {
+            read_backfill(cx, run, &pipeline, &input).await
+        }
         Err(refusal) => Ok(Err(refusal)),
     }
 }
@@ -280,6 +274,7 @@ async fn read_backfill(
     };
     run.job = JobName::new(name);
     run.source.pipeline = Some(name.to_owned());
-    run.input = Some(PinnedObject { key: input.into(), size: head.info.size, etag: head.info.etag });
+    run.input =
+        Some(PinnedObject { key: input.into(), size: head.info.size, etag: head.info.etag });
     Ok(Ok(pipeline.spec()))
 }

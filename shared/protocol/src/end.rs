@@ -80,7 +80,9 @@ async fn decide(cx: &Context, outcome: Outcome) -> Result<Outcome, ProtocolError
         Created::Before => cx.read(&key).await?,
     };
     match &outcome.reason {
-        None => info!(run = %outcome.run, rows = outcome.rows, seconds = outcome.seconds, "run succeeded"),
+        None => {
+            info!(run = %outcome.run, rows = outcome.rows, seconds = outcome.seconds, "run succeeded")
+        }
         Some(reason) => warn!(run = %outcome.run, %reason, "run failed"),
     }
     finish(cx, &outcome).await?;
@@ -98,7 +100,8 @@ pub async fn finish(cx: &Context, outcome: &Outcome) -> Result<(), ProtocolError
     if succeeded {
         publish(cx, outcome).await?;
     }
-    let marker = if succeeded { Key::Success(&outcome.job, run) } else { Key::Failed(&outcome.job, run) };
+    let marker =
+        if succeeded { Key::Success(&outcome.job, run) } else { Key::Failed(&outcome.job, run) };
     cx.create(marker.to_string(), outcome).await?;
     if succeeded {
         sweep(cx, run).await?;

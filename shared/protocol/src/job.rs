@@ -117,7 +117,10 @@ impl Default for CsvOptions {
 pub enum JobFile {
     Job(JobSpec),
     /// Run a pipeline over a file that is already there.
-    Backfill { pipeline: String, input: String },
+    Backfill {
+        pipeline: String,
+        input: String,
+    },
 }
 
 #[derive(Deserialize)]
@@ -170,9 +173,9 @@ pub(crate) fn text<'a>(key: &str, bytes: &'a [u8]) -> Result<&'a str, Refusal> {
     if bytes.len() as u64 > MAX_JOB_BYTES {
         return Err(too_large(key, bytes.len() as u64));
     }
-    std::str::from_utf8(bytes)
-        .map(|t| t.trim_start_matches('\u{feff}'))
-        .map_err(|e| Refusal(format!("{key} is not UTF-8 text: byte {} is invalid", e.valid_up_to())))
+    std::str::from_utf8(bytes).map(|t| t.trim_start_matches('\u{feff}')).map_err(|e| {
+        Refusal(format!("{key} is not UTF-8 text: byte {} is invalid", e.valid_up_to()))
+    })
 }
 
 pub(crate) fn too_large(key: &str, size: u64) -> Refusal {

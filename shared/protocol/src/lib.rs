@@ -30,5 +30,5 @@ pub use context::{Context, ProtocolError};
 pub use engine::{Engine, EngineError, PlanRequest, TaskOutput, TaskRequest};
 pub use event::ObjectEvent;
 pub use ids::{AttemptId, JobName, RunId, StageId, TaskId};
-pub use key::{is_hidden, Key};
+pub use key::{Key, is_hidden};
 pub use queue::{Queue, QueueError};

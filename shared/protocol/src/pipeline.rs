@@ -42,7 +42,8 @@ impl Pipeline {
             .map_err(|e| Refusal(format!("{key} is not a valid pipeline: {e}")))?;
         if !pipeline.prefix.starts_with(Key::INBOX) {
             let prefix = &pipeline.prefix;
-            let why = format!("{key}: prefix is '{prefix}': pipelines run on files under inbox/ only");
+            let why =
+                format!("{key}: prefix is '{prefix}': pipelines run on files under inbox/ only");
             return Err(Refusal(why));
         }
         pipeline.spec().check(key)?;

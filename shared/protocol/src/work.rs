@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use crate::advance;
 use crate::bucket::{Bucket, BucketError, Created};
-use crate::context::{full_text, Context, ProtocolError};
+use crate::context::{Context, ProtocolError, full_text};
 use crate::end;
 use crate::engine::{Engine, EngineError, TaskOutput, TaskRequest};
 use crate::ids::{RunId, StageId, TaskId};
@@ -43,7 +43,9 @@ impl Worker {
         let TaskMessage { run, stage, task } = message;
         if let Some(outcome) = cx.find::<Outcome>(&Key::Outcome(run).to_string()).await? {
             info!(%run, %stage, %task, "the run has ended");
-            return Ok(if cx.repairs() { end::finish(cx, &outcome).await? });
+            return Ok(if cx.repairs() {
+                end::finish(cx, &outcome).await?
+            });
         }
         let Some((plan, layout)) = self.load(cx, message).await? else {
             return no_op_after_outcome(cx, message).await;
@@ -71,7 +73,8 @@ impl Worker {
     }
 
     async fn plan(&self, cx: &Context, run: &RunId) -> Result<Option<Arc<Plan>>, BucketError> {
-        let remembered = |plans: &VecDeque<Arc<Plan>>| plans.iter().find(|p| p.run == *run).cloned();
+        let remembered =
+            |plans: &VecDeque<Arc<Plan>>| plans.iter().find(|p| p.run == *run).cloned();
         if let Some(plan) = remembered(&self.lock()) {
             return Ok(Some(plan));
         }
@@ -113,7 +116,9 @@ impl Worker {
         let output = output?;
         let (rows, bytes) = (output.rows, output.bytes);
         let created = match stage.output {
-            Output::Exchange { .. } => commit_exchange(cx, plan, layout.stage, task, output).await?,
+            Output::Exchange { .. } => {
+                commit_exchange(cx, plan, layout.stage, task, output).await?
+            }
             Output::Result => commit_result(cx, plan, layout.stage, task, output).await?,
         };
         let won = created == Created::Now;

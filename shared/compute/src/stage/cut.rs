@@ -133,10 +133,15 @@ impl Cutter {
 
     fn repartition(&mut self, node: &RepartitionExec) -> Result<Open, Stop> {
         let Partitioning::Hash(..) = node.partitioning() else {
-            return Err(Stop::Refused(format!("a repartition by {} cannot be spread", node.partitioning())));
+            return Err(Stop::Refused(format!(
+                "a repartition by {} cannot be spread",
+                node.partitioning()
+            )));
         };
         if node.preserve_order() {
-            return Err(Stop::Refused("a repartition that keeps its order cannot be spread".into()));
+            return Err(Stop::Refused(
+                "a repartition that keeps its order cannot be spread".into(),
+            ));
         }
         let slots = node.partitioning().partition_count();
         let mut child = self.visit(node.input().clone())?;
@@ -192,7 +197,8 @@ impl Cutter {
     /// Makes a single partition readable by every task.
     fn broadcast(&mut self, left: Open) -> Open {
         let repeatable = left.inputs.is_empty() && left.partitions() == 1;
-        let is_read = left.plan.downcast_ref::<ExchangeReadExec>().is_some_and(|r| r.read() == Read::All);
+        let is_read =
+            left.plan.downcast_ref::<ExchangeReadExec>().is_some_and(|r| r.read() == Read::All);
         if repeatable || is_read {
             return left;
         }

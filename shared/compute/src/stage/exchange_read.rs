@@ -71,7 +71,11 @@ impl ExchangeReadExec {
 impl DisplayAs for ExchangeReadExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { stage, read, .. } = self;
-        write!(f, "ExchangeReadExec: stage={stage}, read={read:?}, partitions={}", self.partitions())
+        write!(
+            f,
+            "ExchangeReadExec: stage={stage}, read={read:?}, partitions={}",
+            self.partitions()
+        )
     }
 }
 

@@ -55,10 +55,7 @@ pub(crate) struct Scan {
 /// Encodes a fragment, and decodes and encodes it again to see that it survives.
 pub(crate) fn encode(plan: &PlanRef, tables: &[Table], context: &TaskContext) -> Result<Fragment> {
     let mut scans = vec![];
-    let hollow = plan
-        .clone()
-        .transform_up(|node| hollow_scan(node, tables, &mut scans))
-        .data()?;
+    let hollow = plan.clone().transform_up(|node| hollow_scan(node, tables, &mut scans)).data()?;
     let bytes = physical_plan_to_bytes_with_extension_codec(hollow, &Codec)?;
     let back = physical_plan_from_bytes_with_extension_codec(&bytes, context, &Codec)?;
     let again = physical_plan_to_bytes_with_extension_codec(back, &Codec)?;
@@ -136,8 +133,8 @@ fn fill_leaf(
 ) -> Result<Transformed<PlanRef>> {
     if let Some(read) = node.downcast_ref::<ExchangeReadExec>() {
         let source = sources.iter().find(|s| s.index.stage == read.stage());
-        let source = source
-            .ok_or_else(|| internal_datafusion_err!("no input of stage {}", read.stage()))?;
+        let source =
+            source.ok_or_else(|| internal_datafusion_err!("no input of stage {}", read.stage()))?;
         return Ok(Transformed::yes(Arc::new(read.with_source(source.clone()))));
     }
     let Some(source) = node.downcast_ref::<DataSourceExec>() else {

@@ -88,7 +88,10 @@ fn form(key: &str) -> Option<(Format, bool)> {
 /// Names the files that conflict, that are empty, or whose format cannot be told.
 pub(crate) fn format(files: &[ObjectMeta], options: &TableOptions) -> Result<Format, Failure> {
     if let Some(empty) = files.iter().find(|f| f.size == 0) {
-        return refused(format!("{} is empty (0 bytes): delete it or upload it again", empty.location));
+        return refused(format!(
+            "{} is empty (0 bytes): delete it or upload it again",
+            empty.location
+        ));
     }
     if let Some(format) = options.format {
         return Ok(format);
@@ -224,7 +227,8 @@ mod tests {
 
     #[test]
     fn partition_columns_get_the_narrowest_type_of_all_values() {
-        let files = [meta("t/y=1/d=2020-01-02/s=007/a.csv", 1), meta("t/y=2/d=2020-01-03/s=1/b.csv", 1)];
+        let files =
+            [meta("t/y=1/d=2020-01-02/s=007/a.csv", 1), meta("t/y=2/d=2020-01-03/s=1/b.csv", 1)];
         let (columns, files) = partitions(&files, "t/").expect("partitions");
         let kinds: Vec<_> = columns.iter().map(|c| (c.name.as_str(), c.kind)).collect();
         assert_eq!(

@@ -106,7 +106,8 @@ async fn declared(
         Location::Object(key) => key.rsplit_once('/').map_or("", |(folder, _)| folder),
         other => other.folder().trim_end_matches('/'),
     };
-    let key = if folder.is_empty() { "_schema.json".into() } else { format!("{folder}/_schema.json") };
+    let key =
+        if folder.is_empty() { "_schema.json".into() } else { format!("{folder}/_schema.json") };
     let object = match store.get(&files::path(&key)?).await {
         Ok(object) => object.bytes().await?,
         Err(object_store::Error::NotFound { .. }) => return Ok(TableOptions::default()),
@@ -121,7 +122,12 @@ fn csv_options(options: &TableOptions, key: &str) -> Result<CsvOptions, Failure>
     if options.csv.is_none() && key.trim_end_matches(".gz").ends_with(".tsv") {
         csv.delimiter = '\t';
     }
-    let chars = [("delimiter", Some(csv.delimiter)), ("quote", Some(csv.quote)), ("escape", csv.escape), ("comment", csv.comment)];
+    let chars = [
+        ("delimiter", Some(csv.delimiter)),
+        ("quote", Some(csv.quote)),
+        ("escape", csv.escape),
+        ("comment", csv.comment),
+    ];
     for (what, c) in chars {
         if c.is_some_and(|c| !c.is_ascii()) {
             return refused(format!("the {what} of {key} must be one ASCII character"));
@@ -163,10 +169,8 @@ async fn infer(
 ) -> Result<(SchemaRef, Option<u64>), Failure> {
     let looks: Vec<_> =
         files.iter().map(|file| infer_file(state, store, file, format, csv)).collect();
-    let found: Vec<(Schema, Option<u64>)> = stream::iter(looks)
-        .buffered(PARALLEL_FILES)
-        .try_collect()
-        .await?;
+    let found: Vec<(Schema, Option<u64>)> =
+        stream::iter(looks).buffered(PARALLEL_FILES).try_collect().await?;
     let rows = found.iter().map(|(_, rows)| *rows).sum();
     let mut merged = Merged::default();
     for ((schema, _), file) in found.into_iter().zip(files) {
@@ -190,7 +194,9 @@ async fn infer_file(
     };
     inferred.map_err(|e| match e {
         e if e.store_error().is_some() => e,
-        e => Failure::Refused(format!("{key} cannot be read as {}: {}", title(format), describe(&e))),
+        e => {
+            Failure::Refused(format!("{key} cannot be read as {}: {}", title(format), describe(&e)))
+        }
     })
 }
 
@@ -227,7 +233,10 @@ fn csv_format(csv: &CsvOptions, key: &str) -> CsvFormat {
 }
 
 fn escape_regex(text: &str) -> String {
-    text.chars().flat_map(|c| [Some('\\').filter(|_| c.is_ascii_punctuation()), Some(c)]).flatten().collect()
+    text.chars()
+        .flat_map(|c| [Some('\\').filter(|_| c.is_ascii_punctuation()), Some(c)])
+        .flatten()
+        .collect()
 }
 
 fn json_format(key: &str) -> JsonFormat {
@@ -390,7 +399,9 @@ mod tests {
             .add(schema(&[("a", DataType::Utf8)]), "t/2.csv", Format::Csv)
             .expect_err("a conflict")
             .to_string();
-        assert!(error.contains("t/1.csv") && error.contains("t/2.csv") && error.contains("column a"));
+        assert!(
+            error.contains("t/1.csv") && error.contains("t/2.csv") && error.contains("column a")
+        );
     }
 
     #[test]

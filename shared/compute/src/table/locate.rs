@@ -85,10 +85,16 @@ impl Location {
             None => text,
             Some(("s3", rest)) => match rest.split_once('/') {
                 Some((b, path)) if b == bucket => path,
-                _ => return refused(format!("{text} is outside the bucket {bucket}: a job reads its own bucket only")),
+                _ => {
+                    return refused(format!(
+                        "{text} is outside the bucket {bucket}: a job reads its own bucket only"
+                    ));
+                }
             },
             Some((scheme, _)) => {
-                return refused(format!("{text} is not in the bucket: {scheme}:// is not supported"));
+                return refused(format!(
+                    "{text} is not in the bucket: {scheme}:// is not supported"
+                ));
             }
         };
         if path.starts_with(['/', '~', '\\']) || (path.len() > 2 && path.as_bytes()[1] == b':') {
@@ -140,7 +146,8 @@ impl Location {
             Self::Folder(folder) => key.strip_prefix(folder.as_str()).is_some_and(visible),
             Self::Object(object) => key == object,
             Self::Pattern { folder, pattern } => {
-                let options = MatchOptions { require_literal_separator: true, ..Default::default() };
+                let options =
+                    MatchOptions { require_literal_separator: true, ..Default::default() };
                 key.strip_prefix(folder.as_str()).is_some_and(visible)
                     && pattern.matches_with(key, options)
             }
@@ -164,8 +171,15 @@ mod tests {
     #[test]
     fn places_outside_the_bucket_are_refused_by_name() {
         for text in [
-            "/etc/passwd", "file:///etc/passwd", "s3://other/x.csv", "http://h/x", "../x.csv",
-            "a/../../b.csv", "~/x.csv", "C:\\x.csv", "\\\\host\\x",
+            "/etc/passwd",
+            "file:///etc/passwd",
+            "s3://other/x.csv",
+            "http://h/x",
+            "../x.csv",
+            "a/../../b.csv",
+            "~/x.csv",
+            "C:\\x.csv",
+            "\\\\host\\x",
         ] {
             let error = Location::parse(text, "mine").expect_err(text).to_string();
             assert!(error.contains(text), "{error}");

@@ -167,9 +167,8 @@ impl PinnedTable {
         projection: Option<&Vec<usize>>,
         limit: Option<usize>,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        let files: Vec<_> = (0..self.table.files.len())
-            .filter(|n| self.is_compressed(*n) == gzip)
-            .collect();
+        let files: Vec<_> =
+            (0..self.table.files.len()).filter(|n| self.is_compressed(*n) == gzip).collect();
         if files.is_empty() {
             return Ok(None);
         }
@@ -199,7 +198,11 @@ pub(crate) fn compression(gzip: bool) -> FileCompressionType {
 
 /// The splits of one partition as DataFusion reads them.
 pub(crate) fn file_group(table: &Table, splits: &[Split]) -> Result<FileGroup> {
-    splits.iter().map(|split| partitioned_file(table, split)).collect::<Result<Vec<_>>>().map(FileGroup::new)
+    splits
+        .iter()
+        .map(|split| partitioned_file(table, split))
+        .collect::<Result<Vec<_>>>()
+        .map(FileGroup::new)
 }
 
 fn partitioned_file(table: &Table, split: &Split) -> Result<PartitionedFile> {
@@ -280,4 +283,3 @@ pub(crate) fn probe(table: &Table, number: usize, file: usize) -> Result<Arc<dyn
         .build();
     Ok(DataSourceExec::from_data_source(config))
 }
-

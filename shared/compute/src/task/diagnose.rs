@@ -72,6 +72,9 @@ fn is_about_data(failure: &Failure) -> bool {
     )
 }
 
-async fn drain(scan: Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>) -> Result<(), DataFusionError> {
+async fn drain(
+    scan: Arc<dyn ExecutionPlan>,
+    context: &Arc<TaskContext>,
+) -> Result<(), DataFusionError> {
     collect(scan, context.clone()).await.map(drop)
 }

@@ -44,10 +44,14 @@ pub(crate) async fn execute(
     };
     let written = match stage.output {
         Output::Result => write_part(&plan, range, resources, &context).await,
-        Output::Exchange { slots } => write_exchange(&plan, range, slots, resources, &context).await,
+        Output::Exchange { slots } => {
+            write_exchange(&plan, range, slots, resources, &context).await
+        }
     };
     match written {
-        Err(Failure::DataFusion(e)) => Err(diagnose::name_the_file(engine_plan, &context, *e).await),
+        Err(Failure::DataFusion(e)) => {
+            Err(diagnose::name_the_file(engine_plan, &context, *e).await)
+        }
         written => written,
     }
 }

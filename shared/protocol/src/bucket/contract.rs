@@ -56,10 +56,7 @@ async fn what_is_missing_is_said_to_be_missing(bucket: &dyn Bucket, prefix: &str
     assert!(copy.expect_err("no source").is_not_found());
 }
 
-async fn a_second_creator_loses_and_the_first_recognises_itself(
-    bucket: &dyn Bucket,
-    prefix: &str,
-) {
+async fn a_second_creator_loses_and_the_first_recognises_itself(bucket: &dyn Bucket, prefix: &str) {
     let key = format!("{prefix}once");
     assert_eq!(put(bucket, &key, b"first", "a").await, Created::Now);
     assert_eq!(put(bucket, &key, b"second", "b").await, Created::Before);

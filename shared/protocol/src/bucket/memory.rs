@@ -53,8 +53,7 @@ impl Stored {
     }
 
     fn object(&self, key: &str, bytes: Bytes) -> Object {
-        let info =
-            ObjectInfo { key: key.into(), size: self.bytes.len() as u64, etag: self.etag() };
+        let info = ObjectInfo { key: key.into(), size: self.bytes.len() as u64, etag: self.etag() };
         Object { info, bytes, metadata: self.metadata.clone() }
     }
 }

@@ -45,10 +45,8 @@ impl Footer {
         let (body, length) = body.split_last_chunk::<4>().ok_or(FooterError::NoFooter)?;
         let length = u32::from_le_bytes(*length) as usize;
         let data_end = size.checked_sub((length + TRAILER) as u64).ok_or(FooterError::NoFooter)?;
-        let from = body
-            .len()
-            .checked_sub(length)
-            .ok_or(FooterError::Longer((length + TRAILER) as u64))?;
+        let from =
+            body.len().checked_sub(length).ok_or(FooterError::Longer((length + TRAILER) as u64))?;
         let footer: Self =
             serde_json::from_slice(&body[from..]).map_err(|_| FooterError::NoFooter)?;
         let ordered = footer.offsets.is_sorted();
@@ -101,7 +99,10 @@ mod tests {
         }
         assert_eq!(Footer::decode(b"", 0), Err(FooterError::NoFooter));
         let mut wild = Footer { offsets: vec![0, 1_000], rows: 0 }.encode();
-        assert_eq!(Footer::decode(&wild, wild.len() as u64), Err(FooterError::Offsets(wild.len() as u64)));
+        assert_eq!(
+            Footer::decode(&wild, wild.len() as u64),
+            Err(FooterError::Offsets(wild.len() as u64))
+        );
         wild.truncate(4);
         assert_eq!(Footer::decode(&wild, 4), Err(FooterError::NoFooter));
     }

@@ -1,0 +1,208 @@
+//! The whole chain with real processes, sockets and files.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tidemill_protocol::bucket::Bucket;
+
+use crate::support::emulator::Emulator;
+
+async fn with_numbers() -> Emulator {
+    let emulator = Emulator::start().await;
+    for part in 0..3 {
+        let rows: String = (0..1000).map(|n| format!("{},{}\n", part * 1000 + n, n % 7)).collect();
+        emulator.put(&format!("tables/numbers/{part}.csv"), format!("n,g\n{rows}")).await;
+    }
+    emulator
+}
+
+const GROUPS: &str = "SELECT g, count(*) AS c, sum(n) AS s FROM numbers GROUP BY g ORDER BY g";
+
+fn spread(sql: &str) -> String {
+    serde_json::json!({ "sql": sql, "options": { "partitions": 4, "keep_work": true } }).to_string()
+}
+
+#[tokio::test]
+async fn a_job_that_is_dropped_ends_with_its_result_and_manifest() {
+    let emulator = with_numbers().await;
+    emulator.put("jobs/groups.sql", GROUPS).await;
+    emulator.put("jobs/spread.json", spread(GROUPS)).await;
+    let single = &emulator.ended("groups", 1).await[0];
+    let spread = &emulator.ended("spread", 1).await[0];
+    assert_eq!(single["tasks"], 1);
+    assert_eq!(spread["tasks"], 3 + 4 + 1);
+    let rows = emulator.rows(single).await;
+    assert_eq!(rows[0], "0,429,643500");
+    assert_eq!(emulator.rows(spread).await, rows);
+    for field in ["run", "files", "rows", "bytes", "seconds"] {
+        assert!(!single[field].is_null(), "{field}");
+    }
+}
+
+#[tokio::test]
+async fn fifty_jobs_at_once_all_end_right() {
+    let emulator = with_numbers().await;
+    let drops = (0..50).map(|n| {
+        let sql = format!("SELECT count(*) AS c FROM numbers WHERE n < {n}");
+        let key = format!("jobs/many/{n}.sql");
+        let emulator = &emulator;
+        async move { emulator.put(&key, sql).await }
+    });
+    futures::future::join_all(drops).await;
+    for n in 0..50 {
+        let outcome = &emulator.ended(&format!("many/{n}"), 1).await[0];
+        assert_eq!(emulator.rows(outcome).await, [n.to_string()]);
+    }
+}
+
+#[tokio::test]
+async fn a_storage_event_delivered_twice_is_one_run() {
+    let emulator = with_numbers().await;
+    emulator.put("jobs/once.json", spread(GROUPS)).await;
+    let run = emulator.ended("once", 1).await[0]["run"].as_str().expect("an id").to_owned();
+    let object = emulator.bucket.get(&format!("runs/{run}/run.json"), None).await.expect("a run");
+    let record: Value = serde_json::from_slice(&object.bytes).expect("JSON");
+    let source = &record["source"];
+    let event = serde_json::json!({ "Records": [{
+        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "us-east-1",
+        "eventTime": source["time"], "eventName": "ObjectCreated:Put",
+        "userIdentity": { "principalId": "p" }, "requestParameters": { "sourceIPAddress": "127.0.0.1" },
+        "responseElements": {},
+        "s3": { "s3SchemaVersion": "1.0", "configurationId": "c",
+            "bucket": { "name": "tidemill", "ownerIdentity": { "principalId": "p" }, "arn": "arn:aws:s3:::tidemill" },
+            "object": { "key": "jobs/once.json", "size": 1, "eTag": source["etag"], "sequencer": source["sequencer"] } },
+    }] });
+    let attempts = emulator.keys(&format!("work/{run}/attempts/")).await;
+    let queue = format!("{}/000000000000/EventsQueue", emulator.endpoint);
+    let sent =
+        emulator.sqs().send_message().queue_url(queue).message_body(event.to_string()).send().await;
+    sent.expect("sent");
+    emulator.put("jobs/after.sql", "SELECT 1 AS one").await;
+    emulator.ended("after", 1).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(emulator.ended("once", 1).await.len(), 1);
+    assert_eq!(emulator.keys(&format!("work/{run}/attempts/")).await, attempts);
+    assert_eq!(
+        emulator.keys("runs/once-").await.iter().filter(|k| k.ends_with("run.json")).count(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_worker_killed_in_mid_task_costs_time_and_no_rows() {
+    let emulator = with_numbers().await;
+    // long enough to be killed in
+    let sql = "SELECT count(*) AS c FROM numbers a, numbers b, (SELECT * FROM numbers WHERE n < 60) c \
+               WHERE a.n * b.n + c.n <> -1";
+    emulator.put("jobs/long.sql", sql).await;
+    let mut killed = false;
+    for _ in 0..2000 {
+        if emulator.keys("work/").await.iter().any(|k| k.contains("/attempts/")) {
+            for pid in emulator.processes("worker") {
+                let status =
+                    std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
+                killed |= status.is_ok_and(|s| s.success());
+            }
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(killed, "there was a worker to kill");
+    let outcome = &emulator.ended("long", 1).await[0];
+    assert_eq!(emulator.rows(outcome).await, [(3000_u64 * 3000 * 60).to_string()]);
+}
+
+#[tokio::test]
+async fn bad_jobs_fail_with_a_sentence_and_disturb_nobody() {
+    let emulator = with_numbers().await;
+    emulator.put("jobs/syntax.sql", "SELEC 1").await;
+    emulator.put("jobs/large.sql", vec![b' '; 1024 * 1024 + 1]).await;
+    emulator.put("jobs/odd.txt", "SELECT 1").await;
+    emulator.put("jobs/option.json", r#"{"sql": "SELECT 1", "options": {"speed": 9}}"#).await;
+    emulator.put("jobs/good.sql", GROUPS).await;
+    for (job, part) in
+        [("syntax", "syntax error"), ("large", "1048576"), ("odd.txt", ".sql"), ("option", "speed")]
+    {
+        let outcome = &emulator.ended(job, 1).await[0];
+        assert_eq!(outcome["status"], "failed");
+        assert!(outcome["reason"].as_str().expect("a reason").contains(part), "{outcome}");
+    }
+    assert_eq!(emulator.ended("good", 1).await[0]["status"], "succeeded");
+}
+
+#[tokio::test]
+async fn a_message_that_nobody_understands_ends_in_no_loop() {
+    let emulator = with_numbers().await;
+    for queue in ["EventsQueue", "TaskQueue", "DeadLetterQueue"] {
+        let url = format!("{}/000000000000/{queue}", emulator.endpoint);
+        emulator
+            .sqs()
+            .send_message()
+            .queue_url(url)
+            .message_body("hello")
+            .send()
+            .await
+            .expect("sent");
+    }
+    emulator.put("jobs/good.sql", GROUPS).await;
+    assert_eq!(emulator.ended("good", 1).await[0]["status"], "succeeded");
+}
+
+#[tokio::test]
+async fn the_http_api_tells_what_a_run_is_doing() {
+    let emulator = with_numbers().await;
+    emulator.put("jobs/told.sql", GROUPS).await;
+    let run = emulator.ended("told", 1).await[0]["run"].as_str().expect("an id").to_owned();
+    let (status, body) = get(&emulator, &format!("/_api/runs/{run}")).await;
+    assert_eq!((status.as_str(), &body["state"]), ("200", &Value::from("succeeded")));
+    assert_eq!(get(&emulator, "/_api/runs/no-such-run").await.0, "404");
+    assert_eq!(get(&emulator, "/_api/runs/a%20b").await.0, "400");
+}
+
+/// One plain HTTP request: its status, and its body as JSON.
+async fn get(emulator: &Emulator, path: &str) -> (String, Value) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let address = emulator.endpoint.strip_prefix("http://").expect("a URL");
+    let mut stream = tokio::net::TcpStream::connect(address).await.expect("connected");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("answered");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    let status = head.split_whitespace().nth(1).unwrap_or_default().to_owned();
+    (status, serde_json::from_str(body).unwrap_or(Value::Null))
+}
+
+#[tokio::test]
+async fn the_command_line_prints_results_and_fails_when_the_run_fails() {
+    let emulator = with_numbers().await;
+    let sql = "SELECT count(*) AS c FROM numbers";
+    let out =
+        emulator.command(&["run", "-e", sql, "--bucket", "tidemill", "--format", "csv"]).await;
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert_eq!(String::from_utf8_lossy(&out.stdout), "c\n3000\n");
+    let wrong = "SELECT nope FROM numbers";
+    let out = emulator.command(&["run", "-e", wrong, "--bucket", "tidemill"]).await;
+    assert!(!out.status.success());
+    assert!(String::from_utf8_lossy(&out.stderr).contains("nope"));
+}
+
+#[tokio::test]
+async fn a_pipeline_runs_for_each_upload_and_backfills_what_came_before_it() {
+    let emulator = Emulator::start().await;
+    emulator.put("inbox/in/early.csv", "n\n5\n").await;
+    let pipeline = r#"{"prefix": "inbox/in/", "sql": "SELECT sum(n) AS s FROM input", "into": "tables/sums/"}"#;
+    emulator.put("pipelines/sums.json", pipeline).await;
+    for n in 0..10 {
+        emulator.put(&format!("inbox/in/a file+{n}.csv"), format!("n\n{n}\n")).await;
+    }
+    assert_eq!(emulator.ended("sums", 10).await.len(), 10);
+    for expected in ["1 of 11 files", "0 of 11 files"] {
+        let out = emulator.command(&["pipeline", "backfill", "sums", "--bucket", "tidemill"]).await;
+        assert!(String::from_utf8_lossy(&out.stdout).contains(expected), "{out:?}");
+        emulator.ended("sums", 11).await;
+    }
+    emulator.put("jobs/total.sql", "SELECT sum(s) AS total FROM sums").await;
+    let outcome = &emulator.ended("total", 1).await[0];
+    assert_eq!(emulator.rows(outcome).await, ["50"]);
+}

@@ -1,0 +1,193 @@
+//! The protocol on in-memory seams, with an engine that adds numbers.
+
+use std::sync::Arc;
+
+use tidemill_protocol::bucket::MemoryBucket;
+use tidemill_protocol::record::{Outcome, Status, TaskMessage};
+use tidemill_protocol::work::{self, Worker};
+use tidemill_protocol::{Bucket, StageId, TaskId};
+
+use crate::support::crash::Crash;
+use crate::support::toy_engine::ToyEngine;
+use crate::support::world::World;
+
+fn world() -> World {
+    let bucket: Arc<dyn Bucket> = Arc::new(MemoryBucket::default());
+    World::new(bucket.clone(), Arc::new(ToyEngine { bucket }))
+}
+
+async fn answer(world: &World, outcome: &Outcome) -> String {
+    assert_eq!(outcome.status, Status::Succeeded, "{:?}", outcome.reason);
+    assert_eq!(outcome.files.len(), 1);
+    String::from_utf8(world.read(&outcome.files[0].key).await).expect("text")
+}
+
+#[tokio::test]
+async fn a_job_of_three_stages_ends_with_its_answer_and_nothing_left_over() {
+    let world = world();
+    let event = world.upload("jobs/top.sql", "sum 10").await;
+    let outcomes = world.run(&event).await;
+    assert_eq!(outcomes.len(), 1);
+    assert_eq!(answer(&world, &outcomes[0]).await, "45");
+    assert_eq!(outcomes[0].tasks, 11);
+    assert_eq!(world.keys("work/").await, [""; 0]);
+    let results = world.keys("results/top/").await;
+    assert!(results.iter().any(|k| k.ends_with("/_SUCCESS")), "{results:?}");
+}
+
+#[tokio::test]
+async fn more_tasks_than_a_group_has_still_advance_once() {
+    let world = world();
+    let event = world.upload("jobs/top.sql", "sum 300").await;
+    let outcomes = world.run(&event).await;
+    assert_eq!(answer(&world, &outcomes[0]).await, (0..300).sum::<u64>().to_string());
+}
+
+#[tokio::test]
+async fn an_event_delivered_twice_is_one_run_and_does_nothing_twice() {
+    let world = world();
+    let event = world.upload("jobs/top.sql", "sum 4").await;
+    let never = Crash::never();
+    world.dispatch(&event, &never).await;
+    world.dispatch(&event, &never).await;
+    let mut messages = 0;
+    let worker = Worker::new(world.engine.clone());
+    while let Some(message) = world.queue.pop() {
+        messages += 1;
+        worker.run_task(&world.context(1), &message).await.expect("done");
+    }
+    assert_eq!(messages, 5, "each task is sent once");
+    world.dispatch(&event, &never).await;
+    assert!(world.queue.pop().is_none());
+    assert_eq!(world.outcomes().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_uploaded_twice_is_two_runs() {
+    let world = world();
+    let first = world.upload("jobs/top.sql", "sum 3").await;
+    world.run(&first).await;
+    let second = world.upload("jobs/top.sql", "sum 3").await;
+    assert_eq!(world.run(&second).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_message_delivered_twice_changes_nothing() {
+    let world = world();
+    let event = world.upload("jobs/top.sql", "sum 6").await;
+    let never = Crash::never();
+    world.dispatch(&event, &never).await;
+    let worker = Worker::new(world.engine.clone());
+    while let Some(message) = world.queue.pop() {
+        for delivery in [1, 1, 2] {
+            worker.run_task(&world.context(delivery), &message).await.expect("done");
+        }
+    }
+    let outcomes = world.outcomes().await;
+    assert_eq!(answer(&world, &outcomes[0]).await, "15");
+}
+
+#[tokio::test]
+async fn a_planner_killed_at_any_effect_is_repaired_by_the_next_delivery() {
+    let mut crashes = 0;
+    for at in 0.. {
+        let mut happened = false;
+        for after in [false, true] {
+            let world = world();
+            let event = world.upload("jobs/top.sql", "sum 5").await;
+            let crash = Crash::at(at, after);
+            world.dispatch(&event, &crash).await;
+            world.work(&Crash::never()).await;
+            let outcomes = world.outcomes().await;
+            assert_eq!(outcomes.len(), 1, "{crash:?}");
+            assert_eq!(answer(&world, &outcomes[0]).await, "10", "{crash:?}");
+            assert_eq!(world.keys("work/").await, [""; 0], "{crash:?}");
+            happened |= crash.happened();
+        }
+        if !happened {
+            break;
+        }
+        crashes += 1;
+    }
+    assert_eq!(crashes, 8, "run, plan, and for both leaves: layout, send, sent");
+}
+
+#[tokio::test]
+async fn a_worker_killed_at_any_effect_is_repaired_by_the_next_delivery() {
+    for into in [false, true] {
+        let job = match into {
+            false => r#"{"sql": "sum 5"}"#,
+            true => r#"{"sql": "sum 5", "into": "tables/sums/"}"#,
+        };
+        let mut crashes = 0;
+        for at in 0.. {
+            let mut happened = false;
+            for after in [false, true] {
+                let world = world();
+                let event = world.upload("jobs/top.json", job).await;
+                world.dispatch(&event, &Crash::never()).await;
+                let crash = Crash::at(at, after);
+                world.work(&crash).await;
+                let outcomes = world.outcomes().await;
+                assert_eq!(outcomes.len(), 1, "{crash:?}");
+                assert_eq!(answer(&world, &outcomes[0]).await, "10", "{crash:?}");
+                assert_eq!(world.keys("tables/").await.len(), usize::from(into), "{crash:?}");
+                happened |= crash.happened();
+            }
+            if !happened {
+                break;
+            }
+            crashes += 1;
+        }
+        assert!(crashes > 20, "only {crashes} effects were tried");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_job_fails_with_the_reason_in_both_places() {
+    let world = world();
+    let event = world.upload("jobs/bad.sql", "what?").await;
+    let outcomes = world.run(&event).await;
+    assert_eq!(outcomes[0].reason.as_deref(), Some("not a sum"));
+    let results = world.keys("results/bad/").await;
+    assert!(results[0].ends_with("/_FAILED"));
+    let copy = String::from_utf8(world.read(&results[0]).await).expect("text");
+    assert!(copy.contains("not a sum"));
+}
+
+#[tokio::test]
+async fn a_job_that_was_overwritten_before_it_was_read_fails_and_the_new_one_runs() {
+    let world = world();
+    let old = world.upload("jobs/top.sql", "sum 3").await;
+    let new = world.upload("jobs/top.sql", "sum 4000").await;
+    world.run(&old).await;
+    let outcomes = world.run(&new).await;
+    let failed: Vec<_> = outcomes.iter().filter(|o| o.status == Status::Failed).collect();
+    assert_eq!((outcomes.len(), failed.len()), (2, 1));
+    assert!(failed[0].reason.as_ref().expect("a reason").contains("jobs/top.sql"));
+}
+
+#[tokio::test]
+async fn a_dead_task_fails_its_run_unless_it_has_a_commit() {
+    let world = world();
+    let event = world.upload("jobs/top.sql", "sum 4").await;
+    world.dispatch(&event, &Crash::never()).await;
+    let message = world.queue.pop().expect("a task");
+    let worker = Worker::new(world.engine.clone());
+    worker.run_task(&world.context(1), &message).await.expect("committed");
+    assert!(work::give_up(&world.context(1), &message).await.expect("looked").is_none());
+    let dead = TaskMessage { stage: StageId(1), task: TaskId(0), ..message };
+    let outcome = work::give_up(&world.context(1), &dead).await.expect("given up");
+    let reason = outcome.expect("an outcome").reason.expect("a reason");
+    assert!(reason.contains("task 0 of stage 1"), "{reason}");
+    world.work(&Crash::never()).await;
+    assert_eq!(world.outcomes().await[0].status, Status::Failed, "what ended stays ended");
+}
+
+#[tokio::test]
+async fn a_dead_event_fails_its_run() {
+    let world = world();
+    let event = world.upload("jobs/top.sql", "sum 4").await;
+    let outcomes = world.give_up(&event).await.expect("given up");
+    assert_eq!(outcomes[0].reason.as_deref(), Some("given up"));
+}

@@ -1,0 +1,144 @@
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use aws_credential_types::Credentials;
+use serde_json::Value;
+use tidemill_aws::{S3Bucket, bucket};
+use tidemill_protocol::bucket::Bucket;
+
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_tidemill");
+
+/// How long anything may take before a test says that it hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// `tidemill local` as a process of its own.
+pub(crate) struct Emulator {
+    child: Child,
+    pub(crate) endpoint: String,
+    pub(crate) bucket: S3Bucket,
+    pub(crate) config: aws_config::SdkConfig,
+    _dir: tempfile::TempDir,
+}
+
+impl Emulator {
+    pub(crate) async fn start() -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut child = Command::new(PROGRAM)
+            .args(["local", "--port", "0", "--dir"])
+            .arg(dir.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("the emulator starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let endpoint = lines
+            .by_ref()
+            .map(|line| line.expect("a line"))
+            .find_map(|line| {
+                Some(line.split_once("endpoint")?.1.split_whitespace().next()?.to_owned())
+            })
+            .expect("the endpoint is printed");
+        std::thread::spawn(move || lines.for_each(drop));
+        let config = aws_config::from_env()
+            .endpoint_url(&endpoint)
+            .region("us-east-1")
+            .credentials_provider(Credentials::new("any", "any", None, None, "test"))
+            .load()
+            .await;
+        let bucket = S3Bucket::new(bucket::client(&config), "tidemill".into());
+        Self { child, endpoint, bucket, config, _dir: dir }
+    }
+
+    pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.config)
+    }
+
+    pub(crate) async fn put(&self, key: &str, text: impl Into<bytes::Bytes>) {
+        self.bucket.put(key, text.into(), &[]).await.expect("uploaded");
+    }
+
+    pub(crate) async fn keys(&self, prefix: &str) -> Vec<String> {
+        let objects = self.bucket.list(prefix).await.expect("a list");
+        objects.into_iter().map(|o| o.key).collect()
+    }
+
+    /// Waits until a job has so many ended runs; their `_SUCCESS` or `_FAILED`.
+    pub(crate) async fn ended(&self, job: &str, count: usize) -> Vec<Value> {
+        let start = Instant::now();
+        loop {
+            let keys = self.keys(&format!("results/{job}/")).await;
+            let keys: Vec<_> = keys
+                .into_iter()
+                .filter(|k| k.ends_with("/_SUCCESS") || k.ends_with("/_FAILED"))
+                .collect();
+            if keys.len() >= count {
+                let mut found = vec![];
+                for key in keys {
+                    let object = self.bucket.get(&key, None).await.expect("a marker");
+                    found.push(serde_json::from_slice(&object.bytes).expect("JSON"));
+                }
+                return found;
+            }
+            assert!(start.elapsed() < PATIENCE, "{} of {count} runs of {job} ended", keys.len());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The rows of a run's result as CSV lines, without the header.
+    pub(crate) async fn rows(&self, outcome: &Value) -> Vec<String> {
+        let mut rows = vec![];
+        for file in outcome["files"].as_array().expect("files") {
+            let key = file["key"].as_str().expect("a key");
+            let bytes = self.bucket.get(key, None).await.expect("a part").bytes;
+            rows.extend(csv_lines(bytes));
+        }
+        rows
+    }
+
+    /// The processes of a function.
+    pub(crate) fn processes(&self, function: &str) -> Vec<u32> {
+        let mut found = vec![];
+        for entry in std::fs::read_dir("/proc").expect("processes").flatten() {
+            let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            let status = std::fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+            let ours = status.contains(&format!("PPid:\t{}\n", self.child.id()));
+            if ours && line.contains(&format!("function {function}")) {
+                found.push(pid);
+            }
+        }
+        found
+    }
+
+    /// Runs the command line against this emulator, to its end.
+    pub(crate) async fn command(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(PROGRAM);
+        command.args(arguments).stdin(Stdio::null()).env("AWS_ENDPOINT_URL", &self.endpoint);
+        command.env("AWS_ACCESS_KEY_ID", "any").env("AWS_SECRET_ACCESS_KEY", "any");
+        command.env("AWS_REGION", "us-east-1");
+        let run = move || command.output().expect("it runs");
+        tokio::task::spawn_blocking(run).await.expect("it ends")
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn csv_lines(parquet: bytes::Bytes) -> Vec<String> {
+    use datafusion::arrow::csv::WriterBuilder;
+    use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(parquet).expect("Parquet");
+    let mut text = vec![];
+    let mut writer = WriterBuilder::new().with_header(false).build(&mut text);
+    for batch in reader.build().expect("a reader") {
+        writer.write(&batch.expect("a batch")).expect("CSV");
+    }
+    drop(writer);
+    String::from_utf8(text).expect("text").lines().map(str::to_owned).collect()
+}
