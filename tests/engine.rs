@@ -187,7 +187,7 @@ async fn an_order_is_kept_and_a_limit_takes_the_first() {
         "SELECT id, price FROM orders ORDER BY price DESC, id",
         "SELECT id, price FROM orders ORDER BY price DESC, id LIMIT 7",
         "SELECT id FROM orders ORDER BY id LIMIT 5 OFFSET 100",
-        "SELECT customer, sum(price) s FROM orders GROUP BY customer ORDER BY s DESC NULLS LAST, customer LIMIT 3",
+        "SELECT customer, sum(id) s FROM orders GROUP BY customer ORDER BY s DESC NULLS LAST, customer LIMIT 3",
     ] {
         let expected = lab.expected(sql).await;
         for partitions in [None, Some(1), Some(2), Some(7)] {

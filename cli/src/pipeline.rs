@@ -4,10 +4,10 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use tidemill_aws::S3Bucket;
-use tidemill_protocol::bucket::{Bucket, ObjectInfo};
+use tidemill_protocol::bucket::{Body, Bucket, Created, ObjectInfo};
 use tidemill_protocol::pipeline::Pipeline;
 use tidemill_protocol::record::{Outcome, PinnedObject, Run, Status};
-use tidemill_protocol::{JobName, Key, RunId, context};
+use tidemill_protocol::{AttemptId, JobName, Key, context};
 
 use crate::client::{Client, Target};
 
@@ -44,54 +44,72 @@ impl Backfill {
         let object =
             bucket.get(&key, None).await.with_context(|| format!("there is no pipeline {name}"))?;
         let pipeline = Pipeline::parse(&key, &object.bytes)?;
-        let had = inputs_of(bucket, name).await?;
+        let had = Had::of(bucket, name).await?;
         let files = bucket.list(&pipeline.prefix).await?;
         let files: Vec<_> = files.into_iter().filter(|f| pipeline.matches(&f.key)).collect();
-        let left: Vec<_> = files.iter().filter(|f| !is_in(f, &had)).collect();
-        for file in &left {
-            drop_job(bucket, name, file).await?;
-            println!("{}", file.key);
+        let mut dropped = 0;
+        for file in files.iter().filter(|f| !had.ran(f)) {
+            if drop_job(bucket, name, file, had.failures(file)).await? == Created::Now {
+                println!("{}", file.key);
+                dropped += 1;
+            }
         }
-        println!(
-            "{} of {} files had no run of {name} yet; each has one now",
-            left.len(),
-            files.len()
-        );
+        println!("{dropped} of {} files had no run of {name} yet; each has one now", files.len());
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn is_in(file: &ObjectInfo, had: &[PinnedObject]) -> bool {
-    had.iter().any(|h| h.key == file.key && h.etag == file.etag)
+/// The files that a pipeline has run over.
+struct Had {
+    /// With success, or still running.
+    ran: Vec<PinnedObject>,
+    failed: Vec<PinnedObject>,
 }
 
-/// The files that the pipeline has run over, or is running over, without failing.
-async fn inputs_of(bucket: &S3Bucket, name: &str) -> anyhow::Result<Vec<PinnedObject>> {
-    let mut inputs = vec![];
-    for object in bucket.list(Key::RUNS).await? {
-        if !object.key.ends_with("/run.json") {
-            continue;
+impl Had {
+    async fn of(bucket: &S3Bucket, name: &str) -> anyhow::Result<Self> {
+        let mut had = Self { ran: vec![], failed: vec![] };
+        for object in bucket.list(Key::RUNS).await? {
+            if !object.key.ends_with("/run.json") {
+                continue;
+            }
+            let Some(run) = context::find::<Run>(bucket, &object.key).await? else { continue };
+            if run.source.pipeline.as_deref() != Some(name) {
+                continue;
+            }
+            let outcome: Option<Outcome> =
+                context::find(bucket, &Key::Outcome(&run.run).to_string()).await?;
+            let failed = outcome.is_some_and(|o| o.status != Status::Succeeded);
+            let files = if failed { &mut had.failed } else { &mut had.ran };
+            files.extend(run.input);
         }
-        let Some(run) = context::find::<Run>(bucket, &object.key).await? else { continue };
-        if run.source.pipeline.as_deref() != Some(name) {
-            continue;
-        }
-        let outcome: Option<Outcome> =
-            context::find(bucket, &Key::Outcome(&run.run).to_string()).await?;
-        if outcome.is_none_or(|o| o.status == Status::Succeeded) {
-            inputs.extend(run.input);
-        }
+        Ok(had)
     }
-    Ok(inputs)
+
+    fn ran(&self, file: &ObjectInfo) -> bool {
+        self.ran.iter().any(|r| is_version(r, file))
+    }
+
+    fn failures(&self, file: &ObjectInfo) -> usize {
+        self.failed.iter().filter(|f| is_version(f, file)).count()
+    }
 }
 
-/// A job file that asks for the pipeline over one file; its name tells the file's version, so
-/// that asking twice at once is one job.
-async fn drop_job(bucket: &S3Bucket, pipeline: &str, file: &ObjectInfo) -> anyhow::Result<()> {
-    let identity = [file.key.as_str(), &file.etag];
-    let id = RunId::of_event(&JobName::new(pipeline), chrono::DateTime::UNIX_EPOCH, &identity);
-    let key = format!("{}backfill/{id}.json", Key::JOBS);
-    let job = json!({ "pipeline": pipeline, "input": file.key });
-    bucket.put(&key, job.to_string().into(), &[]).await?;
-    Ok(())
+fn is_version(pinned: &PinnedObject, file: &ObjectInfo) -> bool {
+    pinned.key == file.key && pinned.etag == file.etag
+}
+
+/// Drops a job that asks for the pipeline over one file. Its name tells the file's version and how
+/// often that has failed, and it is created once: asking twice at the same time is one job.
+async fn drop_job(
+    bucket: &S3Bucket,
+    pipeline: &str,
+    file: &ObjectInfo,
+    failures: usize,
+) -> anyhow::Result<Created> {
+    let name = JobName::new(&file.key.replace('/', "-"));
+    let key = format!("{}backfill/{pipeline}/{name}-{}-{failures}.json", Key::JOBS, file.etag);
+    let job = json!({ "pipeline": pipeline, "input": file.key }).to_string();
+    let attempt = AttemptId(uuid::Uuid::new_v4().simple().to_string());
+    Ok(bucket.create(&key, Body::Bytes(job.into()), &attempt, &[]).await?)
 }

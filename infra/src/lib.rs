@@ -59,10 +59,10 @@ pub struct Options {
 /// Why the emulator does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("the folder {dir} cannot be used: {source}")]
-    Folder { dir: PathBuf, source: std::io::Error },
-    #[error("port {port} cannot be used: {source}; choose another with --port")]
-    Port { port: u16, source: std::io::Error },
+    #[error("the folder {dir} cannot be used: {reason}")]
+    Folder { dir: PathBuf, reason: std::io::Error },
+    #[error("port {port} cannot be used: {reason}; choose another with --port")]
+    Port { port: u16, reason: std::io::Error },
     #[error(transparent)]
     Template(#[from] TemplateError),
 }
@@ -84,10 +84,10 @@ impl Local {
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let listener = TcpListener::bind(("127.0.0.1", options.port))
             .await
-            .map_err(|source| StartError::Port { port: options.port, source })?;
+            .map_err(|reason| StartError::Port { port: options.port, reason })?;
         let address = listener
             .local_addr()
-            .map_err(|source| StartError::Port { port: options.port, source })?;
+            .map_err(|reason| StartError::Port { port: options.port, reason })?;
         let endpoint = format!("http://{address}");
         let setting = Setting {
             parameters: [("BucketName".to_owned(), BUCKET.to_owned())].into(),
@@ -102,7 +102,7 @@ impl Local {
         buckets.push(BUCKET);
         let notifications = Notifications::new(notifications(&template, &queues), REGION.into());
         let s3 = s3::service(options.dir.clone(), &buckets, options.keys.as_ref(), notifications)
-            .map_err(|source| StartError::Folder { dir: options.dir.clone(), source })?;
+            .map_err(|reason| StartError::Folder { dir: options.dir.clone(), reason })?;
         let functions = functions(&template, &options, &endpoint);
         let routes = template.routes.iter().filter_map(|spec| {
             Some(Route { spec: spec.clone(), function: find(&functions, &spec.function)? })

@@ -37,6 +37,7 @@ impl World {
             attempt: AttemptId(format!("attempt-{attempt}")),
             log: "log".into(),
             delivery,
+            time_left: std::time::Duration::from_secs(60),
         }
     }
 

@@ -1,8 +1,10 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use lambda_runtime::{Context, LambdaEvent};
 use tidemill_aws::event::{NoEvent, uploads};
-use tidemill_aws::{Function, batch};
+use tidemill_aws::{Function, Heartbeat, batch};
+use tidemill_compute::DataFusionEngine;
+use tidemill_protocol::ProtocolError;
 use tidemill_protocol::dispatch::dispatch;
-use tidemill_protocol::{Engine, ProtocolError};
 use tracing::warn;
 
 /// Why a message is delivered again.
@@ -14,27 +16,30 @@ enum Failed {
     Protocol(#[from] ProtocolError),
 }
 
-/// Starts the runs that a batch of storage events asks for.
-pub(crate) async fn handle(
-    function: &Function,
-    engine: &dyn Engine,
-    event: SqsEvent,
-) -> SqsBatchResponse {
-    batch(event.records, async |message| start(function, engine, message).await).await
+pub(crate) struct Handler {
+    pub(crate) function: Function,
+    pub(crate) queue_url: String,
+    pub(crate) engine: DataFusionEngine,
 }
 
-async fn start(
-    function: &Function,
-    engine: &dyn Engine,
-    message: &SqsMessage,
-) -> Result<(), Failed> {
-    let cx = function.context(message);
-    for upload in uploads(message.body.as_deref().unwrap_or_default())? {
-        if upload.bucket == function.bucket_name {
-            dispatch(&cx, engine, &upload).await?;
-        } else {
-            warn!(bucket = %upload.bucket, "an event of another bucket is left out");
-        }
+impl Handler {
+    /// Starts the runs that a batch of storage events asks for.
+    pub(crate) async fn handle(&self, event: LambdaEvent<SqsEvent>) -> SqsBatchResponse {
+        let invocation = event.context;
+        batch(event.payload.records, async |message| self.start(message, &invocation).await).await
     }
-    Ok(())
+
+    async fn start(&self, message: &SqsMessage, invocation: &Context) -> Result<(), Failed> {
+        let (sqs, url) = (self.function.sqs.clone(), self.queue_url.clone());
+        let _alive = Heartbeat::start(sqs, url, message).await;
+        let cx = self.function.context(message, invocation);
+        for upload in uploads(message.body.as_deref().unwrap_or_default())? {
+            if upload.bucket == self.function.bucket_name {
+                dispatch(&cx, &self.engine, &upload).await?;
+            } else {
+                warn!(bucket = %upload.bucket, "an event of another bucket is left out");
+            }
+        }
+        Ok(())
+    }
 }

@@ -5,8 +5,10 @@ mod handler;
 use std::sync::Arc;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use tidemill_aws::{Function, reader, telemetry};
+use tidemill_aws::{Function, env, reader, telemetry};
 use tidemill_compute::{DataFusionEngine, Resources};
+
+use handler::Handler;
 
 /// Serves the function until Lambda ends it.
 ///
@@ -15,12 +17,13 @@ use tidemill_compute::{DataFusionEngine, Resources};
 pub async fn run() -> Result<(), Error> {
     telemetry::init();
     let function = Function::from_env().await?;
+    let queue_url = env::required(env::EVENTS_QUEUE_URL)?;
     let store = reader(&function.config, &function.bucket_name)?;
-    let engine =
-        Arc::new(DataFusionEngine::new(store, function.bucket_name.clone(), Resources::from_env()));
+    let engine = DataFusionEngine::new(store, function.bucket_name.clone(), Resources::from_env());
+    let handler = Arc::new(Handler { function, queue_url, engine });
     lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| {
-        let (function, engine) = (function.clone(), engine.clone());
-        async move { Ok::<_, Error>(handler::handle(&function, &*engine, event.payload).await) }
+        let handler = handler.clone();
+        async move { Ok::<_, Error>(handler.handle(event).await) }
     }))
     .await
 }

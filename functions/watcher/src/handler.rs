@@ -1,4 +1,5 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use lambda_runtime::{Context, LambdaEvent};
 use tidemill_aws::event::uploads;
 use tidemill_aws::{Function, batch};
 use tidemill_protocol::record::TaskMessage;
@@ -6,12 +7,18 @@ use tidemill_protocol::{ProtocolError, dispatch, work};
 use tracing::{error, info};
 
 /// Ends the runs whose messages were given up.
-pub(crate) async fn handle(function: &Function, event: SqsEvent) -> SqsBatchResponse {
-    batch(event.records, async |message| bury(function, message).await).await
+pub(crate) async fn handle(function: &Function, event: LambdaEvent<SqsEvent>) -> SqsBatchResponse {
+    let invocation = event.context;
+    let letters = event.payload.records;
+    batch(letters, async |message| bury(function, message, &invocation).await).await
 }
 
-async fn bury(function: &Function, message: &SqsMessage) -> Result<(), ProtocolError> {
-    let cx = function.context(message);
+async fn bury(
+    function: &Function,
+    message: &SqsMessage,
+    invocation: &Context,
+) -> Result<(), ProtocolError> {
+    let cx = function.context(message, invocation);
     let body = message.body.as_deref().unwrap_or_default();
     if let Ok(task) = serde_json::from_str::<TaskMessage>(body) {
         let outcome = work::give_up(&cx, &task).await?;

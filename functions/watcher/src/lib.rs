@@ -14,7 +14,7 @@ pub async fn run() -> Result<(), Error> {
     let function = Function::from_env().await?;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| {
         let function = function.clone();
-        async move { Ok::<_, Error>(handler::handle(&function, event.payload).await) }
+        async move { Ok::<_, Error>(handler::handle(&function, event).await) }
     }))
     .await
 }

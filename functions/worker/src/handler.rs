@@ -1,4 +1,5 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use lambda_runtime::{Context, LambdaEvent};
 use tidemill_aws::{Function, Heartbeat, batch};
 use tidemill_protocol::ProtocolError;
 use tidemill_protocol::record::TaskMessage;
@@ -22,14 +23,16 @@ pub(crate) struct Handler {
 
 impl Handler {
     /// Executes the tasks that a batch of messages names.
-    pub(crate) async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
-        batch(event.records, async |message| self.execute(message).await).await
+    pub(crate) async fn handle(&self, event: LambdaEvent<SqsEvent>) -> SqsBatchResponse {
+        let invocation = event.context;
+        batch(event.payload.records, async |message| self.execute(message, &invocation).await).await
     }
 
-    async fn execute(&self, message: &SqsMessage) -> Result<(), Failed> {
+    async fn execute(&self, message: &SqsMessage, invocation: &Context) -> Result<(), Failed> {
+        let (sqs, url) = (self.function.sqs.clone(), self.queue_url.clone());
+        let _alive = Heartbeat::start(sqs, url, message).await;
         let task: TaskMessage = serde_json::from_str(message.body.as_deref().unwrap_or_default())?;
-        let cx = self.function.context(message);
-        let _alive = Heartbeat::start(self.function.sqs.clone(), self.queue_url.clone(), message);
+        let cx = self.function.context(message, invocation);
         let span = info_span!("task", run = %task.run, stage = %task.stage, task = %task.task);
         self.worker.run_task(&cx, &task).instrument(span).await?;
         Ok(())

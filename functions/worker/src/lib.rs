@@ -25,7 +25,7 @@ pub async fn run() -> Result<(), Error> {
     let handler = Arc::new(Handler { function, queue_url, worker });
     lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| {
         let handler = handler.clone();
-        async move { Ok::<_, Error>(handler.handle(event.payload).await) }
+        async move { Ok::<_, Error>(handler.handle(event).await) }
     }))
     .await
 }

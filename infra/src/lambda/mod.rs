@@ -68,15 +68,27 @@ impl Function {
         let warm = self.idle.lock().await.pop();
         let mut process = match warm {
             Some(process) if process.is_alive() => process,
-            _ => Process::start(&self.spec, &self.command, &self.surroundings)
-                .await
-                .map_err(InvokeError::Start)?,
+            _ => self.start().await?,
         };
         let result = process.invoke(payload, self.spec.timeout).await;
         if result.as_ref().err().is_none_or(InvokeError::leaves_process_alive) {
             self.idle.lock().await.push(process);
         }
         result
+    }
+
+    /// A process that waits for work. A start that fails is repeated once, as Lambda does.
+    async fn start(&self) -> Result<Process, InvokeError> {
+        let start = async || {
+            let started = Process::start(&self.spec, &self.command, &self.surroundings).await;
+            let mut process = started.map_err(InvokeError::Start)?;
+            process.wait_until_polled().await?;
+            Ok(process)
+        };
+        match start().await {
+            Err(_) => start().await,
+            started => started,
+        }
     }
 
     /// Ends the idle processes; those at work end with the emulator.

@@ -77,7 +77,6 @@ impl Process {
         payload: Bytes,
         timeout: Duration,
     ) -> Result<Bytes, InvokeError> {
-        self.wait_until_polled().await?;
         let (reply, replied) = oneshot::channel();
         let deadline = Utc::now() + timeout;
         let id = uuid::Uuid::new_v4().to_string();
@@ -99,7 +98,8 @@ impl Process {
         }
     }
 
-    async fn wait_until_polled(&mut self) -> Result<(), InvokeError> {
+    /// Waits for the first poll of a new process.
+    pub(super) async fn wait_until_polled(&mut self) -> Result<(), InvokeError> {
         let mut polled = self.polled.clone();
         tokio::select! {
             biased;

@@ -410,8 +410,8 @@ mod tests {
         let template = read(TEMPLATE, &setting()).expect("a template");
         assert_eq!(template.buckets[0].name, "tidemill");
         let names: Vec<_> = template.functions.iter().map(|f| f.binary.as_str()).collect();
-        assert_eq!(names, ["planner", "worker", "watcher", "api"]);
-        let worker = &template.functions[1];
+        assert_eq!(names, ["api", "planner", "watcher", "worker"]);
+        let worker = &template.functions[3];
         assert_eq!(worker.environment["TIDEMILL_BUCKET"], "tidemill");
         let url = "http://127.0.0.1:4566/000000000000/TaskQueue";
         assert_eq!(worker.environment["TIDEMILL_TASK_QUEUE_URL"], url);
@@ -428,7 +428,7 @@ mod tests {
                 "      BatchSize: 1\n            BatchSpeed: 9\n",
                 "BatchSpeed",
             ),
-            ("VisibilityTimeout: 5400", "VisibleTimeout: 5400", "VisibleTimeout"),
+            ("VisibilityTimeout: 900", "VisibleTimeout: 5400", "VisibleTimeout"),
             ("Type: AWS::SQS::QueuePolicy", "Type: AWS::SQS::Politics", "AWS::SQS::Politics"),
         ] {
             let text = TEMPLATE.replacen(from, to, 1);
@@ -442,7 +442,7 @@ mod tests {
 
     #[test]
     fn a_visibility_below_the_time_out_is_refused() {
-        let text = TEMPLATE.replacen("VisibilityTimeout: 5400", "VisibilityTimeout: 5", 1);
+        let text = TEMPLATE.replacen("VisibilityTimeout: 900", "VisibilityTimeout: 5", 1);
         assert!(read(&text, &setting()).expect_err("refused").to_string().contains("TaskQueue"));
     }
 }

@@ -6,6 +6,9 @@ pub const BUCKET: &str = "TIDEMILL_BUCKET";
 /// The URL of the task queue: the planner and the worker send to it.
 pub const TASK_QUEUE_URL: &str = "TIDEMILL_TASK_QUEUE_URL";
 
+/// The URL of the queue of storage events: the planner keeps its messages hidden.
+pub const EVENTS_QUEUE_URL: &str = "TIDEMILL_EVENTS_QUEUE_URL";
+
 /// The function's memory in MiB; set by Lambda.
 pub const MEMORY_SIZE: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
 

@@ -1,6 +1,7 @@
 //! What a function builds once per cold start.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsMessage};
@@ -10,6 +11,9 @@ use tracing::error;
 use crate::bucket::S3Bucket;
 use crate::env::{self, MissingVariable};
 use crate::queue::{NoQueue, SqsQueue};
+
+/// What is left of an invocation's time for ending a run.
+const RESERVE: Duration = Duration::from_secs(5);
 
 /// Why a function cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +54,7 @@ impl Function {
     }
 
     /// The context of one delivery of one message.
-    pub fn context(&self, message: &SqsMessage) -> Context {
+    pub fn context(&self, message: &SqsMessage, invocation: &lambda_runtime::Context) -> Context {
         Context {
             bucket: self.bucket.clone(),
             queue: self.queue.clone(),
@@ -58,8 +62,15 @@ impl Function {
             attempt: AttemptId(uuid::Uuid::new_v4().simple().to_string()),
             log: self.log.clone(),
             delivery: delivery(message),
+            time_left: time_left(invocation),
         }
     }
+}
+
+/// The time to the invocation's deadline, less what is needed to say that it has passed.
+fn time_left(invocation: &lambda_runtime::Context) -> Duration {
+    let left = invocation.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+    left.saturating_sub(RESERVE)
 }
 
 /// How many times a message has been delivered, this time included.

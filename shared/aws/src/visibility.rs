@@ -17,14 +17,15 @@ const RENEWAL: Duration = Duration::from_secs(10);
 pub struct Heartbeat(JoinHandle<()>);
 
 impl Heartbeat {
-    /// Starts renewing. The queue's own visibility time-out is far longer, as Lambda demands; the
-    /// first renewal shortens it.
-    pub fn start(sqs: aws_sdk_sqs::Client, queue_url: String, message: &SqsMessage) -> Self {
+    /// Starts renewing. The queue's own visibility time-out is far longer, as Lambda demands: the
+    /// first renewal shortens it, and nothing is done before it.
+    pub async fn start(sqs: aws_sdk_sqs::Client, queue_url: String, message: &SqsMessage) -> Self {
         let receipt = message.receipt_handle.clone().unwrap_or_default();
+        hide(&sqs, &queue_url, &receipt).await;
         Self(tokio::spawn(async move {
             loop {
-                hide(&sqs, &queue_url, &receipt).await;
                 tokio::time::sleep(RENEWAL).await;
+                hide(&sqs, &queue_url, &receipt).await;
             }
         }))
     }

@@ -89,11 +89,11 @@ impl Failure {
 fn find_store_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a object_store::Error> {
     let mut at = Some(error);
     while let Some(e) = at {
-        if let Some(found) = e.downcast_ref::<object_store::Error>() {
-            return Some(found);
-        }
-        if let Some(found) = e.downcast_ref::<Box<object_store::Error>>() {
-            return Some(found);
+        let found = e
+            .downcast_ref::<object_store::Error>()
+            .or_else(|| e.downcast_ref::<Box<object_store::Error>>().map(|boxed| &**boxed));
+        if let Some(found) = found {
+            return (!is_about_content(found)).then_some(found);
         }
         if let Some(found) = e.downcast_ref::<std::sync::Arc<DataFusionError>>() {
             return find_store_error(&**found);
@@ -101,6 +101,23 @@ fn find_store_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a objec
         at = e.source();
     }
     None
+}
+
+/// Whether it is not the store that failed, but the decompression of what it gave.
+fn is_about_content(error: &object_store::Error) -> bool {
+    let object_store::Error::Generic { source, .. } = error else { return false };
+    let mut at: Option<&(dyn StdError + 'static)> = Some(&**source);
+    while let Some(e) = at {
+        if let Some(e) = e.downcast_ref::<std::io::Error>() {
+            use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+            return matches!(e.kind(), InvalidData | InvalidInput | UnexpectedEof);
+        }
+        if e.is::<DataFusionError>() {
+            return true;
+        }
+        at = e.source();
+    }
+    false
 }
 
 /// One sentence for a user, with the place in the SQL where there is one.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, displayable};
 use datafusion::prelude::SessionContext;
-use datafusion::sql::parser::Statement;
+use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
+use datafusion::sql::sqlparser::dialect::GenericDialect;
 use futures::future::try_join_all;
 use object_store::ObjectStore;
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,9 @@ const TASK_BYTES: u64 = 32 * 1024 * 1024;
 /// Writers times partitions stay below 100,000 in an exchange, and splits are few thousands.
 const MAX_PARTITIONS: u64 = 256;
 
+/// How deep SQL may be nested.
+const NESTING: usize = 100;
+
 /// The part of a plan that only the engine reads.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct EnginePlan {
@@ -54,7 +57,7 @@ pub(crate) async fn plan(
 ) -> Result<Plan, Failure> {
     let sql = request.spec.sql.as_str();
     let state = session::session(session::runtime(memory)?, 1, request.now);
-    let statement = parse(&state, sql)?;
+    let statement = parse(sql)?;
     let references = table::references(&state, sql, &statement)?;
     let pinned = references
         .iter()
@@ -123,12 +126,18 @@ impl Spread {
 }
 
 /// One statement, and a query.
-fn parse(state: &SessionState, sql: &str) -> Result<Statement, Failure> {
-    let dialect = state.config_options().sql_parser.dialect;
+fn parse(sql: &str) -> Result<Statement, Failure> {
     if sql.trim().is_empty() {
         return refused("the SQL is empty: a job is one SELECT statement");
     }
-    let statement = state.sql_to_statement(sql, &dialect)?;
+    let mut statements = DFParserBuilder::new(sql)
+        .with_dialect(&GenericDialect {})
+        .with_recursion_limit(NESTING)
+        .build()?
+        .parse_statements()?;
+    let (Some(statement), None) = (statements.pop_front(), statements.pop_front()) else {
+        return refused("a job is one SELECT statement, and this text holds none or several");
+    };
     let is_query = match &statement {
         Statement::Statement(s) => matches!(&**s, SqlStatement::Query(_)),
         _ => false,
@@ -154,7 +163,7 @@ pub(crate) async fn logical(
     let state = session::session(session::runtime(memory)?, partitions, now);
     let context = SessionContext::new_with_state(state.clone());
     table::register(&context, store, tables, scans)?;
-    let statement = parse(&state, sql)?;
+    let statement = parse(sql)?;
     let logical = state.statement_to_plan(statement).await?;
     let optimized = state.optimize(&logical)?;
     Ok((context, optimized))

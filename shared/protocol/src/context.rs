@@ -1,6 +1,7 @@
 //! What every step of the protocol needs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::bucket::{self, Bucket, BucketError, Created};
 use crate::clock::Clock;
@@ -22,12 +23,31 @@ pub struct Context {
     /// Which delivery of its message this is, from 1. Later deliveries repair what an earlier
     /// one may have left half done.
     pub delivery: u32,
+    /// How long this invocation may still take.
+    pub time_left: Duration,
 }
 
 impl Context {
     /// Whether an earlier delivery may have crashed between two writes.
     pub fn repairs(&self) -> bool {
         self.delivery > 1
+    }
+
+    /// Bounds a computation by the time that is left, so that it ends with a reason before the
+    /// platform kills it without one.
+    pub(crate) async fn in_time<T>(
+        &self,
+        what: &str,
+        work: impl Future<Output = Result<T, EngineError>>,
+    ) -> Result<T, EngineError> {
+        match tokio::time::timeout(self.time_left, work).await {
+            Ok(done) => done,
+            Err(_) => Err(EngineError::Refused(format!(
+                "{what} was not done within the function's {} seconds; a job is spread over more \
+                 tasks with the option partitions",
+                self.time_left.as_secs()
+            ))),
+        }
     }
 
     pub(crate) async fn create<T: serde::Serialize + Sync + Send>(

@@ -205,7 +205,7 @@ async fn plan(cx: &Context, engine: &dyn Engine, run: &Run) -> Result<Option<Pla
     };
     let input = run.input.as_ref();
     let request = PlanRequest { run: &run.run, spec, input, now: run.created };
-    let planned = match engine.plan(&request).await {
+    let planned = match cx.in_time("planning the job", engine.plan(&request)).await {
         Ok(plan) => plan,
         Err(e) if e.is_retryable() => return Err(e.into()),
         Err(e) => {

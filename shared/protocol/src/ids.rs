@@ -23,10 +23,9 @@ impl JobName {
             clean.push(if ok { c } else { '-' });
         }
         clean.truncate(MAX_JOB_NAME);
-        let clean = clean.trim_matches('/').replace("//", "/");
         // a hidden or relative segment would make the results invisible to readers
-        let clean: Vec<_> = clean.split('/').map(|s| s.trim_start_matches(['.', '_'])).collect();
-        let clean = clean.join("/");
+        let segments = clean.split('/').map(|s| s.trim_start_matches(['.', '_']));
+        let clean = segments.filter(|s| !s.is_empty()).collect::<Vec<_>>().join("/");
         Self(if clean.is_empty() { "job".into() } else { clean })
     }
 
@@ -42,8 +41,22 @@ impl JobName {
 
 /// One execution of a job, e.g. `top-20260102T030405678Z-1f0a9c33`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct RunId(String);
+
+impl TryFrom<String> for RunId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
+
+impl From<RunId> for String {
+    fn from(id: RunId) -> Self {
+        id.0
+    }
+}
 
 impl RunId {
     /// The id of the run that an event starts. It depends on the event alone, so an event that is
@@ -145,9 +158,9 @@ mod tests {
     #[test]
     fn a_job_name_is_always_usable_in_a_key() {
         for (name, clean) in
-            [("a b", "a-b"), ("_x/.y", "x/y"), ("../../etc", "/etc"), ("", "job"), ("é", "-")]
+            [("a b", "a-b"), ("_x/.y", "x/y"), ("../../etc", "etc"), ("a///b", "a/b"), ("", "job"), ("é", "-")]
         {
-            assert_eq!(JobName::new(name).as_str(), clean.trim_start_matches('/'));
+            assert_eq!(JobName::new(name).as_str(), clean);
         }
     }
 
@@ -155,6 +168,7 @@ mod tests {
     fn a_path_is_not_a_run_id() {
         assert!(RunId::parse("../x").is_err());
         assert!(RunId::parse("").is_err());
+        assert!(serde_json::from_str::<RunId>("\"../x\"").is_err());
         assert!(RunId::parse("top-20260102T030405678Z-00ff").is_ok());
     }
 }

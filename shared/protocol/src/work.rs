@@ -107,9 +107,10 @@ impl Worker {
             return Err(not_in_plan(plan, &format!("task {task} of stage {}", layout.stage)));
         }
         let request = TaskRequest { plan, layout, task };
+        let what = format!("task {task} of stage {}", layout.stage);
         // the start record is written while the task already runs
         let (output, started) = futures::join!(
-            self.engine.execute(&request),
+            cx.in_time(&what, self.engine.execute(&request)),
             record_start(cx, plan, layout.stage, task)
         );
         started?;

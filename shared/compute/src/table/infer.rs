@@ -44,7 +44,7 @@ pub(crate) async fn pin(
     let mut options = spec.tables.get(name).cloned().unwrap_or_default();
     let input = input.filter(|_| name == Pipeline::INPUT && options.location.is_none());
     let (location, files) = match input {
-        Some(pinned) => (Location::Object(pinned.key.clone()), vec![input_meta(pinned)?]),
+        Some(pinned) => (Location::Object(pinned.key.clone()), vec![input_meta(store, pinned).await?]),
         None => {
             let location = match &options.location {
                 Some(location) => Location::parse(location, bucket)?,
@@ -87,14 +87,16 @@ pub(crate) async fn pin(
 }
 
 /// The file that a pipeline runs on, at the version of its event.
-fn input_meta(pinned: &PinnedObject) -> Result<ObjectMeta, Failure> {
-    Ok(ObjectMeta {
-        location: files::path(&pinned.key)?,
-        last_modified: chrono::DateTime::UNIX_EPOCH,
-        size: pinned.size,
-        e_tag: Some(format!("\"{}\"", pinned.etag)),
-        version: None,
-    })
+async fn input_meta(
+    store: &Arc<dyn ObjectStore>,
+    pinned: &PinnedObject,
+) -> Result<ObjectMeta, Failure> {
+    let meta = store.head(&files::path(&pinned.key)?).await?;
+    if meta.e_tag.as_deref().map(|e| e.trim_matches('"')) != Some(pinned.etag.as_str()) {
+        let source = "another version was uploaded".into();
+        return Err(object_store::Error::Precondition { path: pinned.key.clone(), source }.into());
+    }
+    Ok(meta)
 }
 
 /// `_schema.json` in the table's folder.

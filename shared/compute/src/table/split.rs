@@ -116,6 +116,6 @@ mod tests {
         let spread = spread(&table, &[0, 1, 2, 3], 2);
         let files: Vec<Vec<_>> =
             spread.iter().map(|p| p.iter().map(|s| s.file).collect()).collect();
-        assert_eq!(files, [vec![0, 1, 2], vec![3]]);
+        assert_eq!(files, [[0, 1], [2, 3]]);
     }
 }

@@ -57,12 +57,13 @@ fn with_unique_names(schema: &Schema) -> Schema {
         let mut name = field.name().clone();
         let mut number = 1;
         while !seen.insert(name.clone()) {
-            name = format!("{}_{number}", field.name());
-            number += 1;
-            if taken.insert(name.clone()) {
-                seen.insert(name.clone());
-                break;
-            }
+            name = loop {
+                let candidate = format!("{}_{number}", field.name());
+                number += 1;
+                if taken.insert(candidate.clone()) {
+                    break candidate;
+                }
+            };
         }
         Field::new(name, field.data_type().clone(), field.is_nullable())
     });
