@@ -116,6 +116,11 @@ async fn what_is_wrong_with_the_sql_is_said_with_its_place() {
         ),
         ("SELECT missing FROM t", &["missing", "line 1, column 8"]),
         ("SELECT 1; SELECT 2", &["one SELECT statement"]),
+        ("-- nothing", &["one SELECT statement"]),
+        ("SELECT n FROM t INTERSECT ALL SELECT n FROM t", &["INTERSECT ALL is not supported"]),
+        ("SELECT 1 IN (SELECT n FROM t EXCEPT ALL SELECT n FROM t)", &["EXCEPT ALL"]),
+        ("SELECT * FROM t a FULL JOIN t b USING (n)", &["USING", "coalesce"]),
+        ("SELECT * FROM 's3://b/'", &["s3://b/", "names no object"]),
         ("", &["empty"]),
         ("DROP TABLE t", &["DROP", "SELECT"]),
         ("SELECT * FROM '/etc/passwd'", &["/etc/passwd", "local file"]),
@@ -132,6 +137,38 @@ async fn what_is_wrong_with_the_sql_is_said_with_its_place() {
         }
         assert!(!sentence.contains("Internal") && sentence.len() < 400, "{sql}: {sentence}");
     }
+}
+
+#[tokio::test]
+async fn a_statement_without_end_is_refused_and_takes_nothing_down() {
+    let lab = one_table(&[("a.csv", "n\n1\n")]).await;
+    let sums = format!("SELECT {} n FROM t", "1 + ".repeat(20_000));
+    assert!(refusal(&lab, &sums).await.contains("words"));
+    let sums = format!("SELECT {} n FROM t", "1 + ".repeat(2_000));
+    assert!(refusal(&lab, &sums).await.contains("operators"));
+    let deep = format!("SELECT {}1{} FROM t", "(".repeat(900), ")".repeat(900));
+    assert!(refusal(&lab, &deep).await.contains("nested"));
+    let most = format!("SELECT {} n AS s FROM t", "n + ".repeat(300));
+    assert_eq!(rows(&lab, &most).await, ["301"]);
+}
+
+#[tokio::test]
+async fn times_in_seconds_stay_times() {
+    let lab = one_table(&[("a.csv", "d,ts\n2024-01-02,2024-01-02 03:04:05\n")]).await;
+    assert_eq!(rows(&lab, "SELECT d, ts FROM t").await, ["2024-01-02|2024-01-02T03:04:05"]);
+    let schema = lab.schema("SELECT ts, [ts] AS l FROM t").await;
+    assert!(!schema.contains("Second,") && !schema.contains("Timestamp(s"), "{schema}");
+}
+
+#[tokio::test]
+async fn names_that_do_not_fit_are_refused() {
+    let lab = one_table(&[("a.csv", "n,n\n1,2\n")]).await;
+    let sentence = refusal(&lab, "SELECT * FROM t").await;
+    assert!(sentence.contains("column n appears twice in tables/t/a.csv"), "{sentence}");
+    let job = json!({ "sql": "SELECT 1", "tables": { "typo": {} } });
+    let event = lab.world.upload("jobs/typo.json", &job.to_string()).await;
+    let outcomes = lab.world.run(&event).await;
+    assert!(outcomes.iter().any(|o| o.reason.as_ref().is_some_and(|r| r.contains("typo"))));
 }
 
 #[tokio::test]

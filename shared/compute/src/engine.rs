@@ -6,6 +6,7 @@ use tidemill_protocol::record::Plan;
 use tidemill_protocol::{Engine, EngineError, PlanRequest, TaskOutput, TaskRequest};
 
 use crate::plan::{self, EnginePlan};
+use crate::planning_thread::on_planning_thread;
 use crate::session::ENGINE_VERSION;
 use crate::task;
 
@@ -47,9 +48,15 @@ impl DataFusionEngine {
 #[async_trait]
 impl Engine for DataFusionEngine {
     async fn plan(&self, request: &PlanRequest<'_>) -> Result<Plan, EngineError> {
-        plan::plan(&self.store, &self.bucket, self.resources.memory, request)
-            .await
-            .map_err(|e| e.into_engine_error(request.run))
+        let (store, bucket, memory) =
+            (self.store.clone(), self.bucket.clone(), self.resources.memory);
+        let (run, spec) = (request.run.clone(), request.spec.clone());
+        let (input, now) = (request.input.cloned(), request.now);
+        let planned = on_planning_thread(async move {
+            let request = PlanRequest { run: &run, spec: &spec, input: input.as_ref(), now };
+            plan::plan(&store, &bucket, memory, &request).await
+        });
+        planned.await.map_err(|e| e.into_engine_error(request.run))
     }
 
     async fn execute(&self, request: &TaskRequest<'_>) -> Result<TaskOutput, EngineError> {

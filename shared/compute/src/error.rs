@@ -126,7 +126,41 @@ pub(crate) fn sentence(error: &DataFusionError) -> String {
         error.diagnostic().and_then(|d| d.span).filter(|span| span.start.line > 0).map(|span| {
             format!(" (line {}, column {} of the SQL)", span.start.line, span.start.column)
         });
-    format!("{}{}", plain(error), place.unwrap_or_default())
+    let text = one_line(&plain(error));
+    // a syntax error states its place itself
+    let place = place.filter(|_| !text.contains("at Line:"));
+    format!("{text}{}", place.unwrap_or_default())
+}
+
+/// Takes off what the layers below say of themselves, and what only their own users can follow.
+fn one_line(text: &str) -> String {
+    const NOISE: [&str; 9] = [
+        "Arrow error: ",
+        "Parquet error: ",
+        "External error: ",
+        "Error during planning: ",
+        "Execution error: ",
+        "Schema error: ",
+        "Csv error: ",
+        "Parser error: ",
+        "External: ",
+    ];
+    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for noise in NOISE {
+        line = line.replace(noise, "");
+    }
+    if let Some(at) = line.find(" Column names are case sensitive.") {
+        line.truncate(at);
+        line.push_str(" Names in double quotes keep their case.");
+    }
+    let is_unsupported = line.contains("does not support") || line.contains("not implemented");
+    let subqueries = ["InSubquery", "Exists", "ScalarSubquery", "OuterReferenceColumn"];
+    match subqueries.iter().find(|s| is_unsupported && line.contains(&format!("{s}("))) {
+        Some(kind) => format!(
+            "a subquery at its place in the statement is not supported ({kind}): write it as a join"
+        ),
+        None => line,
+    }
 }
 
 fn plain(error: &DataFusionError) -> String {

@@ -12,8 +12,10 @@
 mod engine;
 mod error;
 mod plan;
+mod planning_thread;
 mod session;
 mod stage;
+mod statement;
 mod store;
 mod table;
 mod task;

@@ -6,9 +6,6 @@ use chrono::{DateTime, Utc};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, displayable};
 use datafusion::prelude::SessionContext;
-use datafusion::sql::parser::{DFParserBuilder, Statement};
-use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
-use datafusion::sql::sqlparser::dialect::GenericDialect;
 use futures::future::try_join_all;
 use object_store::ObjectStore;
 use serde::{Deserialize, Serialize};
@@ -18,6 +15,7 @@ use tidemill_protocol::{PlanRequest, StageId};
 use crate::error::{Failure, refused};
 use crate::session::{self, ENGINE_VERSION};
 use crate::stage::{Fragment, StageDraft, cut, encode};
+use crate::statement::parse;
 use crate::table::{self, Table};
 
 /// A job that reads fewer bytes than this is one task: an exchange would cost more than it saves.
@@ -34,9 +32,6 @@ const TASK_BYTES: u64 = 32 * 1024 * 1024;
 
 /// Writers times partitions stay below 100,000 in an exchange, and splits are few thousands.
 const MAX_PARTITIONS: u64 = 256;
-
-/// How deep SQL may be nested.
-const NESTING: usize = 100;
 
 /// The part of a plan that only the engine reads.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -57,8 +52,9 @@ pub(crate) async fn plan(
 ) -> Result<Plan, Failure> {
     let sql = request.spec.sql.as_str();
     let state = session::session(session::runtime(memory)?, 1, request.now);
-    let statement = parse(sql)?;
-    let references = table::references(&state, sql, &statement)?;
+    let parsed = parse(sql)?;
+    let references = table::references(&state, sql, &parsed)?;
+    check_table_options(request, &references)?;
     let pinned = references
         .iter()
         .map(|r| table::pin(&state, store, bucket, r, request.spec, request.input));
@@ -98,6 +94,20 @@ pub(crate) async fn plan(
     })
 }
 
+/// Options for a table that the SQL does not read are a mistake in its name.
+fn check_table_options(
+    request: &PlanRequest<'_>,
+    references: &[table::Reference],
+) -> Result<(), Failure> {
+    let read = |name: &str| references.iter().any(|r| r.name.table() == name);
+    match request.spec.tables.keys().find(|name| !read(name)) {
+        None => Ok(()),
+        Some(name) => {
+            refused(format!("the job has options for table {name}, which its SQL does not read"))
+        }
+    }
+}
+
 /// How a job is spread.
 struct Spread {
     /// Of hash exchanges.
@@ -125,31 +135,6 @@ impl Spread {
     }
 }
 
-/// One statement, and a query.
-fn parse(sql: &str) -> Result<Statement, Failure> {
-    if sql.trim().is_empty() {
-        return refused("the SQL is empty: a job is one SELECT statement");
-    }
-    let mut statements = DFParserBuilder::new(sql)
-        .with_dialect(&GenericDialect {})
-        .with_recursion_limit(NESTING)
-        .build()?
-        .parse_statements()?;
-    let (Some(statement), None) = (statements.pop_front(), statements.pop_front()) else {
-        return refused("a job is one SELECT statement, and this text holds none or several");
-    };
-    let is_query = match &statement {
-        Statement::Statement(s) => matches!(&**s, SqlStatement::Query(_)),
-        _ => false,
-    };
-    if !is_query {
-        let kind = statement.to_string();
-        let kind = kind.split_whitespace().next().unwrap_or("this").to_uppercase();
-        return refused(format!("{kind} is not supported: a job is one SELECT statement"));
-    }
-    Ok(statement)
-}
-
 /// Plans SQL over pinned tables.
 pub(crate) async fn logical(
     store: &Arc<dyn ObjectStore>,
@@ -163,8 +148,7 @@ pub(crate) async fn logical(
     let state = session::session(session::runtime(memory)?, partitions, now);
     let context = SessionContext::new_with_state(state.clone());
     table::register(&context, store, tables, scans)?;
-    let statement = parse(sql)?;
-    let logical = state.statement_to_plan(statement).await?;
+    let logical = state.statement_to_plan(parse(sql)?.statement).await?;
     let optimized = state.optimize(&logical)?;
     Ok((context, optimized))
 }

@@ -157,9 +157,14 @@ mod tests {
 
     #[test]
     fn a_job_name_is_always_usable_in_a_key() {
-        for (name, clean) in
-            [("a b", "a-b"), ("_x/.y", "x/y"), ("../../etc", "etc"), ("a///b", "a/b"), ("", "job"), ("é", "-")]
-        {
+        for (name, clean) in [
+            ("a b", "a-b"),
+            ("_x/.y", "x/y"),
+            ("../../etc", "etc"),
+            ("a///b", "a/b"),
+            ("", "job"),
+            ("é", "-"),
+        ] {
             assert_eq!(JobName::new(name).as_str(), clean);
         }
     }

@@ -12,6 +12,9 @@ use super::locate::{Location, Reference};
 use super::{PartitionColumn, PartitionKind, TableFile};
 use crate::error::{Failure, refused};
 
+/// How many tables are named where one is not found.
+const NAMED_TABLES: usize = 12;
+
 /// The value of a partition that Hive writes for null.
 const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
@@ -62,7 +65,9 @@ pub(crate) async fn not_found(
         if names.is_empty() {
             sentence.push_str("; there are no tables yet");
         } else {
-            sentence.push_str(&format!("; tables there are: {}", names.join(", ")));
+            let more = if names.len() > NAMED_TABLES { ", …" } else { "" };
+            let named = &names[..names.len().min(NAMED_TABLES)];
+            sentence.push_str(&format!("; tables there are: {}{more}", named.join(", ")));
         }
     }
     Failure::Refused(sentence)

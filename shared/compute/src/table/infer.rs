@@ -44,7 +44,9 @@ pub(crate) async fn pin(
     let mut options = spec.tables.get(name).cloned().unwrap_or_default();
     let input = input.filter(|_| name == Pipeline::INPUT && options.location.is_none());
     let (location, files) = match input {
-        Some(pinned) => (Location::Object(pinned.key.clone()), vec![input_meta(store, pinned).await?]),
+        Some(pinned) => {
+            (Location::Object(pinned.key.clone()), vec![input_meta(store, pinned).await?])
+        }
         None => {
             let location = match &options.location {
                 Some(location) => Location::parse(location, bucket)?,
@@ -153,7 +155,9 @@ async fn declared_schema(
         Failure::Refused(format!("the declared columns of table {table} are not valid: {e}"))
     };
     match state.create_logical_plan(&ddl).await {
-        Ok(LogicalPlan::Ddl(DdlStatement::CreateExternalTable(created))) => {
+        Ok(LogicalPlan::Ddl(DdlStatement::CreateExternalTable(created)))
+            if created.schema.fields().len() == columns.len() =>
+        {
             Ok(Arc::new(created.schema.as_arrow().clone()))
         }
         Ok(_) => Err(invalid(&"a type holds more than a type")),
@@ -308,6 +312,14 @@ struct Merged {
 
 impl Merged {
     fn add(&mut self, schema: Schema, key: &str, format: Format) -> Result<(), Failure> {
+        for (number, field) in schema.fields().iter().enumerate() {
+            if schema.fields()[..number].iter().any(|f| f.name() == field.name()) {
+                return refused(format!(
+                    "column {} appears twice in {key}: rename one, or declare the columns in _schema.json",
+                    field.name()
+                ));
+            }
+        }
         if format == Format::Csv && self.files > 0 {
             self.check_same_header(&schema, key)?;
         }

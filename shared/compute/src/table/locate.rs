@@ -10,6 +10,7 @@ use glob::{MatchOptions, Pattern};
 use tidemill_protocol::{Key, is_hidden};
 
 use crate::error::{Failure, refused};
+use crate::statement::Parsed;
 
 /// A table that the SQL names.
 #[derive(Debug, Clone)]
@@ -23,11 +24,13 @@ pub(crate) struct Reference {
 pub(crate) fn references(
     state: &SessionState,
     sql: &str,
-    statement: &Statement,
+    parsed: &Parsed,
 ) -> Result<Vec<Reference>, Failure> {
+    let Parsed { statement, table_functions } = parsed;
     let names = state.resolve_table_references(statement)?;
     Ok(names
         .into_iter()
+        .filter(|name| !table_functions.contains(&name.table().to_lowercase()))
         .map(|name| Reference { place: place(sql, statement, name.table()), name })
         .collect())
 }
@@ -85,6 +88,7 @@ impl Location {
             None => text,
             Some(("s3", rest)) => match rest.split_once('/') {
                 Some((b, path)) if b == bucket => path,
+                None if rest == bucket => "",
                 _ => {
                     return refused(format!(
                         "{text} is outside the bucket {bucket}: a job reads its own bucket only"
@@ -106,6 +110,11 @@ impl Location {
             return refused(format!("{text} leaves the bucket: '..' is not allowed"));
         }
         let path = path.strip_prefix("./").unwrap_or(path);
+        if path.is_empty() {
+            return refused(format!(
+                "{text} names no object: name a folder or a file of the bucket"
+            ));
+        }
         let Some(glob) = path.find(['*', '?', '[']) else {
             let folder = path.ends_with('/');
             return Ok(if folder { Self::Folder(path.into()) } else { Self::Object(path.into()) });

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tidemill_protocol::job::{CsvOptions, Format};
 
 pub(crate) use infer::{pin, title};
-pub(crate) use locate::references;
+pub(crate) use locate::{Reference, references};
 pub(crate) use provider::{compression, file_group, probe, register, register_store, table_of_url};
 pub(crate) use schema::EncodedSchema;
 pub(crate) use split::Split;

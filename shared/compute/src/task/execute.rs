@@ -18,6 +18,7 @@ use super::part_write::PartWriter;
 use crate::engine::Resources;
 use crate::error::{Failure, refused};
 use crate::plan::{EnginePlan, logical};
+use crate::planning_thread::on_planning_thread;
 use crate::session;
 use crate::stage::{ExchangeSource, Fragment, decode};
 use crate::table;
@@ -63,39 +64,55 @@ async fn prepare(
     engine_plan: &EnginePlan,
     request: &TaskRequest<'_>,
 ) -> Result<(PlanRef, Arc<TaskContext>), Failure> {
-    let tables = &engine_plan.tables;
-    match engine_plan.fragments.get(usize::from(request.layout.stage.0)) {
+    let (store, resources, engine_plan) = (store.clone(), *resources, engine_plan.clone());
+    match engine_plan.fragments.get(usize::from(request.layout.stage.0)).cloned() {
         None => refused("the plan has no fragment for the stage"),
         Some(Fragment::Sql) => {
-            let cores = resources.cores;
-            let scans = vec![cores; tables.len()];
-            let (sql, now) = (&engine_plan.sql, engine_plan.now);
-            let (context, logical) =
-                logical(store, tables, resources.memory, cores, &scans, sql, now).await?;
-            let mut state = context.state();
-            state.execution_props_mut().query_execution_start_time = Some(now);
-            let plan = state.query_planner().create_physical_plan(&logical, &state).await?;
-            Ok((plan, context.task_ctx()))
+            on_planning_thread(async move { plan_sql(&store, &resources, &engine_plan).await })
+                .await
         }
         Some(Fragment::Plan { plan, scans }) => {
-            let runtime = session::runtime(resources.memory)?;
-            let state = session::session(runtime, resources.cores, engine_plan.now);
-            let context = SessionContext::new_with_state(state);
-            for (number, table) in tables.iter().enumerate() {
-                table::register_store(&context, store, table, number)?;
-            }
-            let sources: Vec<_> = request
-                .layout
-                .inputs
-                .iter()
-                .map(|index| {
-                    Arc::new(ExchangeSource { store: store.clone(), index: index.clone() })
-                })
-                .collect();
-            let task_context = context.task_ctx();
-            Ok((decode(plan, scans, tables, &sources, &task_context)?, task_context))
+            let inputs = request.layout.inputs.clone();
+            on_planning_thread(async move {
+                let context = fragment_context(&store, &resources, &engine_plan)?;
+                let source = |index| Arc::new(ExchangeSource { store: store.clone(), index });
+                let sources: Vec<_> = inputs.into_iter().map(source).collect();
+                let plan = decode(&plan, &scans, &engine_plan.tables, &sources, &context)?;
+                Ok((plan, context))
+            })
+            .await
         }
     }
+}
+
+async fn plan_sql(
+    store: &Arc<dyn ObjectStore>,
+    resources: &Resources,
+    engine_plan: &EnginePlan,
+) -> Result<(PlanRef, Arc<TaskContext>), Failure> {
+    let EnginePlan { sql, now, tables, .. } = engine_plan;
+    let cores = resources.cores;
+    let scans = vec![cores; tables.len()];
+    let (context, logical) =
+        logical(store, tables, resources.memory, cores, &scans, sql, *now).await?;
+    let mut state = context.state();
+    state.execution_props_mut().query_execution_start_time = Some(*now);
+    let plan = state.query_planner().create_physical_plan(&logical, &state).await?;
+    Ok((plan, context.task_ctx()))
+}
+
+fn fragment_context(
+    store: &Arc<dyn ObjectStore>,
+    resources: &Resources,
+    engine_plan: &EnginePlan,
+) -> Result<Arc<TaskContext>, Failure> {
+    let runtime = session::runtime(resources.memory)?;
+    let state = session::session(runtime, resources.cores, engine_plan.now);
+    let context = SessionContext::new_with_state(state);
+    for (number, table) in engine_plan.tables.iter().enumerate() {
+        table::register_store(&context, store, table, number)?;
+    }
+    Ok(context.task_ctx())
 }
 
 fn all_partitions(plan: &PlanRef) -> PartitionRange {

@@ -4,7 +4,8 @@ use std::io::Seek;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
-use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::{Compression, ZstdLevel};
 use datafusion::parquet::file::properties::WriterProperties;
@@ -32,11 +33,11 @@ impl PartWriter {
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), Failure> {
         self.rows += batch.num_rows() as u64;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        let batch = RecordBatch::try_new_with_options(
-            self.schema.clone(),
-            batch.columns().to_vec(),
-            &options,
-        )?;
+        let columns = batch.columns().iter().zip(self.schema.fields());
+        let columns = columns
+            .map(|(column, field)| Ok(cast(column, field.data_type())?))
+            .collect::<Result<Vec<_>, Failure>>()?;
+        let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
         Ok(self.writer.write(&batch)?)
     }
 
@@ -65,15 +66,29 @@ fn with_unique_names(schema: &Schema) -> Schema {
                 }
             };
         }
-        Field::new(name, field.data_type().clone(), field.is_nullable())
+        Field::new(name, portable_type(field.data_type()), field.is_nullable())
     });
     Schema::new(fields.collect::<Vec<_>>())
 }
 
+/// Parquet has no time in seconds: it would be stored as a plain number.
+fn portable_type(data_type: &DataType) -> DataType {
+    let field =
+        |f: &FieldRef| Arc::new(f.as_ref().clone().with_data_type(portable_type(f.data_type())));
+    match data_type {
+        DataType::Timestamp(TimeUnit::Second, zone) => {
+            DataType::Timestamp(TimeUnit::Millisecond, zone.clone())
+        }
+        DataType::Time32(TimeUnit::Second) => DataType::Time32(TimeUnit::Millisecond),
+        DataType::Date64 => DataType::Timestamp(TimeUnit::Millisecond, None),
+        DataType::List(item) => DataType::List(field(item)),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(field).collect()),
+        other => other.clone(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use datafusion::arrow::datatypes::DataType;
-
     use super::*;
 
     #[test]

@@ -1,0 +1,164 @@
+//! Parses a job's SQL, and refuses what would give a wrong answer or none.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::ast::{
+    JoinConstraint, JoinOperator, Query, SetExpr, SetOperator, SetQuantifier,
+    Statement as SqlStatement, TableFactor, TableWithJoins, Visit, Visitor,
+};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+
+use crate::error::{Failure, refused};
+
+/// How deep SQL may be nested.
+const NESTING: usize = 100;
+
+/// The most words and signs of a statement; planning takes more than linear time in them.
+const MAX_TOKENS: usize = 20_000;
+
+/// The most operators, which nest as deep as they are many: `1 + 1 + 1 …`.
+const MAX_OPERATORS: usize = 1_000;
+
+/// A statement that may be planned.
+#[derive(Debug, Clone)]
+pub(crate) struct Parsed {
+    pub(crate) statement: Statement,
+    /// Names that are called like functions, in lower case: they are no tables of the bucket.
+    pub(crate) table_functions: HashSet<String>,
+}
+
+/// One statement, and a query.
+pub(crate) fn parse(sql: &str) -> Result<Parsed, Failure> {
+    check_size(sql)?;
+    let mut statements = DFParserBuilder::new(sql)
+        .with_dialect(&GenericDialect {})
+        .with_recursion_limit(NESTING)
+        .build()?
+        .parse_statements()?;
+    let (Some(statement), None) = (statements.pop_front(), statements.pop_front()) else {
+        return refused("a job is one SELECT statement, and this text holds none or several");
+    };
+    let query = match &statement {
+        Statement::Statement(inner) => match &**inner {
+            SqlStatement::Query(query) => Some(query),
+            _ => None,
+        },
+        _ => None,
+    };
+    let Some(query) = query else {
+        let kind = statement.to_string();
+        let kind = kind.split_whitespace().next().unwrap_or("this").to_uppercase();
+        return refused(format!("{kind} is not supported: a job is one SELECT statement"));
+    };
+    let mut checker = Checker::default();
+    if let ControlFlow::Break(why) = query.visit(&mut checker) {
+        return refused(why);
+    }
+    let table_functions = checker.table_functions;
+    Ok(Parsed { statement, table_functions })
+}
+
+fn check_size(sql: &str) -> Result<(), Failure> {
+    if sql.trim().is_empty() {
+        return refused("the SQL is empty: a job is one SELECT statement");
+    }
+    let Ok(tokens) = Tokenizer::new(&GenericDialect {}, sql).tokenize() else {
+        return Ok(()); // the parser says what is wrong
+    };
+    let words = tokens.iter().filter(|t| !matches!(t, Token::Whitespace(_))).count();
+    if words > MAX_TOKENS {
+        return refused(format!(
+            "the SQL has {words} words and signs, and at most {MAX_TOKENS} are planned: put long \
+             lists of values into a table"
+        ));
+    }
+    let operators = tokens.iter().filter(|t| is_operator(t)).count();
+    if operators > MAX_OPERATORS {
+        return refused(format!(
+            "the SQL has {operators} operators, and at most {MAX_OPERATORS} are planned: put long \
+             lists of conditions into a table, or into IN (…)"
+        ));
+    }
+    Ok(())
+}
+
+fn is_operator(token: &Token) -> bool {
+    match token {
+        Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod | Token::StringConcat => {
+            true
+        }
+        Token::Word(word) => {
+            let word = word.value.as_str();
+            ["and", "or", "not", "union", "intersect", "except", "case"]
+                .iter()
+                .any(|w| word.eq_ignore_ascii_case(w))
+        }
+        _ => false,
+    }
+}
+
+/// Looks for what DataFusion plans wrongly.
+#[derive(Default)]
+struct Checker {
+    table_functions: HashSet<String>,
+}
+
+impl Visitor for Checker {
+    type Break = String;
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<String> {
+        check_set(&query.body)
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<String> {
+        let (TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. }) =
+            factor
+        else {
+            return ControlFlow::Continue(());
+        };
+        let last = name.0.last().and_then(|part| part.as_ident());
+        self.table_functions.extend(last.map(|ident| ident.value.to_lowercase()));
+        ControlFlow::Continue(())
+    }
+}
+
+fn check_set(body: &SetExpr) -> ControlFlow<String> {
+    match body {
+        SetExpr::SetOperation { op, set_quantifier, left, right } => {
+            let is_all = matches!(set_quantifier, SetQuantifier::All | SetQuantifier::AllByName);
+            if is_all && !matches!(op, SetOperator::Union) {
+                // it would be planned as a semi or an anti join, which loses the counts
+                return ControlFlow::Break(format!(
+                    "{op} ALL is not supported: number the rows with row_number() and use {op}"
+                ));
+            }
+            check_set(left)?;
+            check_set(right)
+        }
+        SetExpr::Select(select) => select.from.iter().try_for_each(check_joins),
+        _ => ControlFlow::Continue(()),
+    }
+}
+
+fn check_joins(table: &TableWithJoins) -> ControlFlow<String> {
+    for join in &table.joins {
+        let (JoinOperator::Right(constraint)
+        | JoinOperator::RightOuter(constraint)
+        | JoinOperator::FullOuter(constraint)) = &join.join_operator
+        else {
+            continue;
+        };
+        if matches!(constraint, JoinConstraint::Using(_) | JoinConstraint::Natural) {
+            // the column would be that of the left side alone
+            return ControlFlow::Break(
+                "RIGHT and FULL JOIN with USING or NATURAL are not supported: use ON, and \
+                 coalesce() of both columns"
+                    .into(),
+            );
+        }
+    }
+    ControlFlow::Continue(())
+}
