@@ -44,7 +44,7 @@ impl HttpApi {
             method_fits.then(|| Some((route, parameters(&route.spec.path, path)?)))?
         });
         let Some((route, parameters)) = found else {
-            return response(StatusCode::NOT_FOUND, json!({ "message": "Not Found" }));
+            return response(StatusCode::NOT_FOUND, &json!({ "message": "Not Found" }));
         };
         let event = event(route, method, path, uri, headers, &body, &parameters);
         let place = route.function.place().await;
@@ -54,7 +54,7 @@ impl HttpApi {
                 tracing::error!(error = %e, "the API function failed");
                 response(
                     StatusCode::INTERNAL_SERVER_ERROR,
-                    json!({ "message": "Internal Server Error" }),
+                    &json!({ "message": "Internal Server Error" }),
                 )
             }
         }
@@ -126,7 +126,7 @@ fn event(
 
 fn from_function(answer: &[u8]) -> Response<s3s::Body> {
     let Ok(answer) = serde_json::from_slice::<Value>(answer) else {
-        return response(StatusCode::BAD_GATEWAY, json!({ "message": "Internal Server Error" }));
+        return response(StatusCode::BAD_GATEWAY, &json!({ "message": "Internal Server Error" }));
     };
     let status = answer["statusCode"].as_u64().and_then(|s| u16::try_from(s).ok());
     let status = status.and_then(|s| StatusCode::from_u16(s).ok()).unwrap_or(StatusCode::OK);
@@ -146,7 +146,7 @@ fn from_function(answer: &[u8]) -> Response<s3s::Body> {
     out
 }
 
-fn response(status: StatusCode, body: Value) -> Response<s3s::Body> {
+fn response(status: StatusCode, body: &Value) -> Response<s3s::Body> {
     let mut out = Response::new(s3s::Body::from(Bytes::from(body.to_string())));
     *out.status_mut() = status;
     out.headers_mut()

@@ -52,14 +52,13 @@ impl Expected {
     fn hasher(&self) -> ChecksumHasher {
         let wanted =
             |a: &str| self.checksums.contains_key(a) || self.announced.iter().any(|n| n == a);
-        let mut hasher = ChecksumHasher::default();
-        hasher.crc32 = wanted("crc32").then(Default::default);
-        hasher.crc32c = wanted("crc32c").then(Default::default);
-        hasher.crc64nvme = wanted("crc64nvme").then(Default::default);
-        hasher.sha1 = wanted("sha1").then(Default::default);
-        let sha256 = wanted("sha256") || self.sha256_hex.is_some();
-        hasher.sha256 = sha256.then(Default::default);
-        hasher
+        ChecksumHasher {
+            crc32: wanted("crc32").then(Default::default),
+            crc32c: wanted("crc32c").then(Default::default),
+            crc64nvme: wanted("crc64nvme").then(Default::default),
+            sha1: wanted("sha1").then(Default::default),
+            sha256: (wanted("sha256") || self.sha256_hex.is_some()).then(Default::default),
+        }
     }
 
     /// The values that came after the body.

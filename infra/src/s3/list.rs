@@ -131,7 +131,7 @@ fn collect(
             }
             // a long name goes on in this folder
             Some(Entry::Continued(name)) => {
-                collect(&child.path(), &format!("{prefix}{name}"), found)?
+                collect(&child.path(), &format!("{prefix}{name}"), found)?;
             }
         }
     }

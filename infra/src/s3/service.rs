@@ -808,7 +808,7 @@ fn token_key(token: &str) -> S3Result<String> {
     let bytes = (0..token.len() / 2)
         .map(|n| u8::from_str_radix(token.get(2 * n..2 * n + 2)?, 16).ok())
         .collect::<Option<Vec<u8>>>()
-        .filter(|b| !b.is_empty() && token.len() % 2 == 0)
+        .filter(|b| !b.is_empty() && token.len().is_multiple_of(2))
         .ok_or_else(invalid)?;
     String::from_utf8(bytes).map_err(|_| invalid())
 }

@@ -33,14 +33,14 @@ fn value(node: &YamlOwned) -> Result<Value, TemplateError> {
             }
             Value::Object(map)
         }
-        YamlOwned::Tagged(tag, inner) => long_form(&tag.suffix, value(inner)?),
+        YamlOwned::Tagged(tag, inner) => long_form(&tag.suffix, &value(inner)?),
         other => return Err(TemplateError::Yaml(format!("not understood: {other:?}"))),
     })
 }
 
 /// `!Ref x` is `{"Ref": x}`, `!GetAtt a.b` is `{"Fn::GetAtt": [a, b]}`, and so on.
-fn long_form(tag: &str, inner: Value) -> Value {
-    match (tag, &inner) {
+fn long_form(tag: &str, inner: &Value) -> Value {
+    match (tag, inner) {
         ("Ref" | "Condition", _) => json!({ tag: inner }),
         ("GetAtt", Value::String(text)) => {
             let (resource, attribute) = text.split_once('.').unwrap_or((text, ""));

@@ -169,9 +169,10 @@ async fn run_of_bad_pipeline(
 async fn start(cx: &Context, engine: &dyn Engine, mut asked: Asked) -> Result<(), ProtocolError> {
     let id = asked.run.run.clone();
     if let Some(outcome) = cx.find::<Outcome>(&Key::Outcome(&id).to_string()).await? {
-        return Ok(if cx.repairs() {
-            end::finish(cx, &outcome).await?
-        });
+        if cx.repairs() {
+            end::finish(cx, &outcome).await?;
+        }
+        return Ok(());
     }
     let spec = match asked.spec.take() {
         Some(known) => known,

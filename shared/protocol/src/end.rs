@@ -79,12 +79,11 @@ async fn decide(cx: &Context, outcome: Outcome) -> Result<Outcome, ProtocolError
         Created::Now => outcome,
         Created::Before => cx.read(&key).await?,
     };
+    let (run, rows, seconds) = (&outcome.run, outcome.rows, outcome.seconds);
     match &outcome.reason {
-        None => {
-            info!(run = %outcome.run, rows = outcome.rows, seconds = outcome.seconds, "run succeeded")
-        }
-        Some(reason) => warn!(run = %outcome.run, %reason, "run failed"),
-    }
+        None => info!(%run, rows, seconds, "run succeeded"),
+        Some(reason) => warn!(%run, %reason, "run failed"),
+    };
     finish(cx, &outcome).await?;
     Ok(outcome)
 }

@@ -43,9 +43,10 @@ impl Worker {
         let TaskMessage { run, stage, task } = message;
         if let Some(outcome) = cx.find::<Outcome>(&Key::Outcome(run).to_string()).await? {
             info!(%run, %stage, %task, "the run has ended");
-            return Ok(if cx.repairs() {
-                end::finish(cx, &outcome).await?
-            });
+            if cx.repairs() {
+                end::finish(cx, &outcome).await?;
+            }
+            return Ok(());
         }
         let Some((plan, layout)) = self.load(cx, message).await? else {
             return no_op_after_outcome(cx, message).await;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::csv::reader::Format as CsvReaderFormat;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::csv::CsvFormat;
@@ -177,12 +178,50 @@ async fn infer(
         files.iter().map(|file| infer_file(state, store, file, format, csv)).collect();
     let found: Vec<(Schema, Option<u64>)> =
         stream::iter(looks).buffered(PARALLEL_FILES).try_collect().await?;
+    if format == Format::Csv && csv.header {
+        check_header(store, &files[0], csv).await?;
+    }
     let rows = found.iter().map(|(_, rows)| *rows).sum();
     let mut merged = Merged::default();
     for ((schema, _), file) in found.into_iter().zip(files) {
-        merged.add(schema, file.location.as_ref(), format)?;
+        merged.add(&schema, file.location.as_ref(), format)?;
     }
     Ok((Arc::new(merged.into_schema()), rows))
+}
+
+/// The most bytes of a header line that is looked at.
+const HEADER_BYTES: u64 = 64 * 1024;
+
+/// Inference merges columns of one name, so the header is looked at by itself.
+async fn check_header(
+    store: &Arc<dyn ObjectStore>,
+    file: &ObjectMeta,
+    csv: &CsvOptions,
+) -> Result<(), Failure> {
+    if files::is_gzip(file.location.as_ref()) {
+        return Ok(());
+    }
+    let start = store.get_range(&file.location, 0..file.size.min(HEADER_BYTES)).await?;
+    let format = CsvReaderFormat::default()
+        .with_header(true)
+        .with_delimiter(csv.delimiter as u8)
+        .with_quote(csv.quote as u8);
+    match format.infer_schema(&start[..], Some(0)) {
+        Ok((schema, _)) => unique_names(&schema, file.location.as_ref()),
+        Err(_) => Ok(()), // the reader says what is wrong
+    }
+}
+
+fn unique_names(schema: &Schema, key: &str) -> Result<(), Failure> {
+    for (number, field) in schema.fields().iter().enumerate() {
+        if schema.fields()[..number].iter().any(|f| f.name() == field.name()) {
+            return refused(format!(
+                "column {} appears twice in {key}: rename one, or declare the columns in _schema.json",
+                field.name()
+            ));
+        }
+    }
+    Ok(())
 }
 
 async fn infer_file(
@@ -311,17 +350,10 @@ struct Merged {
 }
 
 impl Merged {
-    fn add(&mut self, schema: Schema, key: &str, format: Format) -> Result<(), Failure> {
-        for (number, field) in schema.fields().iter().enumerate() {
-            if schema.fields()[..number].iter().any(|f| f.name() == field.name()) {
-                return refused(format!(
-                    "column {} appears twice in {key}: rename one, or declare the columns in _schema.json",
-                    field.name()
-                ));
-            }
-        }
+    fn add(&mut self, schema: &Schema, key: &str, format: Format) -> Result<(), Failure> {
+        unique_names(schema, key)?;
         if format == Format::Csv && self.files > 0 {
-            self.check_same_header(&schema, key)?;
+            self.check_same_header(schema, key)?;
         }
         self.files += 1;
         for field in schema.fields() {
@@ -408,9 +440,9 @@ mod tests {
     #[test]
     fn files_whose_columns_conflict_are_both_named() {
         let mut merged = Merged::default();
-        merged.add(schema(&[("a", DataType::Int64)]), "t/1.csv", Format::Csv).expect("first");
+        merged.add(&schema(&[("a", DataType::Int64)]), "t/1.csv", Format::Csv).expect("first");
         let error = merged
-            .add(schema(&[("a", DataType::Utf8)]), "t/2.csv", Format::Csv)
+            .add(&schema(&[("a", DataType::Utf8)]), "t/2.csv", Format::Csv)
             .expect_err("a conflict")
             .to_string();
         assert!(
@@ -423,19 +455,19 @@ mod tests {
         let ab = schema(&[("a", DataType::Int64), ("b", DataType::Int64)]);
         let ba = schema(&[("b", DataType::Int64), ("a", DataType::Int64)]);
         let mut merged = Merged::default();
-        merged.add(ab.clone(), "1", Format::Csv).expect("first");
-        assert!(merged.add(ba.clone(), "2", Format::Csv).is_err());
+        merged.add(&ab, "1", Format::Csv).expect("first");
+        assert!(merged.add(&ba, "2", Format::Csv).is_err());
         let mut merged = Merged::default();
-        merged.add(ab, "1", Format::Json).expect("first");
-        merged.add(ba, "2", Format::Json).expect("second");
+        merged.add(&ab, "1", Format::Json).expect("first");
+        merged.add(&ba, "2", Format::Json).expect("second");
     }
 
     #[test]
     fn a_file_without_values_takes_the_type_of_another() {
         let mut merged = Merged::default();
-        merged.add(schema(&[("a", DataType::Null)]), "1", Format::Csv).expect("first");
-        merged.add(schema(&[("a", DataType::Int64)]), "2", Format::Csv).expect("second");
-        merged.add(schema(&[("a", DataType::Float64)]), "3", Format::Csv).expect("third");
+        merged.add(&schema(&[("a", DataType::Null)]), "1", Format::Csv).expect("first");
+        merged.add(&schema(&[("a", DataType::Int64)]), "2", Format::Csv).expect("second");
+        merged.add(&schema(&[("a", DataType::Float64)]), "3", Format::Csv).expect("third");
         assert_eq!(merged.into_schema().field(0).data_type(), &DataType::Float64);
     }
 }

@@ -68,7 +68,7 @@ impl ExchangeWriter {
             Spreading::Gather => slots[0].write(batch)?,
             Spreading::ByPartition => slots[partition].write(batch)?,
             Spreading::Hash(partitioner) => {
-                partitioner.partition(batch, |slot, part| Ok(slots[slot].write(part)?))?;
+                partitioner.partition(batch, |slot, part| slots[slot].write(part))?;
             }
         }
         Ok(())
