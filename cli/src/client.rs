@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 
 use anyhow::bail;
+use aws_config::meta::region::RegionProviderChain;
 use aws_credential_types::Credentials;
 use clap::Args;
 use tidemill_aws::{S3Bucket, bucket};
 use tidemill_infra::{BUCKET, Local, PORT};
+
+/// The region where none is configured.
+const REGION: &str = "us-east-1";
 
 /// Where the job runs.
 #[derive(Debug, Clone, Args)]
@@ -31,7 +35,8 @@ impl Client {
             return Self::of_local(crate::local::start(dir).await?).await;
         }
         if let Some(name) = &target.bucket {
-            let config = aws_config::load_from_env().await;
+            let region = RegionProviderChain::default_provider().or_else(REGION);
+            let config = aws_config::from_env().region(region).load().await;
             let bucket = S3Bucket::new(bucket::client(&config), name.clone());
             return Ok(Self { bucket, local: None });
         }
@@ -64,7 +69,7 @@ async fn at(endpoint: &str) -> S3Bucket {
     let (key, secret) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"));
     let config = aws_config::from_env()
         .endpoint_url(endpoint)
-        .region("us-east-1")
+        .region(REGION)
         .credentials_provider(Credentials::new(key, secret, None, None, "local"))
         .load()
         .await;

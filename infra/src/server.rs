@@ -83,12 +83,18 @@ impl Server {
             request.map(s3s::Body::from)
         };
         let is_head = request.method() == hyper::Method::HEAD;
+        let expects = request.headers().contains_key(hyper::header::EXPECT);
         match self.s3.call(request).await {
             Ok(mut response) => {
                 // the protocol layer leaves the status of a ranged HEAD, and all ids, to us
                 let ranged = response.headers().contains_key(hyper::header::CONTENT_RANGE);
                 if is_head && ranged && response.status() == StatusCode::OK {
                     *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+                }
+                // refused before its body was asked for: the client may send it or not
+                if expects && response.status().is_client_error() {
+                    let close = hyper::header::HeaderValue::from_static("close");
+                    response.headers_mut().insert(hyper::header::CONNECTION, close);
                 }
                 if let Ok(id) = uuid::Uuid::new_v4().simple().to_string().parse() {
                     response.headers_mut().insert("x-amz-request-id", id);

@@ -1,4 +1,4 @@
 #[tokio::main]
-async fn main() -> Result<(), lambda_runtime::Error> {
-    tidemill_watcher::run().await
+async fn main() -> std::process::ExitCode {
+    tidemill_aws::exit(tidemill_watcher::run().await)
 }

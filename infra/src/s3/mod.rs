@@ -4,11 +4,14 @@ mod body;
 mod checksum;
 mod condition;
 mod credentials;
+mod describe;
 mod folder;
 mod list;
+mod listing;
 mod multipart;
 mod names;
 mod notify;
+mod ranges;
 mod service;
 
 use std::collections::BTreeMap;

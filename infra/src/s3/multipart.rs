@@ -155,6 +155,31 @@ impl Upload {
     }
 }
 
+/// The uploads behind a marker (a key, and perhaps one of its uploads), and the next marker.
+pub(super) fn page_of_uploads(
+    uploads: Vec<Upload>,
+    prefix: &str,
+    (key, id): &(String, Option<String>),
+    max: usize,
+) -> (Vec<Upload>, Option<(String, String)>) {
+    let marked = uploads.iter().position(|u| id.as_ref() == Some(&u.id) && u.started.key == *key);
+    let is_behind = |n: usize, u: &Upload| match (id, marked) {
+        (Some(_), Some(marked)) => n > marked,
+        // the marked upload is gone: rather repeat some than lose any
+        (Some(_), None) => u.started.key >= *key,
+        (None, _) => u.started.key > *key,
+    };
+    let mut behind = uploads
+        .into_iter()
+        .enumerate()
+        .filter(|(n, u)| u.started.key.starts_with(prefix) && is_behind(*n, u))
+        .map(|(_, upload)| upload);
+    let page: Vec<_> = behind.by_ref().take(max).collect();
+    let more = behind.next().is_some();
+    let next = page.last().filter(|_| more).map(|u| (u.started.key.clone(), u.id.clone()));
+    (page, next)
+}
+
 /// The parts that a completion names, which must be there, in order, and large enough.
 fn choose<'a>(
     parts: &'a BTreeMap<i32, Part>,

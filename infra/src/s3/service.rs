@@ -8,13 +8,14 @@ use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 use super::Pairs;
 use super::body::{self, Spooled, Upload as UploadBody};
 use super::condition::{self, OfRead};
+use super::describe::{
+    describe, describe_checksums, http_date, meta_of, wants_checksums, without_chunking,
+};
 use super::folder::{Condition, Folder, FolderError, Info, Meta};
-use super::list::{self, Item, Query};
+use super::listing::{self, Page, is_url_encoded, token, token_key, url_encode};
 use super::multipart::{self, Started, Upload};
 use super::notify::{Happened, Notifications};
-
-/// The most keys of a list.
-const MAX_KEYS: i32 = 1000;
+use super::ranges::{copy_range, range_of};
 
 #[derive(Clone)]
 pub(super) struct FolderS3 {
@@ -80,205 +81,6 @@ impl FolderS3 {
             copied.map_err(S3Error::internal_error)?.map_err(S3Error::internal_error)?;
         let checksums = if range.is_none() { info.meta.checksums.clone() } else { Pairs::new() };
         Ok((Spooled { path, size, etag, checksums }, info))
-    }
-
-    /// A page of keys with what a list tells of each.
-    async fn page(
-        &self,
-        bucket: &str,
-        page: Page,
-    ) -> S3Result<(Vec<Object>, Vec<CommonPrefix>, Option<String>)> {
-        let root = self.folder.bucket(bucket)?;
-        let (folder, bucket) = (self.folder.clone(), bucket.to_owned());
-        let work = move || -> S3Result<_> {
-            let query = Query {
-                prefix: &page.prefix,
-                delimiter: page.delimiter.as_deref(),
-                after: page.after.as_deref(),
-                max: page.max,
-            };
-            let (items, truncated) = list::list(&root, &query).map_err(S3Error::internal_error)?;
-            let next = items.last().filter(|_| truncated).map(|i| i.name().to_owned());
-            let (mut objects, mut prefixes) = (vec![], vec![]);
-            for item in items {
-                match item {
-                    Item::CommonPrefix(prefix) => {
-                        prefixes.push(CommonPrefix { prefix: Some(page.encode(&prefix)) });
-                    }
-                    Item::Key(key) => match folder.info(&bucket, &key) {
-                        Ok(info) => objects.push(object(page.encode(&key), &info)),
-                        Err(FolderError::NoKey) => {} // deleted since
-                        Err(e) => return Err(e.into()),
-                    },
-                }
-            }
-            Ok((objects, prefixes, next))
-        };
-        tokio::task::spawn_blocking(work).await.map_err(S3Error::internal_error)?
-    }
-}
-
-/// What a list request asks for.
-struct Page {
-    prefix: String,
-    delimiter: Option<String>,
-    after: Option<String>,
-    max: usize,
-    url_encoded: bool,
-}
-
-impl Page {
-    fn max(asked: Option<i32>) -> S3Result<usize> {
-        let asked = asked.unwrap_or(MAX_KEYS);
-        usize::try_from(asked.min(MAX_KEYS))
-            .map_err(|_| s3_error!(InvalidArgument, "max-keys must be at least 0"))
-    }
-
-    fn encode(&self, text: &str) -> String {
-        if self.url_encoded { url_encode(text) } else { text.to_owned() }
-    }
-}
-
-fn url_encode(text: &str) -> String {
-    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-    const SET: &AsciiSet = &NON_ALPHANUMERIC
-        .remove(b'/')
-        .remove(b'-')
-        .remove(b'_')
-        .remove(b'.')
-        .remove(b'*')
-        .remove(b'~');
-    utf8_percent_encode(text, SET).to_string()
-}
-
-fn is_url_encoded(encoding: Option<&EncodingType>) -> bool {
-    encoding.is_some_and(|e| e.as_str() == "url")
-}
-
-fn object(key: String, info: &Info) -> Object {
-    Object {
-        key: Some(key),
-        size: i64::try_from(info.size).ok(),
-        e_tag: Some(ETag::Strong(info.meta.etag.clone())),
-        last_modified: Some(info.modified.into()),
-        storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
-        ..Default::default()
-    }
-}
-
-fn copy_range(range: &str, size: u64) -> S3Result<(u64, u64)> {
-    let parsed = range.strip_prefix("bytes=").and_then(|r| r.split_once('-'));
-    let parsed = parsed.and_then(|(a, b)| Some((a.parse::<u64>().ok()?, b.parse::<u64>().ok()?)));
-    match parsed {
-        Some((first, last)) if first <= last && last < size => Ok((first, last - first + 1)),
-        Some(_) => Err(s3_error!(InvalidRange, "the range is outside the source")),
-        None => Err(s3_error!(InvalidArgument, "the range must be bytes=first-last")),
-    }
-}
-
-/// The metadata that a write states.
-macro_rules! meta_of {
-    ($input:expr) => {{
-        let mut headers = Pairs::new();
-        let stated = [
-            ("content-type", $input.content_type.clone()),
-            ("content-encoding", $input.content_encoding.as_deref().and_then(without_chunking)),
-            ("expires", $input.expires.as_ref().and_then(http_date)),
-            ("content-disposition", $input.content_disposition.clone()),
-            ("content-language", $input.content_language.clone()),
-            ("cache-control", $input.cache_control.clone()),
-        ];
-        for (name, value) in stated {
-            if let Some(value) = value {
-                headers.insert(name.to_owned(), value);
-            }
-        }
-        let user = $input.metadata.clone().unwrap_or_default().into_iter().collect();
-        Meta { headers, user, ..Meta::default() }
-    }};
-}
-
-/// Copies the metadata of an object into the answer of a read.
-macro_rules! describe {
-    ($output:expr, $info:expr, $with_checksums:expr) => {{
-        let meta = &$info.meta;
-        let header = |name: &str| meta.headers.get(name).cloned();
-        $output.accept_ranges = Some("bytes".into());
-        $output.e_tag = Some(ETag::Strong(meta.etag.clone()));
-        $output.last_modified = Some($info.modified.into());
-        $output.content_type =
-            Some(header("content-type").unwrap_or_else(|| "binary/octet-stream".into()));
-        $output.content_encoding = header("content-encoding");
-        $output.content_disposition = header("content-disposition");
-        $output.content_language = header("content-language");
-        $output.cache_control = header("cache-control");
-        let expires = header("expires");
-        $output.expires =
-            expires.and_then(|e| Timestamp::parse(TimestampFormat::HttpDate, &e).ok());
-        $output.metadata = Some(meta.user.clone().into_iter().collect());
-        if $with_checksums {
-            describe_checksums!($output, meta.checksums);
-            if !meta.checksums.is_empty() {
-                $output.checksum_type = Some(ChecksumType::from_static(ChecksumType::FULL_OBJECT));
-            }
-        }
-    }};
-}
-
-macro_rules! describe_checksums {
-    ($output:expr, $checksums:expr) => {{
-        let sum = |name: &str| $checksums.get(name).cloned();
-        $output.checksum_crc32 = sum("crc32");
-        $output.checksum_crc32c = sum("crc32c");
-        $output.checksum_crc64nvme = sum("crc64nvme");
-        $output.checksum_sha1 = sum("sha1");
-        $output.checksum_sha256 = sum("sha256");
-    }};
-}
-
-/// `aws-chunked` is how a body travels, not what it is.
-fn without_chunking(encoding: &str) -> Option<String> {
-    let encodings = encoding.split(',').map(str::trim);
-    let kept: Vec<_> = encodings.filter(|e| !e.is_empty() && *e != "aws-chunked").collect();
-    (!kept.is_empty()).then(|| kept.join(","))
-}
-
-fn http_date(timestamp: &Timestamp) -> Option<String> {
-    let mut text = vec![];
-    timestamp.format(TimestampFormat::HttpDate, &mut text).ok()?;
-    String::from_utf8(text).ok()
-}
-
-fn wants_checksums(mode: Option<&ChecksumMode>) -> bool {
-    mode.is_some_and(|m| m.as_str() == ChecksumMode::ENABLED)
-}
-
-/// The first byte and the length of what a read asks for.
-fn range_of(range: Option<Range>, size: u64) -> S3Result<Option<(u64, u64)>> {
-    let unsatisfiable = || {
-        let mut e = s3_error!(InvalidRange, "The requested range is not satisfiable");
-        let mut headers = hyper::HeaderMap::new();
-        if let Ok(value) = format!("bytes */{size}").parse() {
-            headers.insert(hyper::header::CONTENT_RANGE, value);
-        }
-        e.set_headers(headers);
-        e
-    };
-    match range {
-        None => Ok(None),
-        Some(Range::Int { first, .. }) if first >= size => Err(unsatisfiable()),
-        Some(Range::Int { first, last }) => {
-            let last = last.map_or(size - 1, |l| l.min(size - 1));
-            if last < first {
-                return Ok(None); // not a range: the whole object
-            }
-            Ok(Some((first, last - first + 1)))
-        }
-        Some(Range::Suffix { length }) if length == 0 || size == 0 => Err(unsatisfiable()),
-        Some(Range::Suffix { length }) => {
-            let length = length.min(size);
-            Ok(Some((size - length, length)))
-        }
     }
 }
 
@@ -533,7 +335,7 @@ impl S3 for FolderS3 {
         let max_keys = i32::try_from(page.max).ok();
         let encode =
             |text: Option<String>| text.map(|t| if url_encoded { url_encode(&t) } else { t });
-        let (objects, prefixes, next) = self.page(&input.bucket, page).await?;
+        let (objects, prefixes, next) = listing::page(&self.folder, &input.bucket, page).await?;
         ok(ListObjectsV2Output {
             name: Some(input.bucket),
             prefix: Some(encode(input.prefix).unwrap_or_default()),
@@ -567,7 +369,7 @@ impl S3 for FolderS3 {
         let max_keys = i32::try_from(page.max).ok();
         let encode =
             |text: Option<String>| text.map(|t| if url_encoded { url_encode(&t) } else { t });
-        let (objects, prefixes, next) = self.page(&input.bucket, page).await?;
+        let (objects, prefixes, next) = listing::page(&self.folder, &input.bucket, page).await?;
         ok(ListObjectsOutput {
             name: Some(input.bucket),
             prefix: Some(encode(input.prefix).unwrap_or_default()),
@@ -743,7 +545,7 @@ impl S3 for FolderS3 {
         let after = (input.key_marker.clone().unwrap_or_default(), input.upload_id_marker.clone());
         let uploads =
             multipart::list(&self.folder, &input.bucket).map_err(S3Error::internal_error)?;
-        let (page, next) = page_of_uploads(uploads, &prefix, &after, max);
+        let (page, next) = multipart::page_of_uploads(uploads, &prefix, &after, max);
         let (next_key_marker, next_upload_id_marker) = next.unzip();
         let uploads = page.into_iter().map(|u| MultipartUpload {
             key: Some(u.started.key),
@@ -766,49 +568,9 @@ impl S3 for FolderS3 {
     }
 }
 
-/// The uploads behind a marker (a key, and perhaps one of its uploads), and the next marker.
-fn page_of_uploads(
-    uploads: Vec<Upload>,
-    prefix: &str,
-    (key, id): &(String, Option<String>),
-    max: usize,
-) -> (Vec<Upload>, Option<(String, String)>) {
-    let marked = uploads.iter().position(|u| id.as_ref() == Some(&u.id) && u.started.key == *key);
-    let is_behind = |n: usize, u: &Upload| match (id, marked) {
-        (Some(_), Some(marked)) => n > marked,
-        // the marked upload is gone: rather repeat some than lose any
-        (Some(_), None) => u.started.key >= *key,
-        (None, _) => u.started.key > *key,
-    };
-    let mut behind = uploads
-        .into_iter()
-        .enumerate()
-        .filter(|(n, u)| u.started.key.starts_with(prefix) && is_behind(*n, u))
-        .map(|(_, upload)| upload);
-    let page: Vec<_> = behind.by_ref().take(max).collect();
-    let more = behind.next().is_some();
-    let next = page.last().filter(|_| more).map(|u| (u.started.key.clone(), u.id.clone()));
-    (page, next)
-}
-
 fn part_number(number: i32) -> S3Result<i32> {
     if (1..=10_000).contains(&number) {
         return Ok(number);
     }
     Err(s3_error!(InvalidArgument, "Part number must be an integer between 1 and 10000, inclusive"))
-}
-
-/// A continuation token is opaque: the last key, in hexadecimal.
-fn token(key: &str) -> String {
-    super::checksum::hex(key.as_bytes())
-}
-
-fn token_key(token: &str) -> S3Result<String> {
-    let invalid = || s3_error!(InvalidArgument, "The continuation token provided is incorrect");
-    let bytes = (0..token.len() / 2)
-        .map(|n| u8::from_str_radix(token.get(2 * n..2 * n + 2)?, 16).ok())
-        .collect::<Option<Vec<u8>>>()
-        .filter(|b| !b.is_empty() && token.len().is_multiple_of(2))
-        .ok_or_else(invalid)?;
-    String::from_utf8(bytes).map_err(|_| invalid())
 }

@@ -103,6 +103,17 @@ pub async fn batch<E: std::error::Error>(
     response
 }
 
+/// How a function's process ends: an error is printed with its causes.
+pub fn exit(result: Result<(), lambda_runtime::Error>) -> std::process::ExitCode {
+    match result {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: {}", with_sources(&*e));
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
 /// An error with its causes.
 fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -13,7 +13,7 @@ pub mod telemetry;
 mod visibility;
 
 pub use bucket::S3Bucket;
-pub use function::{Function, StartError, batch};
+pub use function::{Function, StartError, batch, exit};
 pub use queue::SqsQueue;
 #[cfg(feature = "store")]
 pub use store::reader;
