@@ -188,6 +188,20 @@ async fn the_command_line_prints_results_and_fails_when_the_run_fails() {
 }
 
 #[tokio::test]
+async fn a_folder_serves_one_emulator_and_a_port_too() {
+    let emulator = Emulator::start().await;
+    let dir = emulator.dir().to_string_lossy().into_owned();
+    let out = emulator.command(&["local", "--port", "0", "--dir", &dir]).await;
+    assert!(!out.status.success());
+    assert!(String::from_utf8_lossy(&out.stderr).contains("another tidemill is using it"));
+    let port = emulator.endpoint.rsplit(':').next().expect("a port").to_owned();
+    let other = tempfile::tempdir().expect("a folder");
+    let other = other.path().to_string_lossy().into_owned();
+    let out = emulator.command(&["local", "--port", &port, "--dir", &other]).await;
+    assert!(String::from_utf8_lossy(&out.stderr).contains("--port"), "{out:?}");
+}
+
+#[tokio::test]
 async fn a_pipeline_runs_for_each_upload_and_backfills_what_came_before_it() {
     let emulator = Emulator::start().await;
     emulator.put("inbox/in/early.csv", "n\n5\n").await;

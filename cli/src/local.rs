@@ -1,3 +1,4 @@
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -81,7 +82,8 @@ fn log_to_stderr() {
     let filter =
         EnvFilter::try_from_env("TIDEMILL_LOG").unwrap_or_else(|_| EnvFilter::new("warn,s3s=off"));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let _ = logs.with_target(false).without_time().try_init();
+    let colours = std::io::stderr().is_terminal();
+    let _ = logs.with_ansi(colours).with_target(false).without_time().try_init();
 }
 
 fn announce(local: &Local, dir: &Path) {

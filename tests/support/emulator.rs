@@ -18,7 +18,7 @@ pub(crate) struct Emulator {
     pub(crate) endpoint: String,
     pub(crate) bucket: S3Bucket,
     pub(crate) config: aws_config::SdkConfig,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Emulator {
@@ -47,7 +47,7 @@ impl Emulator {
             .load()
             .await;
         let bucket = S3Bucket::new(bucket::client(&config), "tidemill".into());
-        Self { child, endpoint, bucket, config, _dir: dir }
+        Self { child, endpoint, bucket, config, dir }
     }
 
     pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
@@ -110,6 +110,10 @@ impl Emulator {
             }
         }
         found
+    }
+
+    pub(crate) fn dir(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     /// Runs the command line against this emulator, to its end.

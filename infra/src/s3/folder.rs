@@ -89,15 +89,22 @@ pub(crate) enum FolderError {
 pub(crate) struct Folder {
     root: PathBuf,
     names: RwLock<()>,
+    /// Held while the folder is in use.
+    _lock: File,
 }
 
 impl Folder {
+    /// Opens the folder for this process alone: conditions hold only if nobody else renames.
     pub(crate) fn open(root: PathBuf) -> io::Result<Self> {
         fs::create_dir_all(root.join(PRIVATE).join("spool"))?;
+        let lock = File::create(root.join(PRIVATE).join("lock"))?;
+        if lock.try_lock().is_err() {
+            return Err(io::Error::other("another tidemill is using it"));
+        }
         for left_over in fs::read_dir(root.join(PRIVATE).join("spool"))? {
             fs::remove_file(left_over?.path())?;
         }
-        Ok(Self { root, names: RwLock::new(()) })
+        Ok(Self { root, names: RwLock::new(()), _lock: lock })
     }
 
     /// A folder for state of the emulator's own.

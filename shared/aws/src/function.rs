@@ -90,7 +90,7 @@ pub async fn batch<E: std::error::Error>(
         async move {
             let result = handle(&message).await;
             result.err().map(|e| {
-                error!(message = ?message.message_id, error = %with_sources(&e), "message failed");
+                error!(id = message.message_id, error = %with_sources(&e), "message failed");
                 let mut failure = BatchItemFailure::default();
                 failure.item_identifier = message.message_id.unwrap_or_default();
                 failure
