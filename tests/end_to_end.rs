@@ -113,6 +113,23 @@ async fn a_worker_killed_in_mid_task_costs_time_and_no_rows() {
 }
 
 #[tokio::test]
+async fn an_emulator_killed_in_mid_run_goes_on_when_it_is_started_again() {
+    let emulator = with_numbers().await;
+    let sql = "SELECT a.g, count(*) AS c FROM numbers a, numbers b WHERE a.n * b.n >= 0 GROUP BY a.g ORDER BY a.g";
+    emulator.put("jobs/long.json", spread(sql)).await;
+    for _ in 0..2000 {
+        if emulator.keys("work/").await.iter().any(|k| k.contains("/attempts/")) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert!(emulator.keys("results/").await.is_empty(), "it had not ended");
+    let emulator = emulator.restart().await;
+    let outcome = &emulator.ended("long", 1).await[0];
+    assert_eq!(emulator.rows(outcome).await[0], "0,1287000");
+}
+
+#[tokio::test]
 async fn bad_jobs_fail_with_a_sentence_and_disturb_nobody() {
     let emulator = with_numbers().await;
     emulator.put("jobs/syntax.sql", "SELEC 1").await;

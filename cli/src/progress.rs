@@ -53,6 +53,7 @@ impl Progress {
 }
 
 fn draw(all: &MultiProgress, bars: &mut Vec<ProgressBar>, number: usize, stage: &StageStatus) {
+    let Some(tasks) = stage.tasks else { return };
     while bars.len() <= number {
         let style = ProgressStyle::with_template("stage {prefix} [{bar:24}] {pos}/{len} {msg}")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -61,7 +62,7 @@ fn draw(all: &MultiProgress, bars: &mut Vec<ProgressBar>, number: usize, stage: 
         bars.push(bar);
     }
     let bar = &bars[number];
-    bar.set_length(stage.tasks.unwrap_or(0) as u64);
+    bar.set_length(tasks as u64);
     bar.set_position(stage.committed as u64);
     bar.set_message(stage.operators.clone());
 }

@@ -14,7 +14,7 @@ mod template;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -74,6 +74,8 @@ pub struct Local {
     without_effect: BTreeSet<String>,
     functions: Vec<Arc<Function>>,
     tasks: JoinSet<()>,
+    /// The folder is ours while this is open.
+    _lock: std::fs::File,
 }
 
 impl Local {
@@ -96,8 +98,11 @@ impl Local {
             endpoint: endpoint.clone(),
         };
         let template = template::read(&options.template, &setting)?;
+        let lock = s3::lock(&options.dir)
+            .map_err(|reason| StartError::Folder { dir: options.dir.clone(), reason })?;
         let queues = Arc::new(Queues::default());
-        create_queues(&queues, &template);
+        create_queues(&queues, &template, &s3::private_folder(&options.dir, "queues"))
+            .map_err(|reason| StartError::Folder { dir: options.dir.clone(), reason })?;
         let mut buckets: Vec<&str> = template.buckets.iter().map(|b| b.name.as_str()).collect();
         buckets.push(BUCKET);
         let notifications = Notifications::new(notifications(&template, &queues), REGION.into());
@@ -123,7 +128,8 @@ impl Local {
         for mapping in mappings(&template, &functions, &queues) {
             tasks.spawn(Arc::new(mapping).run());
         }
-        Ok(Self { address, without_effect: template.without_effect, functions, tasks })
+        let without_effect = template.without_effect;
+        Ok(Self { address, without_effect, functions, tasks, _lock: lock })
     }
 
     /// E.g. `http://127.0.0.1:4566`.
@@ -150,15 +156,16 @@ impl Local {
     }
 }
 
-fn create_queues(queues: &Queues, template: &Template) {
+fn create_queues(queues: &Queues, template: &Template, folder: &Path) -> std::io::Result<()> {
     for spec in &template.queues {
-        queues.create(&spec.name, spec.attributes.clone());
+        queues.open(&spec.name, spec.attributes.clone(), folder.join(&spec.name))?;
     }
     for spec in &template.queues {
         if let (Some(queue), Some((target, max))) = (queues.get(&spec.name), &spec.redrive) {
             queues.set_redrive(&queue, target, *max);
         }
     }
+    Ok(())
 }
 
 fn notifications(template: &Template, queues: &Queues) -> Vec<Notification> {

@@ -23,7 +23,18 @@ pub(crate) struct Emulator {
 
 impl Emulator {
     pub(crate) async fn start() -> Self {
-        let dir = tempfile::tempdir().expect("a folder");
+        Self::start_in(tempfile::tempdir().expect("a folder")).await
+    }
+
+    /// Kills it without a word, and starts it again on the same folder.
+    pub(crate) async fn restart(mut self) -> Self {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().expect("a folder"));
+        Self::start_in(dir).await
+    }
+
+    async fn start_in(dir: tempfile::TempDir) -> Self {
         let mut child = Command::new(PROGRAM)
             .args(["local", "--port", "0", "--dir"])
             .arg(dir.path())

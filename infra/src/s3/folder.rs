@@ -22,6 +22,21 @@ use super::names;
 /// The folder of everything that is no object, beside the buckets.
 const PRIVATE: &str = ".tidemill";
 
+/// A folder for state of the emulator's own, which is no bucket.
+pub(crate) fn private_folder(root: &Path, name: &str) -> PathBuf {
+    root.join(PRIVATE).join(name)
+}
+
+/// Takes a folder of buckets for this process alone, for as long as the file is open.
+pub(crate) fn lock(root: &Path) -> io::Result<File> {
+    fs::create_dir_all(root.join(PRIVATE))?;
+    let lock = File::create(private_folder(root, "lock"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(_) => Err(io::Error::other("another tidemill is using it")),
+    }
+}
+
 /// What is stored of an object beside its bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Meta {
@@ -89,27 +104,20 @@ pub(crate) enum FolderError {
 pub(crate) struct Folder {
     root: PathBuf,
     names: RwLock<()>,
-    /// Held while the folder is in use.
-    _lock: File,
 }
 
 impl Folder {
-    /// Opens the folder for this process alone: conditions hold only if nobody else renames.
+    /// The folder must be this process's alone: conditions hold only if nobody else renames.
     pub(crate) fn open(root: PathBuf) -> io::Result<Self> {
         fs::create_dir_all(root.join(PRIVATE).join("spool"))?;
-        let lock = File::create(root.join(PRIVATE).join("lock"))?;
-        if lock.try_lock().is_err() {
-            return Err(io::Error::other("another tidemill is using it"));
-        }
         for left_over in fs::read_dir(root.join(PRIVATE).join("spool"))? {
             fs::remove_file(left_over?.path())?;
         }
-        Ok(Self { root, names: RwLock::new(()), _lock: lock })
+        Ok(Self { root, names: RwLock::new(()) })
     }
 
-    /// A folder for state of the emulator's own.
     pub(crate) fn private(&self, name: &str) -> PathBuf {
-        self.root.join(PRIVATE).join(name)
+        private_folder(&self.root, name)
     }
 
     /// A new file that can be renamed into a bucket.

@@ -23,6 +23,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3Result, s3_error};
 
 pub(crate) use credentials::Anonymous;
+pub(crate) use folder::{lock, private_folder};
 pub(crate) use notify::{Notification, Notifications};
 
 use folder::Folder;

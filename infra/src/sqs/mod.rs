@@ -1,6 +1,8 @@
-//! SQS in memory: at least once, unordered, with visibility and redrive.
+//! SQS: at least once, unordered, with visibility and redrive. The queues of the template keep
+//! their messages on disk, so that a restart loses none.
 
 mod http;
+mod journal;
 mod queue;
 
 use std::collections::BTreeMap;
@@ -23,6 +25,18 @@ impl Queues {
         let mut queues = self.lock();
         let new = || Arc::new(Queue::new(name.to_owned(), attributes));
         queues.entry(name.to_owned()).or_insert_with(new).clone()
+    }
+
+    /// Opens a queue whose messages survive a restart, with those that an earlier process left.
+    pub(crate) fn open(
+        &self,
+        name: &str,
+        attributes: Attributes,
+        folder: std::path::PathBuf,
+    ) -> std::io::Result<()> {
+        let queue = Queue::open(name.to_owned(), attributes, folder)?;
+        self.lock().insert(name.to_owned(), Arc::new(queue));
+        Ok(())
     }
 
     pub(crate) fn delete(&self, name: &str) -> bool {

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use chrono::Utc;
 use md5::{Digest, Md5};
+use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use super::journal::{Journal, Kept};
 
 /// What a queue is created with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +35,7 @@ impl Default for Attributes {
 }
 
 /// A typed attribute of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MessageAttribute {
     pub(crate) data_type: String,
     pub(crate) string: Option<String>,
@@ -40,7 +43,7 @@ pub(crate) struct MessageAttribute {
 }
 
 /// A message to send.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct NewMessage {
     pub(crate) body: String,
     pub(crate) attributes: BTreeMap<String, MessageAttribute>,
@@ -92,6 +95,7 @@ pub(crate) struct Queue {
     pub(crate) name: String,
     inner: Mutex<Inner>,
     arrived: Notify,
+    journal: Option<Journal>,
 }
 
 #[derive(Debug)]
@@ -115,7 +119,32 @@ impl Queue {
             visible: VecDeque::new(),
             hidden: BTreeSet::new(),
         };
-        Self { name, inner: Mutex::new(inner), arrived: Notify::new() }
+        Self { name, inner: Mutex::new(inner), arrived: Notify::new(), journal: None }
+    }
+
+    /// A queue whose messages survive a restart. Those that an earlier process left count as
+    /// delivered once: whoever gets them repairs what that delivery may have left half done.
+    pub(crate) fn open(
+        name: String,
+        attributes: Attributes,
+        folder: std::path::PathBuf,
+    ) -> std::io::Result<Self> {
+        let (journal, kept) = Journal::open(folder)?;
+        let queue = Self::new(name, attributes);
+        for Kept { id, message, sent, source } in kept {
+            let new = NewMessage { delay: Some(Duration::ZERO), ..message };
+            let (receives, state) = (1, State::Visible);
+            queue.add(Message {
+                id,
+                new,
+                sent,
+                first_received: Some(sent),
+                receives,
+                state,
+                source,
+            });
+        }
+        Ok(Self { journal: Some(journal), ..queue })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -169,6 +198,10 @@ impl Queue {
     }
 
     fn add(&self, mut message: Message) {
+        if let Some(journal) = &self.journal {
+            let Message { id, new, sent, source, .. } = message.clone();
+            journal.keep(&Kept { id, message: new, sent, source });
+        }
         let mut inner = self.lock();
         let number = inner.next;
         inner.next += 1;
@@ -224,6 +257,7 @@ impl Queue {
         }
         let target = self.lock().redrive.as_ref().map(|(queue, _)| queue.clone());
         for mut message in dead {
+            let id = message.id.clone();
             message.new.delay = Some(Duration::ZERO);
             message.receives = 0;
             message.first_received = None;
@@ -231,6 +265,7 @@ impl Queue {
             if let Some(target) = &target {
                 target.add(message);
             }
+            self.forget(&id);
         }
     }
 
@@ -241,10 +276,18 @@ impl Queue {
         let current = inner.messages.get(&number).is_some_and(
             |m| matches!(&m.state, State::InFlight { receipt: r, .. } if r == receipt),
         );
-        if current {
-            inner.remove(number);
+        let gone = current.then(|| inner.remove(number)).flatten();
+        drop(inner);
+        if let Some(id) = gone {
+            self.forget(&id);
         }
         true
+    }
+
+    fn forget(&self, id: &str) {
+        if let Some(journal) = &self.journal {
+            journal.forget(id);
+        }
     }
 
     /// Hides a received message for another while, from now.
@@ -272,6 +315,7 @@ impl Queue {
 
     pub(crate) fn purge(&self) {
         let mut inner = self.lock();
+        inner.messages.values().for_each(|m| self.forget(&m.id));
         inner.messages.clear();
         inner.visible.clear();
         inner.hidden.clear();
@@ -349,14 +393,16 @@ impl Inner {
         (received, dead, self.hidden.first().map(|(until, _)| *until))
     }
 
-    fn remove(&mut self, number: u64) {
-        match self.messages.remove(&number).map(|m| m.state) {
-            Some(State::InFlight { until, .. } | State::Delayed(until)) => {
+    /// Removes a message; its id.
+    fn remove(&mut self, number: u64) -> Option<String> {
+        let message = self.messages.remove(&number)?;
+        match message.state {
+            State::InFlight { until, .. } | State::Delayed(until) => {
                 self.hidden.remove(&(until, number));
             }
-            Some(State::Visible) => self.visible.retain(|n| *n != number),
-            None => {}
+            State::Visible => self.visible.retain(|n| *n != number),
         }
+        Some(message.id)
     }
 }
 
@@ -473,6 +519,31 @@ mod tests {
         assert!(queue.receive(1, NOW, None).await.is_empty());
         let letters = dead.receive(1, NOW, None).await;
         assert_eq!((letters[0].message.body.as_str(), letters[0].receives), ("a", 1));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_deleted_is_there_after_a_restart_and_counts_as_delivered() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let open = || {
+            let folder = dir.path().join("q");
+            Queue::open("q".into(), Attributes::default(), folder).expect("a queue")
+        };
+        let queue = open();
+        for body in ["a", "b", "c"] {
+            queue.send_plain(body.into());
+        }
+        let received = queue.receive(2, NOW, None).await;
+        queue.delete(&received[0].receipt);
+        drop(queue);
+        let queue = open();
+        let mut found: Vec<_> = queue
+            .receive(10, NOW, None)
+            .await
+            .into_iter()
+            .map(|m| (m.message.body, m.receives))
+            .collect();
+        found.sort();
+        assert_eq!(found, [("b".into(), 2), ("c".into(), 2)]);
     }
 
     #[tokio::test]
