@@ -8,7 +8,7 @@ use super::names::{self, Entry};
 
 /// What to list.
 #[derive(Debug, Default)]
-pub(crate) struct Query<'a> {
+pub(crate) struct Selection<'a> {
     pub(crate) prefix: &'a str,
     pub(crate) delimiter: Option<&'a str>,
     /// Only what comes after this key or common prefix.
@@ -30,18 +30,18 @@ impl Item {
 }
 
 /// One page, and whether more follow.
-pub(crate) fn list(root: &Path, query: &Query<'_>) -> io::Result<(Vec<Item>, bool)> {
-    let folder_prefix = query.prefix.rfind('/').map_or("", |at| &query.prefix[..=at]);
-    let folder = names::find_folder(root, query.prefix);
-    let mut walk = Walk { query, items: vec![], truncated: false };
-    if query.max > 0 {
+pub(crate) fn list(root: &Path, selection: &Selection<'_>) -> io::Result<(Vec<Item>, bool)> {
+    let folder_prefix = selection.prefix.rfind('/').map_or("", |at| &selection.prefix[..=at]);
+    let folder = names::find_folder(root, selection.prefix);
+    let mut walk = Walk { selection, items: vec![], truncated: false };
+    if selection.max > 0 {
         walk.folder(&folder, folder_prefix)?;
     }
     Ok((walk.items, walk.truncated))
 }
 
 struct Walk<'a> {
-    query: &'a Query<'a>,
+    selection: &'a Selection<'a>,
     items: Vec<Item>,
     truncated: bool,
 }
@@ -63,7 +63,7 @@ impl Walk<'_> {
 
     /// Whether a folder may hold keys of the page; `name` ends in `/`.
     fn may_hold(&self, name: &str) -> bool {
-        let Query { prefix, after, .. } = self.query;
+        let Selection { prefix, after, .. } = self.selection;
         let on_the_way = name.starts_with(prefix) || prefix.starts_with(name);
         // all of its keys start with its name
         let passed = after.is_some_and(|after| name < after && !after.starts_with(name));
@@ -72,7 +72,7 @@ impl Walk<'_> {
     }
 
     fn key(&mut self, key: String) {
-        let Query { prefix, delimiter, after, max } = *self.query;
+        let Selection { prefix, delimiter, after, max } = *self.selection;
         let Some(rest) = key.strip_prefix(prefix) else { return };
         let item = match delimiter.and_then(|d| Some(rest.find(d)? + d.len())) {
             Some(end) => Item::CommonPrefix(format!("{prefix}{}", &rest[..end])),
@@ -150,8 +150,8 @@ mod tests {
         dir
     }
 
-    fn names_of(dir: &Path, query: &Query<'_>) -> Vec<String> {
-        let (items, _) = list(dir, query).expect("a list");
+    fn names_of(dir: &Path, selection: &Selection<'_>) -> Vec<String> {
+        let (items, _) = list(dir, selection).expect("a list");
         items.iter().map(|i| i.name().to_owned()).collect()
     }
 
@@ -160,7 +160,7 @@ mod tests {
         let mut keys = vec!["a/b", "a", "a-b", "a.b", "a0", "b", "A", "a/b/c", "é", "a//", "a/"];
         let dir = bucket(&keys);
         keys.sort_unstable();
-        assert_eq!(names_of(dir.path(), &Query { max: 99, ..Query::default() }), keys);
+        assert_eq!(names_of(dir.path(), &Selection { max: 99, ..Selection::default() }), keys);
     }
 
     #[test]
@@ -169,14 +169,15 @@ mod tests {
         let keys = ["a/1", "a/2", "a/b/3", "b", "c/1", "c/2", "d", &long];
         let dir = bucket(&keys);
         for delimiter in [None, Some("/"), Some("2")] {
-            let all = names_of(dir.path(), &Query { delimiter, max: 99, ..Query::default() });
+            let all =
+                names_of(dir.path(), &Selection { delimiter, max: 99, ..Selection::default() });
             for max in 1..4 {
                 let mut paged: Vec<String> = vec![];
                 loop {
                     let after = paged.last().cloned();
                     let after = after.as_deref();
-                    let query = Query { delimiter, max, after, ..Query::default() };
-                    let (items, truncated) = list(dir.path(), &query).expect("a page");
+                    let selection = Selection { delimiter, max, after, ..Selection::default() };
+                    let (items, truncated) = list(dir.path(), &selection).expect("a page");
                     assert!(items.len() <= max);
                     paged.extend(items.iter().map(|i| i.name().to_owned()));
                     if !truncated {
@@ -191,9 +192,10 @@ mod tests {
     #[test]
     fn a_prefix_need_not_end_at_a_folder() {
         let dir = bucket(&["ab/1", "abc", "a", "b"]);
-        let query = Query { prefix: "ab", delimiter: Some("/"), max: 9, ..Query::default() };
-        assert_eq!(names_of(dir.path(), &query), ["ab/", "abc"]);
-        let query = Query { prefix: "zz/", max: 9, ..Query::default() };
-        assert!(names_of(dir.path(), &query).is_empty());
+        let selection =
+            Selection { prefix: "ab", delimiter: Some("/"), max: 9, ..Selection::default() };
+        assert_eq!(names_of(dir.path(), &selection), ["ab/", "abc"]);
+        let selection = Selection { prefix: "zz/", max: 9, ..Selection::default() };
+        assert!(names_of(dir.path(), &selection).is_empty());
     }
 }

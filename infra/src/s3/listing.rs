@@ -6,7 +6,7 @@ use s3s::dto::*;
 use s3s::{S3Error, S3Result, s3_error};
 
 use super::folder::{Folder, FolderError, Info};
-use super::list::{self, Item, Query};
+use super::list::{self, Item, Selection};
 
 /// The most keys of a list.
 pub(super) const MAX_KEYS: i32 = 1000;
@@ -83,13 +83,13 @@ pub(super) async fn page(
     let root = folder.bucket(bucket)?;
     let (folder, bucket) = (folder.clone(), bucket.to_owned());
     let work = move || -> S3Result<_> {
-        let query = Query {
+        let selection = Selection {
             prefix: &page.prefix,
             delimiter: page.delimiter.as_deref(),
             after: page.after.as_deref(),
             max: page.max,
         };
-        let (items, truncated) = list::list(&root, &query).map_err(S3Error::internal_error)?;
+        let (items, truncated) = list::list(&root, &selection).map_err(S3Error::internal_error)?;
         let next = items.last().filter(|_| truncated).map(|i| i.name().to_owned());
         let (mut objects, mut prefixes) = (vec![], vec![]);
         for item in items {

@@ -95,7 +95,7 @@ fn decode(name: &str) -> Option<String> {
     Some(percent_decode_str(name).decode_utf8().ok()?.into_owned())
 }
 
-/// The file of a key, if there is one. With `sidecar` the names are those of the metadata tree.
+/// The file of a key, if there is one.
 pub(super) fn find(root: &Path, key: &str) -> Option<PathBuf> {
     let pieces = pieces(key);
     let (last, folders) = pieces.split_last()?;

@@ -51,7 +51,7 @@ pub async fn give_up(
 ) -> Result<Vec<Outcome>, ProtocolError> {
     let runs = runs_of(cx, event).await?;
     let fail = async |asked: Asked| {
-        let run = asked.refused().await_created(cx).await?;
+        let run = asked.refused().create(cx).await?;
         end::fail(cx, &run.run, &run.job, reason).await
     };
     try_join_all(runs.into_iter().map(fail)).await
@@ -94,7 +94,7 @@ impl Asked {
     }
 
     /// Creates `run.json`, or reads the one that is there.
-    async fn await_created(self, cx: &Context) -> Result<Run, BucketError> {
+    async fn create(self, cx: &Context) -> Result<Run, BucketError> {
         let key = Key::Run(&self.run.run).to_string();
         match cx.create(key.clone(), &self.run).await? {
             Created::Now => Ok(self.run),
@@ -183,7 +183,7 @@ async fn start(cx: &Context, engine: &dyn Engine, mut asked: Asked) -> Result<()
         Err(refusal) => (None, Some(refusal)),
     };
     asked.run.spec = spec;
-    let run = asked.await_created(cx).await?;
+    let run = asked.create(cx).await?;
     info!(run = %run.run, key = %run.source.key, "run started");
     if let Some(refusal) = refusal {
         end::fail(cx, &run.run, &run.job, &refusal.0).await?;
