@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tidemill_protocol::bucket::Bucket;
 
-use crate::support::emulator::Emulator;
+use crate::support::emulator::{Emulator, PATIENCE};
 
 async fn with_numbers() -> Emulator {
     let emulator = Emulator::start().await;
@@ -94,7 +94,8 @@ async fn a_worker_killed_in_mid_task_costs_time_and_no_rows() {
     // long enough to be killed in
     let sql = "SELECT count(*) AS c FROM numbers a, numbers b, (SELECT * FROM numbers WHERE n < 60) c \
                WHERE a.n * b.n + c.n <> -1";
-    emulator.put("jobs/long.sql", sql).await;
+    let job = serde_json::json!({ "sql": sql, "options": { "keep_work": true } });
+    emulator.put("jobs/long.json", job.to_string()).await;
     let mut killed = false;
     for _ in 0..2000 {
         if emulator.keys("work/").await.iter().any(|k| k.contains("/attempts/")) {
@@ -110,6 +111,9 @@ async fn a_worker_killed_in_mid_task_costs_time_and_no_rows() {
     assert!(killed, "there was a worker to kill");
     let outcome = &emulator.ended("long", 1).await[0];
     assert_eq!(emulator.rows(outcome).await, [(3000_u64 * 3000 * 60).to_string()]);
+    let run = outcome["run"].as_str().expect("an id");
+    let attempts = emulator.keys(&format!("work/{run}/attempts/")).await;
+    assert!(attempts.len() > 1, "the task was tried again");
 }
 
 #[tokio::test]
@@ -150,7 +154,7 @@ async fn bad_jobs_fail_with_a_sentence_and_disturb_nobody() {
 }
 
 #[tokio::test]
-async fn a_message_that_nobody_understands_ends_in_no_loop() {
+async fn a_message_that_nobody_understands_blocks_nobody_and_a_dead_one_is_dropped() {
     let emulator = with_numbers().await;
     for queue in ["EventsQueue", "TaskQueue", "DeadLetterQueue"] {
         let url = format!("{}/000000000000/{queue}", emulator.endpoint);
@@ -165,6 +169,19 @@ async fn a_message_that_nobody_understands_ends_in_no_loop() {
     }
     emulator.put("jobs/good.sql", GROUPS).await;
     assert_eq!(emulator.ended("good", 1).await[0]["status"], "succeeded");
+    let url = format!("{}/000000000000/DeadLetterQueue", emulator.endpoint);
+    let left = async || {
+        let all = aws_sdk_sqs::types::QueueAttributeName::All;
+        let found = emulator.sqs().get_queue_attributes().queue_url(&url).attribute_names(all);
+        let found = found.send().await.expect("attributes").attributes.expect("some");
+        let counts = found.iter().filter(|(n, _)| n.as_str().starts_with("ApproximateNumber"));
+        counts.map(|(_, count)| count.parse::<u32>().expect("a number")).sum::<u32>()
+    };
+    let start = std::time::Instant::now();
+    while left().await > 0 {
+        assert!(start.elapsed() < PATIENCE, "the dead letter stays");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The protocol on in-memory seams, with an engine that adds numbers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tidemill_protocol::bucket::MemoryBucket;
 use tidemill_protocol::record::{Outcome, Status, TaskMessage};
@@ -182,6 +183,19 @@ async fn a_dead_task_fails_its_run_unless_it_has_a_commit() {
     assert!(reason.contains("task 0 of stage 1"), "{reason}");
     world.work(&Crash::never()).await;
     assert_eq!(world.outcomes().await[0].status, Status::Failed, "what ended stays ended");
+}
+
+#[tokio::test]
+async fn what_outlasts_its_function_fails_its_run_with_a_sentence() {
+    for (sql, what) in [("hang", "planning the job"), ("sum 99", "task 0 of stage 0")] {
+        let mut world = world();
+        world.time_left = Duration::from_millis(30);
+        let event = world.upload("jobs/slow.sql", sql).await;
+        let outcomes = world.run(&event).await;
+        assert_eq!(outcomes[0].status, Status::Failed);
+        let reason = outcomes[0].reason.as_ref().expect("a reason");
+        assert!(reason.starts_with(what) && reason.contains("partitions"), "{reason}");
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 //! are delivered as AWS does: at least once, unordered, in batches, with visibility time-outs,
 //! partial failures, and redrive to the dead-letter queue.
 
+mod hex;
 mod http_api;
 mod lambda;
 mod s3;

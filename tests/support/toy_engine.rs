@@ -7,7 +7,8 @@ use tidemill_protocol::{
     Bucket, Engine, EngineError, PlanRequest, StageId, TaskOutput, TaskRequest,
 };
 
-/// Adds up the numbers below n in two sums and adds those: `sum n`, or `fail`.
+/// Adds up the numbers below n in two sums and adds those: `sum n`. `hang` is never planned, and
+/// `sum 99` never executed.
 ///
 /// Stages 0 and 1 make the even and the odd numbers, one for each partition; stage 2 reads both.
 pub(crate) struct ToyEngine {
@@ -17,6 +18,9 @@ pub(crate) struct ToyEngine {
 #[async_trait]
 impl Engine for ToyEngine {
     async fn plan(&self, request: &PlanRequest<'_>) -> Result<Plan, EngineError> {
+        if request.spec.sql == "hang" {
+            std::future::pending::<()>().await;
+        }
         let mut words = request.spec.sql.split_whitespace();
         let (Some("sum"), Some(Ok(n))) = (words.next(), words.next().map(str::parse::<u32>)) else {
             return Err(EngineError::Refused("not a sum".into()));
@@ -51,6 +55,9 @@ impl Engine for ToyEngine {
     }
 
     async fn execute(&self, request: &TaskRequest<'_>) -> Result<TaskOutput, EngineError> {
+        if request.plan.engine_plan == 99 {
+            std::future::pending::<()>().await;
+        }
         let stage = request.layout.stage;
         let number = u64::from(request.task.0) * 2 + u64::from(stage.0);
         let limit = request.plan.engine_plan.as_u64().unwrap_or(0);

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tidemill_protocol::dispatch::{self, dispatch};
 use tidemill_protocol::queue::MemoryQueue;
@@ -17,11 +18,19 @@ pub(crate) struct World {
     pub(crate) queue: Arc<MemoryQueue>,
     pub(crate) engine: Arc<dyn Engine>,
     attempts: AtomicU64,
+    /// What an invocation may take.
+    pub(crate) time_left: Duration,
 }
 
 impl World {
     pub(crate) fn new(bucket: Arc<dyn Bucket>, engine: Arc<dyn Engine>) -> Self {
-        Self { bucket, queue: Arc::default(), engine, attempts: AtomicU64::new(0) }
+        Self {
+            bucket,
+            queue: Arc::default(),
+            engine,
+            attempts: AtomicU64::new(0),
+            time_left: Duration::from_secs(60),
+        }
     }
 
     pub(crate) fn context(&self, delivery: u32) -> Context {
@@ -37,7 +46,7 @@ impl World {
             attempt: AttemptId(format!("attempt-{attempt}")),
             log: "log".into(),
             delivery,
-            time_left: std::time::Duration::from_secs(60),
+            time_left: self.time_left,
         }
     }
 

@@ -11,9 +11,10 @@ use s3s::dto::StreamingBlob;
 use s3s::{S3Error, S3Result, s3_error};
 
 use super::Pairs;
-use super::checksum::{Digester, Expected, hex, sha256_mismatch};
+use super::checksum::{Digester, Expected, sha256_mismatch};
 use super::credentials::Trailers;
 use super::folder::Folder;
+use crate::hex::hex;
 
 /// Bytes of a read: with 4 KiB a download is five times slower.
 const CHUNK: usize = 256 * 1024;

@@ -8,6 +8,7 @@ use s3s::checksum::ChecksumHasher;
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use super::Pairs;
+use crate::hex::hex;
 
 /// The checksum algorithms by the end of their header's name.
 const ALGORITHMS: [&str; 5] = ["crc32", "crc32c", "crc64nvme", "sha1", "sha256"];
@@ -145,10 +146,6 @@ impl Digester {
         let checksums = all.into_iter().filter_map(|(a, v)| Some((a.to_owned(), v?))).collect();
         Digests { md5: self.md5.finalize().into(), checksums }
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// The ETag of a multipart upload: the MD5 of the parts' MD5s, and their number.

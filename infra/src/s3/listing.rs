@@ -61,7 +61,7 @@ fn object(key: String, info: &Info) -> Object {
 
 /// A continuation token is opaque: the last key, in hexadecimal.
 pub(super) fn token(key: &str) -> String {
-    super::checksum::hex(key.as_bytes())
+    crate::hex::hex(key.as_bytes())
 }
 
 pub(super) fn token_key(token: &str) -> S3Result<String> {

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::journal::{Journal, Kept};
+use crate::hex::hex;
 
 /// What a queue is created with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -445,10 +446,6 @@ impl NewMessage {
         });
         self.body.len() + attributes.sum::<usize>()
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsMessage};
+use tidemill_protocol::context::full_text;
 use tidemill_protocol::{AttemptId, Context, Queue, SystemClock};
 use tracing::error;
 
@@ -90,7 +91,7 @@ pub async fn batch<E: std::error::Error>(
         async move {
             let result = handle(&message).await;
             result.err().map(|e| {
-                error!(id = message.message_id, error = %with_sources(&e), "message failed");
+                error!(id = message.message_id, error = %full_text(&e), "message failed");
                 let mut failure = BatchItemFailure::default();
                 failure.item_identifier = message.message_id.unwrap_or_default();
                 failure
@@ -108,19 +109,8 @@ pub fn exit(result: Result<(), lambda_runtime::Error>) -> std::process::ExitCode
     match result {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("error: {}", with_sources(&*e));
+            eprintln!("error: {}", full_text(&*e));
             std::process::ExitCode::FAILURE
         }
     }
-}
-
-/// An error with its causes.
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut at = error.source();
-    while let Some(cause) = at {
-        text = format!("{text}: {cause}");
-        at = cause.source();
-    }
-    text
 }

@@ -105,7 +105,7 @@ pub enum ProtocolError {
 }
 
 /// An error with its causes, as one line for people.
-pub(crate) fn full_text(error: &dyn std::error::Error) -> String {
+pub fn full_text(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

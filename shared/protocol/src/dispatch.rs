@@ -63,6 +63,8 @@ struct Asked {
     run: Run,
     /// The job, the reason to refuse it, or nothing: it is still to be read from the bucket.
     spec: Option<Result<JobSpec, Refusal>>,
+    /// Bytes of the upload.
+    size: u64,
 }
 
 impl Asked {
@@ -85,7 +87,7 @@ impl Asked {
         let run = RunId::of_event(&job, event.time, &identity);
         let created = event.time;
         let run = Run { run, job, source, created, spec: None, input: None, submission: None };
-        Self { run, spec: None }
+        Self { run, spec: None, size: event.size }
     }
 
     fn refused(mut self) -> Self {
@@ -176,7 +178,7 @@ async fn start(cx: &Context, engine: &dyn Engine, mut asked: Asked) -> Result<()
     }
     let spec = match asked.spec.take() {
         Some(known) => known,
-        None => read_job(cx, &mut asked.run).await?,
+        None => read_job(cx, &mut asked.run, asked.size).await?,
     };
     let (spec, refusal) = match spec {
         Ok(spec) => (Some(spec), None),
@@ -221,21 +223,21 @@ async fn plan(cx: &Context, engine: &dyn Engine, run: &Run) -> Result<Option<Pla
 }
 
 /// Reads the job file that the event tells of, at the event's version.
-async fn read_job(cx: &Context, run: &mut Run) -> Result<Result<JobSpec, Refusal>, ProtocolError> {
+async fn read_job(
+    cx: &Context,
+    run: &mut Run,
+    size: u64,
+) -> Result<Result<JobSpec, Refusal>, ProtocolError> {
     let key = run.source.key.clone();
-    let changed =
-        || Refusal(format!("{key} was overwritten or deleted before run {} read it", run.run));
-    let head = cx.bucket.head(&key).await?;
-    match &head {
-        Some(head) if head.info.size > job::MAX_JOB_BYTES => {
-            return Ok(Err(job::too_large(&key, head.info.size)));
-        }
-        Some(head) if head.info.etag == run.source.etag => {}
-        _ => return Ok(Err(changed())),
+    if size > job::MAX_JOB_BYTES {
+        return Ok(Err(job::too_large(&key, size)));
     }
     let object = match cx.bucket.get(&key, Some(&run.source.etag)).await {
         Ok(object) => object,
-        Err(e) if e.is_not_found() || e.is_changed() => return Ok(Err(changed())),
+        Err(e) if e.is_not_found() || e.is_changed() => {
+            let why = format!("{key} was overwritten or deleted before run {} read it", run.run);
+            return Ok(Err(Refusal(why)));
+        }
         Err(e) => return Err(e.into()),
     };
     run.submission = object.metadata(SUBMISSION).map(str::to_owned);
