@@ -19,6 +19,13 @@ pub(crate) struct LocalArgs {
     /// The most processes of a function; never more than there are cores.
     #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
     concurrency: usize,
+    /// Memory of a worker in MiB; by default the workers share three quarters of the machine's.
+    #[arg(long, value_name = "MIB")]
+    memory: Option<u64>,
+    /// Spread a job that reads more than this many MiB over several tasks; by default a worker's
+    /// memory, and at most 4096.
+    #[arg(long, value_name = "MIB")]
+    one_task: Option<u64>,
     /// Another template than the built-in one.
     #[arg(long)]
     template: Option<PathBuf>,
@@ -48,6 +55,8 @@ impl LocalArgs {
             concurrency: self.concurrency,
             keys,
             functions: functions()?,
+            worker_mib: self.memory,
+            one_task_mib: self.one_task,
         };
         let local = Local::start(options).await?;
         announce(&local, &self.dir);
@@ -68,6 +77,8 @@ pub(crate) async fn start(dir: &Path) -> anyhow::Result<Local> {
         concurrency: usize::MAX,
         keys: None,
         functions: functions()?,
+        worker_mib: None,
+        one_task_mib: None,
     };
     Ok(Local::start(options).await?)
 }

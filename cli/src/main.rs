@@ -11,6 +11,10 @@ mod run;
 
 use clap::{Parser, Subcommand};
 
+// queries allocate and free large buffers at a high rate
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Turns a bucket into a parallel computer: drop a job, get the answer.
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true, after_help = EXAMPLES)]

@@ -8,6 +8,7 @@
 mod hex;
 mod http_api;
 mod lambda;
+mod machine;
 mod s3;
 mod server;
 mod sqs;
@@ -26,7 +27,7 @@ pub use s3::KeyPair;
 pub use template::TemplateError;
 
 use http_api::{HttpApi, Route};
-use lambda::{Function, Mapping};
+use lambda::{Function, Mapping, Surroundings};
 use s3::{Notification, Notifications};
 use server::Server;
 use sqs::{Queues, Sqs};
@@ -55,6 +56,17 @@ pub struct Options {
     /// The only credentials that are accepted.
     pub keys: Option<KeyPair>,
     pub functions: FunctionCommand,
+    /// Memory of a worker; by default the workers share the machine's.
+    pub worker_mib: Option<u64>,
+    /// What one task reads at most, before a job is spread.
+    pub one_task_mib: Option<u64>,
+}
+
+impl Options {
+    /// How many workers run at once.
+    fn workers(&self) -> usize {
+        self.concurrency.min(cores())
+    }
 }
 
 /// Why the emulator does not start.
@@ -92,8 +104,11 @@ impl Local {
             .local_addr()
             .map_err(|reason| StartError::Port { port: options.port, reason })?;
         let endpoint = format!("http://{address}");
+        let worker_mib = options.worker_mib.or_else(|| machine::worker_mib(options.workers()));
+        let memory = worker_mib.map(|m| ("WorkerMemory".to_owned(), m.to_string()));
+        let bucket = ("BucketName".to_owned(), BUCKET.to_owned());
         let setting = Setting {
-            parameters: [("BucketName".to_owned(), BUCKET.to_owned())].into(),
+            parameters: memory.into_iter().chain([bucket]).collect(),
             account: ACCOUNT.into(),
             region: REGION.into(),
             endpoint: endpoint.clone(),
@@ -187,17 +202,25 @@ fn notifications(template: &Template, queues: &Queues) -> Vec<Notification> {
     all
 }
 
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Each function with as many processes as its event source, the options and the cores allow.
 fn functions(template: &Template, options: &Options, endpoint: &str) -> Vec<Arc<Function>> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let functions = template.functions.iter().map(|spec| {
         let mapped = template.mappings.iter().filter(|m| m.function == spec.id);
         let mapped = mapped.filter_map(|m| m.concurrency).max().unwrap_or(usize::MAX);
-        let concurrency = mapped.min(options.concurrency).min(cores);
+        let concurrency = mapped.min(options.workers());
         let command = options.functions.clone();
-        let function =
-            Function::new(spec.clone(), command, endpoint.to_owned(), REGION.into(), concurrency);
-        Arc::new(function)
+        let surroundings = Surroundings {
+            endpoint: endpoint.to_owned(),
+            folder: std::path::absolute(&options.dir).unwrap_or_else(|_| options.dir.clone()),
+            region: REGION.into(),
+            one_task_mib: options.one_task_mib.unwrap_or(machine::one_task_mib(spec.memory.into())),
+            concurrency,
+        };
+        Arc::new(Function::new(spec.clone(), command, surroundings))
     });
     functions.collect()
 }

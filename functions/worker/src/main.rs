@@ -1,3 +1,7 @@
+// queries allocate and free large buffers at a high rate
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
     tidemill_aws::exit(tidemill_worker::run().await)

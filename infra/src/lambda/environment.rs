@@ -1,12 +1,19 @@
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use crate::template::FunctionSpec;
 
 /// What a function finds around itself.
 #[derive(Debug, Clone)]
-pub(super) struct Surroundings {
-    pub(super) endpoint: String,
-    pub(super) region: String,
+pub(crate) struct Surroundings {
+    pub(crate) endpoint: String,
+    /// Of the buckets.
+    pub(crate) folder: PathBuf,
+    pub(crate) region: String,
+    /// What one task reads at most.
+    pub(crate) one_task_mib: u64,
+    /// The most processes of the function at once.
+    pub(crate) concurrency: usize,
 }
 
 impl Surroundings {
@@ -30,6 +37,9 @@ impl Surroundings {
             ("AWS_REGION", &self.region),
             ("AWS_DEFAULT_REGION", &self.region),
             ("AWS_ENDPOINT_URL", &self.endpoint),
+            ("TIDEMILL_LOCAL_FOLDER", &self.folder.to_string_lossy()),
+            ("TIDEMILL_ONE_TASK_MIB", &self.one_task_mib.to_string()),
+            ("TIDEMILL_WORKERS", &self.concurrency.to_string()),
             ("_HANDLER", "bootstrap"),
             ("TZ", ":UTC"),
         ]

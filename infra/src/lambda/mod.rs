@@ -15,7 +15,7 @@ pub(crate) use invocation::InvokeError;
 pub(crate) use mapping::Mapping;
 
 use crate::template::FunctionSpec;
-use environment::Surroundings;
+pub(crate) use environment::Surroundings;
 use process::Process;
 
 /// How a function's process is started.
@@ -42,12 +42,9 @@ impl Function {
     pub(crate) fn new(
         spec: FunctionSpec,
         command: FunctionCommand,
-        endpoint: String,
-        region: String,
-        concurrency: usize,
+        surroundings: Surroundings,
     ) -> Self {
-        let surroundings = Surroundings { endpoint, region };
-        let slots = Arc::new(Semaphore::new(concurrency.max(1)));
+        let slots = Arc::new(Semaphore::new(surroundings.concurrency.max(1)));
         Self { spec, command, surroundings, slots, idle: Mutex::default() }
     }
 

@@ -18,6 +18,9 @@ pub const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
 /// The log stream of the process; set by Lambda.
 pub const LOG_STREAM: &str = "AWS_LAMBDA_LOG_STREAM_NAME";
 
+/// The folder of the buckets, where the endpoint is an emulator on the same machine.
+pub const LOCAL_FOLDER: &str = "TIDEMILL_LOCAL_FOLDER";
+
 /// Another endpoint than that of AWS; read by the SDKs too.
 pub const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
 

@@ -5,6 +5,8 @@ mod body;
 pub mod bucket;
 pub mod env;
 pub mod event;
+#[cfg(feature = "store")]
+mod folder_reads;
 mod function;
 pub mod queue;
 #[cfg(feature = "store")]

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,8 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use object_store::aws::{AmazonS3Builder, AwsCredential};
 use object_store::{ClientOptions, CredentialProvider, ObjectStore};
 
+use crate::env;
+use crate::folder_reads::FolderReads;
 use crate::function::StartError;
 
 /// The region that an endpoint without one gets.
@@ -34,7 +37,12 @@ pub fn reader(config: &SdkConfig, bucket: &str) -> Result<Arc<dyn ObjectStore>, 
     if let Some(provider) = config.credentials_provider() {
         builder = builder.with_credentials(Arc::new(SdkCredentials(provider)));
     }
-    Ok(Arc::new(builder.build().map_err(|e| StartError::Store(e.into()))?))
+    let store: Arc<dyn ObjectStore> =
+        Arc::new(builder.build().map_err(|e| StartError::Store(e.into()))?);
+    Ok(match env::optional(env::LOCAL_FOLDER) {
+        Some(folder) => Arc::new(FolderReads::new(store, PathBuf::from(folder).join(bucket))),
+        None => store,
+    })
 }
 
 /// The SDK caches and renews them.

@@ -7,29 +7,9 @@ use tidemill_protocol::{Engine, EngineError, PlanRequest, TaskOutput, TaskReques
 
 use crate::plan::{self, EnginePlan};
 use crate::planning_thread::on_planning_thread;
+use crate::resources::Resources;
 use crate::session::ENGINE_VERSION;
 use crate::task;
-
-/// What a task may use of its machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Resources {
-    /// Bytes that sorts, aggregates and joins may hold before they spill.
-    pub memory: usize,
-    /// Partitions that run at once.
-    pub cores: usize,
-}
-
-impl Resources {
-    /// What the variables of a function's process say: three quarters of its memory
-    /// (`AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, MiB), and the cores of the machine. The rest of the
-    /// memory is for what is not counted: decoding, requests, the binary.
-    pub fn from_env() -> Self {
-        let memory = std::env::var("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").ok();
-        let mebibytes: usize = memory.and_then(|m| m.parse().ok()).unwrap_or(1024);
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { memory: mebibytes * 1024 * 1024 / 4 * 3, cores }
-    }
-}
 
 /// SQL on DataFusion over the objects of one bucket.
 pub struct DataFusionEngine {
@@ -48,13 +28,12 @@ impl DataFusionEngine {
 #[async_trait]
 impl Engine for DataFusionEngine {
     async fn plan(&self, request: &PlanRequest<'_>) -> Result<Plan, EngineError> {
-        let (store, bucket, memory) =
-            (self.store.clone(), self.bucket.clone(), self.resources.memory);
+        let (store, bucket, resources) = (self.store.clone(), self.bucket.clone(), self.resources);
         let (run, spec) = (request.run.clone(), request.spec.clone());
         let (input, now) = (request.input.cloned(), request.now);
         let planned = on_planning_thread(async move {
             let request = PlanRequest { run: &run, spec: &spec, input: input.as_ref(), now };
-            plan::plan(&store, &bucket, memory, &request).await
+            plan::plan(&store, &bucket, &resources, &request).await
         });
         planned.await.map_err(|e| e.into_engine_error(request.run))
     }

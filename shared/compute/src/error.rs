@@ -6,6 +6,8 @@ use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::parser::ParserError;
 use tidemill_protocol::{EngineError, RunId};
 
+use crate::quotes::CutInQuotes;
+
 /// An error inside the engine.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -58,6 +60,21 @@ impl Failure {
         }
     }
 
+    /// Whether a CSV file turned out not to be readable in parts.
+    pub(crate) fn is_cut_in_quotes(&self) -> bool {
+        let error: &(dyn StdError + 'static) = match self {
+            Self::DataFusion(e) => &**e,
+            other => other,
+        };
+        chain(error).any(|e| e.is::<CutInQuotes>())
+    }
+
+    /// Whether the pool of the task was too small.
+    pub(crate) fn is_out_of_memory(&self) -> bool {
+        let Self::DataFusion(e) = self else { return false };
+        matches!(e.find_root(), DataFusionError::ResourcesExhausted(_))
+    }
+
     /// What the protocol is told.
     pub(crate) fn into_engine_error(self, run: &RunId) -> EngineError {
         let run = run.clone();
@@ -86,6 +103,24 @@ impl Failure {
     }
 }
 
+/// An error and its causes.
+fn chain<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |e| cause(*e))
+}
+
+fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    // these two hide themselves or their cause from `source`
+    if let Some(object_store::Error::Generic { source, .. }) = error.downcast_ref() {
+        return Some(&**source);
+    }
+    if let Some(shared) = error.downcast_ref::<std::sync::Arc<DataFusionError>>() {
+        return Some(&**shared);
+    }
+    error.source()
+}
+
 fn find_store_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a object_store::Error> {
     let mut at = Some(error);
     while let Some(e) = at {
@@ -112,7 +147,7 @@ fn is_about_content(error: &object_store::Error) -> bool {
             use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
             return matches!(e.kind(), InvalidData | InvalidInput | UnexpectedEof);
         }
-        if e.is::<DataFusionError>() {
+        if e.is::<DataFusionError>() || e.is::<CutInQuotes>() {
             return true;
         }
         at = e.source();

@@ -13,12 +13,17 @@ mod engine;
 mod error;
 mod plan;
 mod planning_thread;
+mod quotes;
+mod resources;
 mod session;
+mod set_operation;
+mod spread;
 mod stage;
 mod statement;
 mod store;
 mod table;
 mod task;
 
-pub use engine::{DataFusionEngine, Resources};
+pub use engine::DataFusionEngine;
+pub use resources::Resources;
 pub use session::ENGINE_VERSION;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::expr::NullTreatment;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, displayable};
 use datafusion::prelude::SessionContext;
 use futures::future::try_join_all;
@@ -13,25 +15,16 @@ use tidemill_protocol::record::{Output, Plan, Stage};
 use tidemill_protocol::{PlanRequest, StageId};
 
 use crate::error::{Failure, refused};
-use crate::session::{self, ENGINE_VERSION};
+use crate::resources::Resources;
+use crate::session::{self, ENGINE_VERSION, Reach};
+use crate::set_operation;
+use crate::spread::Spread;
 use crate::stage::{Fragment, StageDraft, cut, encode};
 use crate::statement::parse;
 use crate::table::{self, Table};
 
-/// A job that reads fewer bytes than this is one task: an exchange would cost more than it saves.
-const SINGLE_TASK_BYTES: u64 = 128 * 1024 * 1024;
-
-/// Bytes of a table that are worth a task of their own.
-const SPLIT_BYTES: u64 = 128 * 1024 * 1024;
-
-/// Bytes of input for each partition of a hash exchange.
-const PARTITION_BYTES: u64 = 64 * 1024 * 1024;
-
 /// Exchanged bytes that are worth a task of their own.
 const TASK_BYTES: u64 = 32 * 1024 * 1024;
-
-/// Writers times partitions stay below 100,000 in an exchange, and splits are few thousands.
-const MAX_PARTITIONS: u64 = 256;
 
 /// The part of a plan that only the engine reads.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -47,11 +40,12 @@ pub(crate) struct EnginePlan {
 pub(crate) async fn plan(
     store: &Arc<dyn ObjectStore>,
     bucket: &str,
-    memory: usize,
+    resources: &Resources,
     request: &PlanRequest<'_>,
 ) -> Result<Plan, Failure> {
     let sql = request.spec.sql.as_str();
-    let state = session::session(session::runtime(memory)?, 1, request.now);
+    let state =
+        session::session(session::runtime(resources.memory)?, Reach::OneTask, 1, request.now);
     let parsed = parse(sql)?;
     let references = table::references(&state, sql, &parsed)?;
     check_table_options(request, &references)?;
@@ -59,14 +53,23 @@ pub(crate) async fn plan(
         .iter()
         .map(|r| table::pin(&state, store, bucket, r, request.spec, request.input));
     let tables = try_join_all(pinned).await?;
-    let spread = Spread::of(request.spec.options.partitions, &tables);
-    let partitions = spread.as_ref().map_or(1, |s| s.partitions);
-    let scans = spread.as_ref().map_or_else(|| vec![1; tables.len()], |s| s.scans.clone());
-    let (context, logical) =
-        logical(store, &tables, memory, partitions, &scans, sql, request.now).await?;
+    let planning = Planning { store, tables: &tables, memory: resources.memory, now: request.now };
+    let whole = planning.logical(sql, Reach::OneTask, 1, &vec![1; tables.len()]).await?;
+    let spread = match request.spec.options.partitions {
+        Some(asked) => Some(Spread::over(asked, &tables)),
+        None => Spread::of(&whole.1, &tables, resources.one_task_bytes)?,
+    };
+    let (context, logical) = match &spread {
+        None => whole,
+        Some(s) => planning.logical(sql, Reach::ManyTasks, s.partitions, &s.scans).await?,
+    };
     let single = spread.is_none().then(|| "it reads little".to_owned());
-    let mut engine_plan =
-        EnginePlan { sql: sql.to_owned(), now: request.now, tables, fragments: vec![] };
+    let mut engine_plan = EnginePlan {
+        sql: sql.to_owned(),
+        now: request.now,
+        tables: tables.clone(),
+        fragments: vec![],
+    };
     let (stages, single) = match single {
         Some(reason) => (vec![], Some(reason)),
         None => match distribute(&context, &logical, &mut engine_plan).await? {
@@ -108,49 +111,33 @@ fn check_table_options(
     }
 }
 
-/// How a job is spread.
-struct Spread {
-    /// Of hash exchanges.
-    partitions: usize,
-    /// Of the scan of each table.
-    scans: Vec<usize>,
+/// What SQL is planned over.
+#[derive(Clone, Copy)]
+pub(crate) struct Planning<'a> {
+    pub(crate) store: &'a Arc<dyn ObjectStore>,
+    pub(crate) tables: &'a [Table],
+    /// Bytes.
+    pub(crate) memory: usize,
+    pub(crate) now: DateTime<Utc>,
 }
 
-impl Spread {
-    /// `None` if the job is one task.
-    fn of(asked: Option<u32>, tables: &[Table]) -> Option<Self> {
-        if let Some(asked) = asked {
-            let partitions = asked as usize;
-            return Some(Self { partitions, scans: vec![partitions; tables.len()] });
-        }
-        let total: u64 = tables.iter().map(Table::bytes).sum();
-        if total < SINGLE_TASK_BYTES {
-            return None;
-        }
-        let count = |bytes: u64, each: u64| {
-            usize::try_from(bytes.div_ceil(each).clamp(1, MAX_PARTITIONS)).unwrap_or(1)
-        };
-        let scans = tables.iter().map(|t| count(t.bytes(), SPLIT_BYTES)).collect();
-        Some(Self { partitions: count(total, PARTITION_BYTES).max(2), scans })
+impl Planning<'_> {
+    /// The optimized plan, with `scans` partitions for each table.
+    pub(crate) async fn logical(
+        self,
+        sql: &str,
+        reach: Reach,
+        partitions: usize,
+        scans: &[usize],
+    ) -> Result<(SessionContext, LogicalPlan), Failure> {
+        let runtime = session::runtime(self.memory)?;
+        let state = session::session(runtime, reach, partitions, self.now);
+        let context = SessionContext::new_with_state(state.clone());
+        table::register(&context, self.store, self.tables, scans)?;
+        let logical = state.statement_to_plan(parse(sql)?.statement).await?;
+        let optimized = state.optimize(&set_operation::keep_counts(logical)?)?;
+        Ok((context, optimized))
     }
-}
-
-/// Plans SQL over pinned tables.
-pub(crate) async fn logical(
-    store: &Arc<dyn ObjectStore>,
-    tables: &[Table],
-    memory: usize,
-    partitions: usize,
-    scans: &[usize],
-    sql: &str,
-    now: DateTime<Utc>,
-) -> Result<(SessionContext, LogicalPlan), Failure> {
-    let state = session::session(session::runtime(memory)?, partitions, now);
-    let context = SessionContext::new_with_state(state.clone());
-    table::register(&context, store, tables, scans)?;
-    let logical = state.statement_to_plan(parse(sql)?.statement).await?;
-    let optimized = state.optimize(&logical)?;
-    Ok((context, optimized))
 }
 
 /// The stages of a job that is spread, or why it is not.
@@ -159,6 +146,9 @@ async fn distribute(
     logical: &LogicalPlan,
     engine_plan: &mut EnginePlan,
 ) -> Result<Result<Vec<Stage>, String>, Failure> {
+    if let Some(reason) = lost_in_encoding(logical)? {
+        return Ok(Err(reason));
+    }
     let mut state = context.state();
     state.execution_props_mut().query_execution_start_time = Some(engine_plan.now);
     let physical = state.query_planner().create_physical_plan(logical, &state).await?;
@@ -176,6 +166,26 @@ async fn distribute(
         }
     }
     Ok(Ok(drafts.iter().map(stage).collect()))
+}
+
+/// What a fragment would be decoded without: `datafusion-proto` writes a window function without
+/// its filter and without `IGNORE NULLS`, and its physical form does not show them.
+fn lost_in_encoding(plan: &LogicalPlan) -> Result<Option<String>, Failure> {
+    let mut lost = None;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|e| {
+            e.apply(|e| {
+                if let Expr::WindowFunction(window) = e {
+                    let ignores = window.params.null_treatment == Some(NullTreatment::IgnoreNulls);
+                    if ignores || window.params.filter.is_some() {
+                        lost = Some(format!("{e} does not survive its encoding"));
+                    }
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(lost)
 }
 
 fn stage(draft: &StageDraft) -> Stage {

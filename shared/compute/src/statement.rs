@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{
-    JoinConstraint, JoinOperator, Query, SetExpr, SetOperator, SetQuantifier,
-    Statement as SqlStatement, TableFactor, TableWithJoins, Visit, Visitor,
+    JoinConstraint, JoinOperator, Query, SetExpr, Statement as SqlStatement, TableFactor,
+    TableWithJoins, Visit, Visitor,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
@@ -127,14 +127,7 @@ impl Visitor for Checker {
 
 fn check_set(body: &SetExpr) -> ControlFlow<String> {
     match body {
-        SetExpr::SetOperation { op, set_quantifier, left, right } => {
-            let is_all = matches!(set_quantifier, SetQuantifier::All | SetQuantifier::AllByName);
-            if is_all && !matches!(op, SetOperator::Union) {
-                // it would be planned as a semi or an anti join, which loses the counts
-                return ControlFlow::Break(format!(
-                    "{op} ALL is not supported: number the rows with row_number() and use {op}"
-                ));
-            }
+        SetExpr::SetOperation { left, right, .. } => {
             check_set(left)?;
             check_set(right)
         }

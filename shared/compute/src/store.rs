@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::quotes::{self, Cuts};
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt};
 use object_store::path::Path;
@@ -16,6 +17,8 @@ use object_store::{
 pub(crate) struct PinnedStore {
     inner: Arc<dyn ObjectStore>,
     etags: HashMap<Path, String>,
+    /// Of the CSV files that are read in parts.
+    cuts: HashMap<Path, Arc<Cuts>>,
 }
 
 impl PinnedStore {
@@ -23,7 +26,14 @@ impl PinnedStore {
         inner: Arc<dyn ObjectStore>,
         files: impl IntoIterator<Item = (Path, String)>,
     ) -> Self {
-        Self { inner, etags: files.into_iter().collect() }
+        Self { inner, etags: files.into_iter().collect(), cuts: HashMap::new() }
+    }
+
+    /// Counts the quotes of parts of these files.
+    #[must_use]
+    pub(crate) fn with_cuts(mut self, cuts: impl IntoIterator<Item = (Path, Cuts)>) -> Self {
+        self.cuts = cuts.into_iter().map(|(path, cuts)| (path, Arc::new(cuts))).collect();
+        self
     }
 }
 
@@ -45,7 +55,11 @@ impl ObjectStore for PinnedStore {
             return Err(Error::PermissionDenied { path: path.to_string(), source });
         };
         options.if_match = Some(etag.clone());
-        self.inner.get_opts(path, options).await
+        let result = self.inner.get_opts(path, options).await?;
+        Ok(match self.cuts.get(path) {
+            Some(cuts) => quotes::count(result, cuts.clone()),
+            None => result,
+        })
     }
 
     async fn put_opts(&self, _: &Path, _: PutPayload, _: PutOptions) -> Result<PutResult> {

@@ -101,6 +101,9 @@ pub struct CsvOptions {
     /// Lines that start with it are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<char>,
+    /// Whether a large file may be read in parts. Not, if its fields hold single quotes.
+    #[serde(skip_serializing_if = "Clone::clone")]
+    pub split: bool,
     /// The text that means null, besides an empty field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub null: Option<String>,
@@ -108,7 +111,15 @@ pub struct CsvOptions {
 
 impl Default for CsvOptions {
     fn default() -> Self {
-        Self { header: true, delimiter: ',', quote: '"', escape: None, comment: None, null: None }
+        Self {
+            header: true,
+            delimiter: ',',
+            quote: '"',
+            escape: None,
+            comment: None,
+            split: true,
+            null: None,
+        }
     }
 }
 

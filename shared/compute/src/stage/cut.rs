@@ -107,6 +107,14 @@ impl Cutter {
         if let Some(join_type) = collected_join(&plan) {
             return self.collected_join(plan, join_type);
         }
+        if is_one_empty_grouping_set(&plan) {
+            let reason = "GROUPING SETS (()) does not survive its encoding";
+            return Err(Stop::Refused(reason.into()));
+        }
+        if is_reversed_window(&plan) {
+            let reason = "a window function that runs backwards does not survive its encoding";
+            return Err(Stop::Refused(reason.into()));
+        }
         if !is_known(&plan) {
             return Err(Stop::Refused(format!("{} cannot be spread over tasks", plan.name())));
         }
@@ -243,7 +251,10 @@ impl Open {
 }
 
 fn rebuild(plan: PlanRef, children: Vec<PlanRef>) -> Result<PlanRef, Stop> {
-    Ok(replace_children_if_necessary(plan, children)?)
+    let name = plan.name().to_owned();
+    // a reader of an exchange knows less of its rows than what it stands for
+    replace_children_if_necessary(plan, children)
+        .map_err(|e| Stop::Refused(format!("{name} cannot be cut: {}", e.strip_backtrace())))
 }
 
 /// The type of a join that collects its left side.
@@ -271,6 +282,26 @@ fn emits_left_rows(join_type: JoinType) -> bool {
         | JoinType::LeftAnti
         | JoinType::LeftMark => true,
     }
+}
+
+/// It is encoded like an aggregate without groups, which has a row even over no rows at all.
+fn is_one_empty_grouping_set(plan: &PlanRef) -> bool {
+    plan.downcast_ref::<AggregateExec>().is_some_and(|aggregate| {
+        let groups = aggregate.group_expr();
+        groups.is_empty() && groups.has_grouping_set()
+    })
+}
+
+/// The optimizer may turn a window around to reuse a sort, and `lag` becomes `lead`; that is
+/// decoded as it was before. Nothing but the debug text shows it.
+fn is_reversed_window(plan: &PlanRef) -> bool {
+    let windows =
+        match (plan.downcast_ref::<WindowAggExec>(), plan.downcast_ref::<BoundedWindowAggExec>()) {
+            (Some(window), _) => window.window_expr(),
+            (_, Some(window)) => window.window_expr(),
+            _ => return false,
+        };
+    format!("{windows:?}").contains("is_reversed: true")
 }
 
 /// Operators whose partitions may run in different processes.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, internal_datafusion_err, internal_err};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::memory::MemorySourceConfig;
@@ -56,6 +57,7 @@ pub(crate) struct Scan {
 pub(crate) fn encode(plan: &PlanRef, tables: &[Table], context: &TaskContext) -> Result<Fragment> {
     let mut scans = vec![];
     let hollow = plan.clone().transform_up(|node| hollow_scan(node, tables, &mut scans)).data()?;
+    check_types(&hollow)?;
     let bytes = physical_plan_to_bytes_with_extension_codec(hollow, &Codec)?;
     let back = physical_plan_from_bytes_with_extension_codec(&bytes, context, &Codec)?;
     let again = physical_plan_to_bytes_with_extension_codec(back, &Codec)?;
@@ -63,6 +65,28 @@ pub(crate) fn encode(plan: &PlanRef, tables: &[Table], context: &TaskContext) ->
         return internal_err!("the fragment changes when it is decoded and encoded again");
     }
     Ok(Fragment::Plan { plan: STANDARD.encode(&bytes), scans })
+}
+
+/// A literal of 16 bits comes back with 32.
+fn check_types(plan: &PlanRef) -> Result<()> {
+    plan.apply(|node| {
+        match node.schema().fields().iter().find(|f| has_half_float(f.data_type())) {
+            Some(field) => internal_err!("column {} is a Float16", field.name()),
+            None => Ok(TreeNodeRecursion::Continue),
+        }
+    })?;
+    Ok(())
+}
+
+fn has_half_float(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Float16 => true,
+        DataType::List(f) | DataType::LargeList(f) | DataType::FixedSizeList(f, _) => {
+            has_half_float(f.data_type())
+        }
+        DataType::Struct(fields) => fields.iter().any(|f| has_half_float(f.data_type())),
+        _ => false,
+    }
 }
 
 /// Takes the files out of a scan.

@@ -157,6 +157,7 @@ pub(crate) fn partitions(
             etag: file.e_tag.clone().unwrap_or_default(),
             gzip: is_gzip(file.location.as_ref()),
             values,
+            lines: vec![],
         });
     }
     let names = names.map_or_else(Vec::new, |(n, _)| n);

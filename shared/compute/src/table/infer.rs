@@ -22,7 +22,7 @@ use tidemill_protocol::record::PinnedObject;
 
 use super::files;
 use super::locate::{Location, Reference};
-use super::{EncodedSchema, Table};
+use super::{EncodedSchema, FileStatistics, Table, TableFile, lines};
 use crate::error::{Failure, refused};
 use crate::store::PinnedStore;
 
@@ -63,15 +63,18 @@ pub(crate) async fn pin(
     options = options.or(declared(store, &location).await?);
     let format = files::format(&files, &options)?;
     let csv = csv_options(&options, files[0].location.as_ref())?;
-    let (partition_columns, table_files) = files::partitions(&files, location.folder())?;
+    let (partition_columns, mut table_files) = files::partitions(&files, location.folder())?;
     let pinned: Arc<dyn ObjectStore> = Arc::new(PinnedStore::new(
         store.clone(),
         files.iter().map(|f| (f.location.clone(), f.e_tag.clone().unwrap_or_default())),
     ));
-    let (schema, rows) = match &options.columns {
+    let (schema, statistics) = match &options.columns {
         Some(columns) => (declared_schema(state, name, columns).await?, None),
         None => infer(state, &pinned, &files, format, &csv).await?,
     };
+    if format == Format::Csv && csv.split {
+        find_lines(&pinned, &files, &mut table_files, &csv, &schema).await?;
+    }
     let inner: Vec<_> = schema
         .fields()
         .iter()
@@ -86,7 +89,21 @@ pub(crate) async fn pin(
     }
     let schema = EncodedSchema(Arc::new(Schema::new(inner)));
     let name = name.to_owned();
-    Ok(Table { name, format, csv, schema, partition_columns, files: table_files, rows })
+    Ok(Table { name, format, csv, schema, partition_columns, files: table_files, statistics })
+}
+
+/// Where the large files of a table may be cut.
+async fn find_lines(
+    store: &Arc<dyn ObjectStore>,
+    metas: &[ObjectMeta],
+    files: &mut [TableFile],
+    csv: &CsvOptions,
+    schema: &Schema,
+) -> Result<(), Failure> {
+    for (meta, file) in metas.iter().zip(files).filter(|(_, f)| !f.gzip) {
+        file.lines = lines::line_starts(store, meta, csv, schema).await?;
+    }
+    Ok(())
 }
 
 /// The file that a pipeline runs on, at the version of its event.
@@ -166,27 +183,29 @@ async fn declared_schema(
     }
 }
 
-/// Looks into every file and merges what it finds; the number of rows where the files tell.
+/// Looks into every file and merges what it finds; statistics where all files have them.
 async fn infer(
     state: &SessionState,
     store: &Arc<dyn ObjectStore>,
     files: &[ObjectMeta],
     format: Format,
     csv: &CsvOptions,
-) -> Result<(SchemaRef, Option<u64>), Failure> {
+) -> Result<(SchemaRef, Option<FileStatistics>), Failure> {
     let looks: Vec<_> =
         files.iter().map(|file| infer_file(state, store, file, format, csv)).collect();
-    let found: Vec<(Schema, Option<u64>)> =
+    let found: Vec<(Schema, Option<FileStatistics>)> =
         stream::iter(looks).buffered(PARALLEL_FILES).try_collect().await?;
     if format == Format::Csv && csv.header {
         check_header(store, &files[0], csv).await?;
     }
-    let rows = found.iter().map(|(_, rows)| *rows).sum();
     let mut merged = Merged::default();
-    for ((schema, _), file) in found.into_iter().zip(files) {
-        merged.add(&schema, file.location.as_ref(), format)?;
+    for ((schema, _), file) in found.iter().zip(files) {
+        merged.add(schema, file.location.as_ref(), format)?;
     }
-    Ok((Arc::new(merged.into_schema()), rows))
+    let schema = merged.into_schema();
+    let known: Option<Vec<_>> = found.into_iter().map(|(own, s)| Some((own, s?))).collect();
+    let statistics = known.and_then(|files| FileStatistics::merge(&files, &schema));
+    Ok((Arc::new(schema), statistics))
 }
 
 /// The most bytes of a header line that is looked at.
@@ -230,7 +249,7 @@ async fn infer_file(
     file: &ObjectMeta,
     format: Format,
     csv: &CsvOptions,
-) -> Result<(Schema, Option<u64>), Failure> {
+) -> Result<(Schema, Option<FileStatistics>), Failure> {
     let key = &file.location;
     let inferred = match format {
         Format::Parquet => infer_parquet(store, file).await,
@@ -295,7 +314,7 @@ async fn infer_text(
     store: &Arc<dyn ObjectStore>,
     file: &ObjectMeta,
     format: &dyn FileFormat,
-) -> Result<(Schema, Option<u64>), Failure> {
+) -> Result<(Schema, Option<FileStatistics>), Failure> {
     let schema = format.infer_schema(state, store, std::slice::from_ref(file)).await?;
     Ok((schema.as_ref().clone(), None))
 }
@@ -303,7 +322,7 @@ async fn infer_text(
 async fn infer_parquet(
     store: &Arc<dyn ObjectStore>,
     file: &ObjectMeta,
-) -> Result<(Schema, Option<u64>), Failure> {
+) -> Result<(Schema, Option<FileStatistics>), Failure> {
     let footer = FooterOf { store: store.clone(), path: file.location.clone() };
     let metadata = ParquetMetaDataReader::new()
         .with_prefetch_hint(Some(PARQUET_FOOTER))
@@ -312,7 +331,9 @@ async fn infer_parquet(
     let about = metadata.file_metadata();
     let schema = parquet_to_arrow_schema(about.schema_descr(), about.key_value_metadata())?;
     let fields: Vec<_> = schema.fields().iter().map(|f| as_view(f)).collect();
-    Ok((Schema::new(fields), u64::try_from(about.num_rows()).ok()))
+    let schema = Arc::new(Schema::new(fields));
+    let statistics = FileStatistics::of(&metadata, &schema).ok();
+    Ok((schema.as_ref().clone(), statistics))
 }
 
 /// Bytes that most footers of Parquet files fit into.

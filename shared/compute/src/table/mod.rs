@@ -2,10 +2,12 @@
 
 mod files;
 mod infer;
+mod lines;
 mod locate;
 mod provider;
 mod schema;
 mod split;
+mod statistics;
 
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use serde::{Deserialize, Serialize};
@@ -13,9 +15,12 @@ use tidemill_protocol::job::{CsvOptions, Format};
 
 pub(crate) use infer::{pin, title};
 pub(crate) use locate::{Reference, references};
-pub(crate) use provider::{compression, file_group, probe, register, register_store, table_of_url};
+pub(crate) use provider::{
+    compression, file_group, probe, register, register_store, table_number, table_of_url,
+};
 pub(crate) use schema::EncodedSchema;
 pub(crate) use split::Split;
+pub(crate) use statistics::FileStatistics;
 
 /// A table as the plan pins it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -29,8 +34,9 @@ pub(crate) struct Table {
     /// The columns in the keys (`name=value/`), after those in the files.
     pub(crate) partition_columns: Vec<PartitionColumn>,
     pub(crate) files: Vec<TableFile>,
-    /// If all files tell.
-    pub(crate) rows: Option<u64>,
+    /// If all files tell: none of a text file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) statistics: Option<FileStatistics>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,11 +76,25 @@ pub(crate) struct TableFile {
     /// One value for each partition column; `None` is null.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) values: Vec<Option<String>>,
+    /// Where a CSV file may be cut.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lines: Vec<u64>,
 }
 
 impl Table {
     pub(crate) fn bytes(&self) -> u64 {
         self.files.iter().map(|f| f.size).sum()
+    }
+
+    /// Stored bytes of some columns, by their place in the schema; all of a text file has to be
+    /// read for any.
+    pub(crate) fn bytes_of(&self, columns: Option<&[usize]>) -> u64 {
+        match (&self.statistics, columns) {
+            (Some(known), Some(columns)) => {
+                columns.iter().filter_map(|c| known.stored.get(*c)).sum()
+            }
+            _ => self.bytes(),
+        }
     }
 
     pub(crate) fn file_schema(&self) -> SchemaRef {

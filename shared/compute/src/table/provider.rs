@@ -1,5 +1,6 @@
 //! Pinned tables as DataFusion sees them.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -31,6 +32,7 @@ use tidemill_protocol::job::Format;
 use super::split::{Split, spread};
 use super::{Table, TableFile};
 use crate::error::Failure;
+use crate::quotes::Cuts;
 use crate::store::PinnedStore;
 
 /// The name of a table's own object store: it tells a scan's table from then on.
@@ -71,13 +73,22 @@ pub(crate) fn register_store(
         .iter()
         .map(|f| Ok((path(&f.key)?, f.etag.clone())))
         .collect::<Result<Vec<_>>>()?;
-    let pinned = Arc::new(PinnedStore::new(store.clone(), files));
+    let cut = table.files.iter().filter(|f| !f.lines.is_empty());
+    let cut = cut
+        .map(|f| Ok((path(&f.key)?, Cuts { lines: f.lines.clone(), quote: table.csv.quote as u8 })))
+        .collect::<Result<Vec<_>>>()?;
+    let pinned = Arc::new(PinnedStore::new(store.clone(), files).with_cuts(cut));
     context.register_object_store(store_url(number)?.as_ref(), pinned);
     Ok(())
 }
 
 fn path(key: &str) -> Result<Path> {
     Path::parse(key).map_err(|e| datafusion::error::DataFusionError::External(e.into()))
+}
+
+/// The number of the table that a provider reads.
+pub(crate) fn table_number(provider: &dyn TableProvider) -> Option<usize> {
+    provider.downcast_ref::<PinnedTable>().map(|t| t.number)
 }
 
 #[derive(Debug)]
@@ -151,12 +162,14 @@ impl PinnedTable {
     }
 
     fn statistics(&self, schema: &Schema) -> Statistics {
-        let mut statistics = Statistics::new_unknown(schema);
-        if let Some(rows) = self.table.rows {
-            statistics.num_rows = Precision::Inexact(usize::try_from(rows).unwrap_or(usize::MAX));
-        }
-        let bytes = usize::try_from(self.table.bytes()).unwrap_or(usize::MAX);
-        statistics.total_byte_size = Precision::Inexact(bytes);
+        let Some(known) = &self.table.statistics else {
+            let bytes = usize::try_from(self.table.bytes()).unwrap_or(usize::MAX);
+            let unknown = Statistics::new_unknown(schema);
+            return unknown.with_total_byte_size(Precision::Inexact(bytes));
+        };
+        let mut statistics = known.statistics.clone();
+        // nothing is known of the columns in the keys
+        statistics.column_statistics.resize_with(schema.fields().len(), Default::default);
         statistics
     }
 
@@ -211,7 +224,7 @@ fn partitioned_file(table: &Table, split: &Split) -> Result<PartitionedFile> {
     })?;
     let meta = object_store::ObjectMeta {
         location: path(&file.key)?,
-        last_modified: chrono::DateTime::UNIX_EPOCH,
+        last_modified: version_time(&file.etag),
         size: file.size,
         e_tag: Some(file.etag.clone()),
         version: None,
@@ -230,6 +243,14 @@ fn partitioned_file(table: &Table, split: &Split) -> Result<PartitionedFile> {
         None => partitioned,
         Some((from, to)) => partitioned.with_range(signed(from), signed(to)),
     })
+}
+
+/// A time that stands for a version of a file: DataFusion's cache of footers tells versions apart
+/// by time and size.
+fn version_time(etag: &str) -> chrono::DateTime<chrono::Utc> {
+    let mut hasher = DefaultHasher::new();
+    etag.hash(&mut hasher);
+    chrono::DateTime::from_timestamp_nanos(signed(hasher.finish() >> 1))
 }
 
 fn signed(bytes: u64) -> i64 {

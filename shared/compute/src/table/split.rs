@@ -44,8 +44,10 @@ pub(crate) fn spread(table: &Table, files: &[usize], partitions: usize) -> Vec<V
 
 /// The splits of one file with their sizes.
 fn cut(number: usize, file: &TableFile, format: Format, share: u64) -> Vec<(Split, u64)> {
-    // a CSV file may hold a line break inside quotes, so it is not cut
-    let can_be_cut = !file.gzip && format != Format::Csv;
+    if format == Format::Csv {
+        return cut_at_lines(number, file, share);
+    }
+    let can_be_cut = !file.gzip;
     let pieces = file.size.div_ceil(share.max(MIN_SPLIT_BYTES)).max(1);
     if !can_be_cut || pieces == 1 {
         return vec![(Split { file: number, range: None }, file.size)];
@@ -55,6 +57,25 @@ fn cut(number: usize, file: &TableFile, format: Format, share: u64) -> Vec<(Spli
         .map(|n| (n * piece, ((n + 1) * piece).min(file.size)))
         .filter(|(from, to)| from < to)
         .map(|(from, to)| (Split { file: number, range: Some((from, to)) }, to - from))
+        .collect()
+}
+
+/// A CSV file may hold a line break inside quotes, so it is cut at known lines only.
+fn cut_at_lines(number: usize, file: &TableFile, share: u64) -> Vec<(Split, u64)> {
+    let piece = share.max(MIN_SPLIT_BYTES);
+    let mut cuts = vec![0];
+    for at in file.lines.iter().filter(|at| **at < file.size) {
+        // the known line that is closest to the end of a piece, or a little before it
+        if at + piece / 4 >= piece * cuts.len() as u64 {
+            cuts.push(*at);
+        }
+    }
+    if cuts.len() == 1 {
+        return vec![(Split { file: number, range: None }, file.size)];
+    }
+    cuts.push(file.size);
+    cuts.windows(2)
+        .map(|w| (Split { file: number, range: Some((w[0], w[1])) }, w[1] - w[0]))
         .collect()
 }
 
@@ -74,6 +95,7 @@ mod tests {
             etag: "e".into(),
             gzip: false,
             values: vec![],
+            lines: vec![],
         };
         Table {
             name: "t".into(),
@@ -82,7 +104,7 @@ mod tests {
             schema: EncodedSchema(Arc::new(Schema::empty())),
             partition_columns: vec![],
             files: sizes.iter().map(file).collect(),
-            rows: None,
+            statistics: None,
         }
     }
 

@@ -15,11 +15,11 @@ use tidemill_protocol::{TaskOutput, TaskRequest};
 use super::diagnose;
 use super::exchange_write::{ExchangeWriter, Spreading};
 use super::part_write::PartWriter;
-use crate::engine::Resources;
 use crate::error::{Failure, refused};
-use crate::plan::{EnginePlan, logical};
+use crate::plan::{EnginePlan, Planning};
 use crate::planning_thread::on_planning_thread;
-use crate::session;
+use crate::resources::Resources;
+use crate::session::{self, Reach};
 use crate::stage::{ExchangeSource, Fragment, decode};
 use crate::table;
 
@@ -32,17 +32,52 @@ pub(crate) async fn execute(
     engine_plan: &EnginePlan,
     request: &TaskRequest<'_>,
 ) -> Result<TaskOutput, Failure> {
-    let (plan, context) = prepare(store, resources, engine_plan, request).await?;
+    let resources = &resources.of_task(request.layout.tasks.len());
+    let mut way = Way::default();
+    loop {
+        let failure = match attempt(store, resources, engine_plan, request, way).await {
+            Err(failure) if is_sql(engine_plan, request) => failure,
+            done => return done,
+        };
+        if failure.is_cut_in_quotes() && !way.whole_files {
+            way.whole_files = true;
+        } else if failure.is_out_of_memory() && !way.merge_joins {
+            way.merge_joins = true;
+        } else {
+            return Err(failure);
+        }
+    }
+}
+
+/// How a task plans its SQL; each is tried only when the faster one did not work.
+#[derive(Debug, Clone, Copy, Default)]
+struct Way {
+    /// CSV files are not read in parts.
+    whole_files: bool,
+    /// Joins sort their inputs and can spill.
+    merge_joins: bool,
+}
+
+fn is_sql(engine_plan: &EnginePlan, request: &TaskRequest<'_>) -> bool {
+    let stage = usize::from(request.layout.stage.0);
+    matches!(engine_plan.fragments.get(stage), Some(Fragment::Sql))
+}
+
+async fn attempt(
+    store: &Arc<dyn ObjectStore>,
+    resources: &Resources,
+    engine_plan: &EnginePlan,
+    request: &TaskRequest<'_>,
+    way: Way,
+) -> Result<TaskOutput, Failure> {
+    let (plan, context) = prepare(store, resources, engine_plan, request, way).await?;
     let (Some(stage), Some(range)) =
         (request.plan.stage(request.layout.stage), request.layout.range(request.task))
     else {
         return refused("the task is not in the plan");
     };
     // an SQL fragment is planned for this machine, so its partitions are all the task's
-    let range = match engine_plan.fragments.get(usize::from(stage.id.0)) {
-        Some(Fragment::Sql) => all_partitions(&plan),
-        _ => range,
-    };
+    let range = if is_sql(engine_plan, request) { all_partitions(&plan) } else { range };
     let written = match stage.output {
         Output::Result => write_part(&plan, range, resources, &context).await,
         Output::Exchange { slots } => {
@@ -50,6 +85,7 @@ pub(crate) async fn execute(
         }
     };
     match written {
+        Err(failure) if failure.is_cut_in_quotes() || failure.is_out_of_memory() => Err(failure),
         Err(Failure::DataFusion(e)) => {
             Err(diagnose::name_the_file(engine_plan, &context, *e).await)
         }
@@ -63,12 +99,13 @@ async fn prepare(
     resources: &Resources,
     engine_plan: &EnginePlan,
     request: &TaskRequest<'_>,
+    way: Way,
 ) -> Result<(PlanRef, Arc<TaskContext>), Failure> {
     let (store, resources, engine_plan) = (store.clone(), *resources, engine_plan.clone());
     match engine_plan.fragments.get(usize::from(request.layout.stage.0)).cloned() {
         None => refused("the plan has no fragment for the stage"),
         Some(Fragment::Sql) => {
-            on_planning_thread(async move { plan_sql(&store, &resources, &engine_plan).await })
+            on_planning_thread(async move { plan_sql(&store, &resources, engine_plan, way).await })
                 .await
         }
         Some(Fragment::Plan { plan, scans }) => {
@@ -88,15 +125,22 @@ async fn prepare(
 async fn plan_sql(
     store: &Arc<dyn ObjectStore>,
     resources: &Resources,
-    engine_plan: &EnginePlan,
+    engine_plan: EnginePlan,
+    way: Way,
 ) -> Result<(PlanRef, Arc<TaskContext>), Failure> {
-    let EnginePlan { sql, now, tables, .. } = engine_plan;
+    let EnginePlan { sql, now, mut tables, .. } = engine_plan;
+    if way.whole_files {
+        tables.iter_mut().flat_map(|t| &mut t.files).for_each(|f| f.lines.clear());
+    }
     let cores = resources.cores;
+    let planning = Planning { store, tables: &tables, memory: resources.memory, now };
     let scans = vec![cores; tables.len()];
-    let (context, logical) =
-        logical(store, tables, resources.memory, cores, &scans, sql, *now).await?;
+    let (context, logical) = planning.logical(&sql, Reach::OneTask, cores, &scans).await?;
     let mut state = context.state();
-    state.execution_props_mut().query_execution_start_time = Some(*now);
+    state.execution_props_mut().query_execution_start_time = Some(now);
+    if way.merge_joins {
+        state.config_mut().options_mut().optimizer.prefer_hash_join = false;
+    }
     let plan = state.query_planner().create_physical_plan(&logical, &state).await?;
     Ok((plan, context.task_ctx()))
 }
@@ -107,7 +151,7 @@ fn fragment_context(
     engine_plan: &EnginePlan,
 ) -> Result<Arc<TaskContext>, Failure> {
     let runtime = session::runtime(resources.memory)?;
-    let state = session::session(runtime, resources.cores, engine_plan.now);
+    let state = session::session(runtime, Reach::ManyTasks, resources.cores, engine_plan.now);
     let context = SessionContext::new_with_state(state);
     for (number, table) in engine_plan.tables.iter().enumerate() {
         table::register_store(&context, store, table, number)?;

@@ -1,0 +1,56 @@
+/// What a function may use of its machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resources {
+    /// Bytes that sorts, aggregates and joins may hold before they spill.
+    pub memory: usize,
+    /// Partitions that run at once.
+    pub cores: usize,
+    /// How many workers share the cores: one on Lambda, several on a laptop.
+    pub workers: usize,
+    /// A job that reads fewer bytes is one task: an exchange would cost more than it saves.
+    pub one_task_bytes: u64,
+}
+
+const MIB: u64 = 1024 * 1024;
+
+/// A function on Lambda reads about 75 MiB/s, so that one task ends within a few seconds.
+const ONE_TASK_MIB: u64 = 128;
+
+impl Resources {
+    /// What the variables of a function's process say: three quarters of its memory
+    /// (`AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, MiB), and the cores of the machine. The rest of the
+    /// memory is for what is not counted: decoding, requests, the binary. `TIDEMILL_WORKERS` is
+    /// how many workers share the machine, `TIDEMILL_ONE_TASK_MIB` what one task reads at most.
+    pub fn from_env() -> Self {
+        let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
+        let memory = number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").unwrap_or(1024) * MIB / 4 * 3;
+        let workers = number("TIDEMILL_WORKERS").unwrap_or(1);
+        Self {
+            memory: usize::try_from(memory).unwrap_or(usize::MAX),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            workers: usize::try_from(workers).unwrap_or(1).max(1),
+            one_task_bytes: number("TIDEMILL_ONE_TASK_MIB").unwrap_or(ONE_TASK_MIB) * MIB,
+        }
+    }
+
+    /// What one of `tasks` tasks of a stage may use: where workers share a machine, tasks that
+    /// run side by side share its cores.
+    pub(crate) fn of_task(self, tasks: usize) -> Self {
+        let sharers = self.workers.min(tasks.max(1));
+        Self { cores: (self.cores / sharers).max(1), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lone_task_has_all_cores_and_tasks_side_by_side_share_them() {
+        let laptop = Resources { memory: 0, cores: 8, workers: 8, one_task_bytes: 0 };
+        let cores = [1, 2, 3, 100].map(|tasks| laptop.of_task(tasks).cores);
+        assert_eq!(cores, [8, 4, 2, 1]);
+        let lambda = Resources { workers: 1, ..laptop };
+        assert_eq!(lambda.of_task(100).cores, 8);
+    }
+}

@@ -1,0 +1,100 @@
+//! What the footers of a table's files tell before a row is read.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::common::stats::Precision;
+use datafusion::common::{ColumnStatistics, Statistics};
+use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
+use datafusion::parquet::file::metadata::ParquetMetaData;
+use datafusion_proto_common::protobuf_common as protobuf;
+use prost::Message;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Statistics of a Parquet file or table, by the columns of a schema.
+#[derive(Debug, Clone)]
+pub(crate) struct FileStatistics {
+    pub(crate) statistics: Statistics,
+    /// Bytes of each column as it is stored.
+    pub(crate) stored: Vec<u64>,
+}
+
+impl FileStatistics {
+    /// Of one file, by the columns of `schema`, which is the file's own.
+    pub(crate) fn of(
+        metadata: &ParquetMetaData,
+        schema: &SchemaRef,
+    ) -> datafusion::common::Result<Self> {
+        let statistics = DFParquetMetadata::statistics_from_parquet_metadata(metadata, schema)?;
+        let mut stored = vec![0; schema.fields().len()];
+        for group in metadata.row_groups() {
+            for column in group.columns() {
+                // a nested column has several leaves
+                let root = column.column_path().parts().first();
+                if let Some((n, _)) = root.and_then(|name| schema.column_with_name(name)) {
+                    stored[n] += u64::try_from(column.compressed_size()).unwrap_or(0);
+                }
+            }
+        }
+        Ok(Self { statistics, stored })
+    }
+
+    /// The same by the columns of another schema. Nothing is known of a column that the file has
+    /// with another type.
+    fn project(&self, own: &Schema, to: &Schema) -> Self {
+        let mut statistics = Statistics::new_unknown(to);
+        statistics.num_rows = self.statistics.num_rows;
+        let mut stored = vec![0; to.fields().len()];
+        for (n, field) in to.fields().iter().enumerate() {
+            let Some((at, theirs)) = own.column_with_name(field.name()) else { continue };
+            stored[n] = self.stored[at];
+            if theirs.data_type() == field.data_type() {
+                statistics.column_statistics[n] = self.statistics.column_statistics[at].clone();
+            }
+        }
+        statistics.total_byte_size = total_bytes(&statistics.column_statistics);
+        Self { statistics, stored }
+    }
+
+    /// Of all files of a table together.
+    pub(crate) fn merge(files: &[(Schema, Self)], schema: &Schema) -> Option<Self> {
+        let projected: Vec<_> = files.iter().map(|(own, file)| file.project(own, schema)).collect();
+        let all = projected.iter().map(|p| &p.statistics);
+        let statistics = Statistics::try_merge_iter(all, schema).ok()?;
+        let stored = (0..schema.fields().len())
+            .map(|n| projected.iter().map(|p| p.stored[n]).sum())
+            .collect();
+        Some(Self { statistics, stored })
+    }
+}
+
+fn total_bytes(columns: &[ColumnStatistics]) -> Precision<usize> {
+    let known = columns.iter().filter_map(|c| c.byte_size.get_value());
+    Precision::Inexact(known.sum())
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    /// A `datafusion-proto` record, in base64.
+    statistics: String,
+    stored: Vec<u64>,
+}
+
+impl Serialize for FileStatistics {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let statistics = protobuf::Statistics::from(&self.statistics).encode_to_vec();
+        Stored { statistics: STANDARD.encode(statistics), stored: self.stored.clone() }
+            .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for FileStatistics {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Stored { statistics, stored } = Stored::deserialize(deserializer)?;
+        let bytes = STANDARD.decode(statistics).map_err(D::Error::custom)?;
+        let encoded = protobuf::Statistics::decode(&bytes[..]).map_err(D::Error::custom)?;
+        let statistics = Statistics::try_from(&encoded).map_err(D::Error::custom)?;
+        Ok(Self { statistics, stored })
+    }
+}
