@@ -23,17 +23,21 @@ use crate::support::world::World;
 pub(crate) struct Lab {
     pub(crate) world: World,
     store: Arc<dyn ObjectStore>,
-    oracle: SessionContext,
+    pub(crate) oracle: SessionContext,
 }
 
-const RESOURCES: Resources = Resources { memory: 256 << 20, cores: 2 };
+const RESOURCES: Resources =
+    Resources { memory: 256 << 20, cores: 2, workers: 1, one_task_bytes: 1 << 30 };
 
 impl Lab {
     pub(crate) fn new() -> Self {
         let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let engine = DataFusionEngine::new(store.clone(), "b".into(), RESOURCES);
         let world = World::new(Arc::new(StoreBucket(store.clone())), Arc::new(engine));
-        Self { world, store, oracle: SessionContext::new() }
+        let oracle = SessionContext::new();
+        let url = url::Url::parse("memory://b").expect("a URL");
+        oracle.register_object_store(&url, store.clone());
+        Self { world, store, oracle }
     }
 
     pub(crate) async fn put(&self, key: &str, bytes: impl Into<Bytes>) {
@@ -55,10 +59,6 @@ impl Lab {
         let rows: String =
             (0..40).map(|n| format!("{n},name {n},{}\n", ["north", "south", ""][n % 3])).collect();
         lab.put("tables/customers/all.csv", format!("id,name,region\n{rows}")).await;
-        lab.oracle.register_object_store(
-            &url::Url::parse("memory://b").expect("a URL"),
-            lab.store.clone(),
-        );
         for table in ["orders", "customers"] {
             let place = format!("memory://b/tables/{table}/");
             lab.oracle.register_csv(table, place, CsvReadOptions::new()).await.expect("a table");
@@ -73,18 +73,23 @@ impl Lab {
         partitions: Option<u32>,
     ) -> Result<Vec<String>, String> {
         let outcome = self.outcome(sql, partitions).await;
+        Ok(self.batches(&outcome).await?.iter().flat_map(lines).collect())
+    }
+
+    /// The rows of a run, or why there are none.
+    pub(crate) async fn batches(&self, outcome: &Outcome) -> Result<Vec<RecordBatch>, String> {
         if outcome.status != Status::Succeeded {
-            return Err(outcome.reason.expect("a reason"));
+            return Err(outcome.reason.clone().expect("a reason"));
         }
-        let mut rows = vec![];
+        let mut batches = vec![];
         for file in &outcome.files {
             let bytes = Bytes::from(self.world.read(&file.key).await);
             let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).expect("Parquet");
             for batch in reader.build().expect("a reader") {
-                rows.extend(lines(&batch.expect("a batch")));
+                batches.push(batch.expect("a batch"));
             }
         }
-        Ok(rows)
+        Ok(batches)
     }
 
     pub(crate) async fn outcome(&self, sql: &str, partitions: Option<u32>) -> Outcome {
@@ -112,7 +117,7 @@ impl Lab {
         batches.iter().flat_map(lines).collect()
     }
 
-    async fn plan_of(&self, outcome: &Outcome) -> Plan {
+    pub(crate) async fn plan_of(&self, outcome: &Outcome) -> Plan {
         let key = Key::Plan(&outcome.run).to_string();
         context::find(&*self.world.bucket, &key).await.expect("readable").expect("a plan")
     }

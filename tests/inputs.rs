@@ -117,8 +117,6 @@ async fn what_is_wrong_with_the_sql_is_said_with_its_place() {
         ("SELECT missing FROM t", &["missing", "line 1, column 8"]),
         ("SELECT 1; SELECT 2", &["one SELECT statement"]),
         ("-- nothing", &["one SELECT statement"]),
-        ("SELECT n FROM t INTERSECT ALL SELECT n FROM t", &["INTERSECT ALL is not supported"]),
-        ("SELECT 1 IN (SELECT n FROM t EXCEPT ALL SELECT n FROM t)", &["EXCEPT ALL"]),
         ("SELECT * FROM t a FULL JOIN t b USING (n)", &["USING", "coalesce"]),
         ("SELECT * FROM 's3://b/'", &["s3://b/", "names no object"]),
         ("", &["empty"]),

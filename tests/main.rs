@@ -1,10 +1,14 @@
 //! Tests across crates: the protocol on in-memory seams, the engine against single-process
 //! DataFusion, and the whole chain with real processes.
 
+mod constructs;
 mod contract;
+mod differential;
 mod end_to_end;
 mod engine;
 mod inputs;
 mod pipelines;
 mod protocol;
+mod suites;
 mod support;
+mod tpch;
