@@ -45,7 +45,7 @@ impl Lab {
     }
 
     /// Two tables of several files: 600 orders with null and unmatched customers, 40 customers.
-    async fn with_orders() -> Self {
+    pub(crate) async fn with_orders() -> Self {
         let lab = Self::new();
         for part in 0..3 {
             let rows = (part * 200..part * 200 + 200).map(|n| {

@@ -12,3 +12,4 @@ mod protocol;
 mod suites;
 mod support;
 mod tpch;
+mod writes;

@@ -10,6 +10,7 @@ mod sets;
 mod splits;
 mod spread;
 mod subqueries;
+mod tasks;
 mod types;
 mod windows;
 

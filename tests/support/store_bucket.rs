@@ -19,7 +19,7 @@ fn bare(etag: Option<&String>) -> String {
 impl StoreBucket {
     async fn read(&self, key: &str, options: GetOptions) -> Result<Object, BucketError> {
         let head = options.head;
-        let got = self.0.get_opts(&Path::from(key), options).await.map_err(|e| error(key, e))?;
+        let got = self.0.get_opts(&path(key), options).await.map_err(|e| error(key, e))?;
         let info = ObjectInfo {
             key: key.into(),
             size: got.meta.size,
@@ -85,6 +85,7 @@ impl Bucket for StoreBucket {
         metadata.iter().for_each(|(name, value)| set(name, value.clone()));
         let bytes = match body {
             Body::Bytes(bytes) => bytes.to_vec(),
+            Body::Path(path) => std::fs::read(path).expect("a spool file"),
             Body::File(mut file) => {
                 use std::io::{Read, Seek};
                 let mut bytes = vec![];
@@ -93,7 +94,7 @@ impl Bucket for StoreBucket {
             }
         };
         let options = PutOptions { mode: PutMode::Create, attributes, ..Default::default() };
-        match self.0.put_opts(&Path::from(key), bytes.into(), options).await {
+        match self.0.put_opts(&path(key), bytes.into(), options).await {
             Ok(_) => Ok(Created::Now),
             Err(Error::AlreadyExists { .. }) => {
                 let found = self.head(key).await?.expect("it exists");
@@ -105,7 +106,7 @@ impl Bucket for StoreBucket {
     }
 
     async fn copy(&self, from: &str, to: &str) -> Result<(), BucketError> {
-        self.0.copy(&Path::from(from), &Path::from(to)).await.map_err(|e| error(from, e))
+        self.0.copy(&path(from), &path(to)).await.map_err(|e| error(from, e))
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, BucketError> {
@@ -125,11 +126,16 @@ impl Bucket for StoreBucket {
 
     async fn delete(&self, keys: &[String]) -> Result<(), BucketError> {
         for key in keys {
-            match self.0.delete(&Path::from(key.as_str())).await {
+            match self.0.delete(&path(key.as_str())).await {
                 Ok(()) | Err(Error::NotFound { .. }) => {}
                 Err(e) => return Err(error(key, e)),
             }
         }
         Ok(())
     }
+}
+
+/// The path of a key as it is.
+fn path(key: &str) -> Path {
+    Path::parse(key).expect("a key")
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tidemill_protocol::bucket::Body;
-use tidemill_protocol::record::{Footer, Input, Output, Plan, Read, Stage};
+use tidemill_protocol::record::{Footer, Input, Output, Plan, Publication, Read, Stage, Usage};
 use tidemill_protocol::{
     Bucket, Engine, EngineError, PlanRequest, StageId, TaskOutput, TaskRequest,
 };
@@ -49,7 +49,7 @@ impl Engine for ToyEngine {
             stages: vec![leaf(0), leaf(1), last],
             task_bytes: 0,
             single: None,
-            into: request.spec.into.clone(),
+            publication: publication(request),
             engine_plan: n.into(),
         })
     }
@@ -68,11 +68,18 @@ impl Engine for ToyEngine {
         let mut bytes = text.into_bytes();
         if stage.0 < 2 {
             let offsets = vec![0, bytes.len() as u64];
-            bytes.extend(Footer { offsets, rows: 1 }.encode());
+            bytes.extend(Footer { offsets, rows: 1, usage: Usage::default() }.encode());
         }
         let size = bytes.len() as u64;
-        Ok(TaskOutput { body: Body::Bytes(bytes.into()), rows: 1, bytes: size })
+        let mut output = TaskOutput::of(Body::Bytes(bytes.into()), 1, size, Usage::default());
+        output.files[0].name = "sum".into();
+        Ok(output)
     }
+}
+
+fn publication(request: &PlanRequest<'_>) -> Option<Publication> {
+    let folder = request.spec.into.clone()?;
+    Some(Publication { folder, replaces: vec![] })
 }
 
 impl ToyEngine {

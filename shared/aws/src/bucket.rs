@@ -1,5 +1,7 @@
 //! The protocol's bucket on S3.
 
+use std::fs::File;
+
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
@@ -152,6 +154,10 @@ impl Bucket for S3Bucket {
         let body = match body {
             Body::Bytes(bytes) => ByteStream::from(bytes),
             Body::File(file) => body::from_file(file).map_err(|e| io("spooling", key, e))?,
+            // an open file outlives its name
+            Body::Path(path) => {
+                File::open(&path).and_then(body::from_file).map_err(|e| io("spooling", key, e))?
+            }
         };
         let mut conflicts = 0;
         let body = body.into_inner();

@@ -11,6 +11,7 @@
 
 mod engine;
 mod error;
+mod meter;
 mod plan;
 mod planning_thread;
 mod quotes;
@@ -23,6 +24,8 @@ mod statement;
 mod store;
 mod table;
 mod task;
+mod volatile;
+mod write;
 
 pub use engine::DataFusionEngine;
 pub use resources::Resources;

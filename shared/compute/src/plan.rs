@@ -15,13 +15,16 @@ use tidemill_protocol::record::{Output, Plan, Stage};
 use tidemill_protocol::{PlanRequest, StageId};
 
 use crate::error::{Failure, refused};
+use crate::meter::Meter;
 use crate::resources::Resources;
 use crate::session::{self, ENGINE_VERSION, Reach};
 use crate::set_operation;
 use crate::spread::Spread;
 use crate::stage::{Fragment, StageDraft, cut, encode};
-use crate::statement::parse;
+use crate::statement::{Parsed, parse};
 use crate::table::{self, Table};
+use crate::volatile;
+use crate::write::{self, Target, WriteRequest, align};
 
 /// Exchanged bytes that are worth a task of their own.
 const TASK_BYTES: u64 = 32 * 1024 * 1024;
@@ -32,8 +35,18 @@ pub(crate) struct EnginePlan {
     pub(crate) sql: String,
     pub(crate) now: DateTime<Utc>,
     pub(crate) tables: Vec<Table>,
+    /// The table that the rows are written into, if they are not the result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) write: Option<Write>,
     /// By stage.
     pub(crate) fragments: Vec<Fragment>,
+}
+
+/// What a statement asks to be written, and how the table takes it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Write {
+    pub(crate) request: WriteRequest,
+    pub(crate) target: Target,
 }
 
 /// Pins the inputs of a job and cuts it into stages.
@@ -44,8 +57,9 @@ pub(crate) async fn plan(
     request: &PlanRequest<'_>,
 ) -> Result<Plan, Failure> {
     let sql = request.spec.sql.as_str();
-    let state =
-        session::session(session::runtime(resources.memory)?, Reach::OneTask, 1, request.now);
+    let meter = Arc::new(Meter::default());
+    let runtime = session::runtime(resources.memory, &meter)?;
+    let state = session::session(runtime, Reach::OneTask, 1, request.now);
     let parsed = parse(sql)?;
     let references = table::references(&state, sql, &parsed)?;
     check_table_options(request, &references)?;
@@ -53,7 +67,22 @@ pub(crate) async fn plan(
         .iter()
         .map(|r| table::pin(&state, store, bucket, r, request.spec, request.input));
     let tables = try_join_all(pinned).await?;
-    let planning = Planning { store, tables: &tables, memory: resources.memory, now: request.now };
+    let (write, publication) = match write_request(&parsed, request)? {
+        None => (None, None),
+        Some(asked) => {
+            let pinned = write::pin(&state, store, bucket, &asked, request.spec).await?;
+            (Some(Write { request: asked, target: pinned.0 }), Some(pinned.1))
+        }
+    };
+    let planning = Planning {
+        store,
+        tables: &tables,
+        write: write.as_ref(),
+        memory: resources.memory,
+        meter: &meter,
+        seed: 0, // nothing is drawn before a task runs
+        now: request.now,
+    };
     let whole = planning.logical(sql, Reach::OneTask, 1, &vec![1; tables.len()]).await?;
     let spread = match request.spec.options.partitions {
         Some(asked) => Some(Spread::over(asked, &tables)),
@@ -68,6 +97,7 @@ pub(crate) async fn plan(
         sql: sql.to_owned(),
         now: request.now,
         tables: tables.clone(),
+        write: write.clone(),
         fragments: vec![],
     };
     let (stages, single) = match single {
@@ -91,10 +121,25 @@ pub(crate) async fn plan(
         // a user who asks for partitions gets each as a task
         task_bytes: if request.spec.options.partitions.is_some() { 0 } else { TASK_BYTES },
         single,
-        into: request.spec.into.clone(),
+        publication,
         engine_plan: serde_json::to_value(&engine_plan)
             .map_err(|e| Failure::Refused(format!("the plan cannot be stored: {e}")))?,
     })
+}
+
+/// Where the rows go: by the statement, or by the option `into`.
+fn write_request(
+    parsed: &Parsed,
+    request: &PlanRequest<'_>,
+) -> Result<Option<WriteRequest>, Failure> {
+    match (&parsed.write, &request.spec.into) {
+        (Some(_), Some(into)) => refused(format!(
+            "the statement writes into a table itself, so the job cannot have into ({into}) too"
+        )),
+        (Some(asked), None) => Ok(Some(asked.clone())),
+        (None, Some(into)) => Ok(Some(WriteRequest::into_folder(into))),
+        (None, None) => Ok(None),
+    }
 }
 
 /// Options for a table that the SQL does not read are a mistake in its name.
@@ -116,8 +161,12 @@ fn check_table_options(
 pub(crate) struct Planning<'a> {
     pub(crate) store: &'a Arc<dyn ObjectStore>,
     pub(crate) tables: &'a [Table],
+    pub(crate) write: Option<&'a Write>,
     /// Bytes.
     pub(crate) memory: usize,
+    pub(crate) meter: &'a Arc<Meter>,
+    /// Of `random()` and `uuid()`.
+    pub(crate) seed: u64,
     pub(crate) now: DateTime<Utc>,
 }
 
@@ -130,13 +179,18 @@ impl Planning<'_> {
         partitions: usize,
         scans: &[usize],
     ) -> Result<(SessionContext, LogicalPlan), Failure> {
-        let runtime = session::runtime(self.memory)?;
-        let state = session::session(runtime, reach, partitions, self.now);
+        let runtime = session::runtime(self.memory, self.meter)?;
+        let mut state = session::session(runtime, reach, partitions, self.now);
+        volatile::register(&mut state, self.seed)?;
         let context = SessionContext::new_with_state(state.clone());
         table::register(&context, self.store, self.tables, scans)?;
         let logical = state.statement_to_plan(parse(sql)?.statement).await?;
-        let optimized = state.optimize(&set_operation::keep_counts(logical)?)?;
-        Ok((context, optimized))
+        let counted = set_operation::keep_counts(logical)?;
+        let aligned = match self.write {
+            Some(write) => align(counted, &write.request, &write.target)?,
+            None => counted,
+        };
+        Ok((context, state.optimize(&aligned)?))
     }
 }
 
@@ -146,13 +200,14 @@ async fn distribute(
     logical: &LogicalPlan,
     engine_plan: &mut EnginePlan,
 ) -> Result<Result<Vec<Stage>, String>, Failure> {
+    let partitions = context.state().config().target_partitions();
     if let Some(reason) = lost_in_encoding(logical)? {
         return Ok(Err(reason));
     }
     let mut state = context.state();
     state.execution_props_mut().query_execution_start_time = Some(engine_plan.now);
     let physical = state.query_planner().create_physical_plan(logical, &state).await?;
-    let drafts = match cut(physical)? {
+    let drafts = match cut(physical, partitions)? {
         Ok(drafts) => drafts,
         Err(reason) => return Ok(Err(reason)),
     };

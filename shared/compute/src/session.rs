@@ -5,12 +5,13 @@ use std::sync::{Arc, LazyLock};
 use chrono::{DateTime, Utc};
 use datafusion::execution::cache::cache_manager::{CacheManagerConfig, FileMetadataCache};
 use datafusion::execution::cache::default_cache::DefaultCache;
-use datafusion::execution::memory_pool::{FairSpillPool, MemoryLimit};
+use datafusion::execution::memory_pool::MemoryLimit;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 
 use crate::error::Failure;
+use crate::meter::{Meter, MeteredPool};
 
 /// Fragments are executed only by the version that encoded them.
 pub const ENGINE_VERSION: &str =
@@ -27,8 +28,8 @@ static FOOTERS: LazyLock<Arc<FileMetadataCache>> =
     LazyLock::new(|| Arc::new(DefaultCache::new(FOOTER_BYTES).with_name("footers")));
 
 /// A runtime whose sorts, aggregates and joins share `memory` bytes and then spill.
-pub(crate) fn runtime(memory: usize) -> Result<Arc<RuntimeEnv>, Failure> {
-    let pool = Arc::new(FairSpillPool::new(memory));
+pub(crate) fn runtime(memory: usize, meter: &Arc<Meter>) -> Result<Arc<RuntimeEnv>, Failure> {
+    let pool = Arc::new(MeteredPool::new(memory, meter.clone()));
     let caches = CacheManagerConfig::default()
         .with_file_metadata_cache(Some(FOOTERS.clone()))
         .with_metadata_cache_limit(FOOTER_BYTES)

@@ -12,6 +12,7 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::error::{Failure, refused};
+use crate::write::{self, WriteRequest};
 
 /// How deep SQL may be nested.
 const NESTING: usize = 100;
@@ -25,12 +26,15 @@ const MAX_OPERATORS: usize = 1_000;
 /// A statement that may be planned.
 #[derive(Debug, Clone)]
 pub(crate) struct Parsed {
+    /// The query.
     pub(crate) statement: Statement,
+    /// What becomes of its rows, if they are not the result.
+    pub(crate) write: Option<WriteRequest>,
     /// Names that are called like functions, in lower case: they are no tables of the bucket.
     pub(crate) table_functions: HashSet<String>,
 }
 
-/// One statement, and a query.
+/// One statement: a query, and perhaps where its rows go.
 pub(crate) fn parse(sql: &str) -> Result<Parsed, Failure> {
     check_size(sql)?;
     let mut statements = DFParserBuilder::new(sql)
@@ -39,31 +43,21 @@ pub(crate) fn parse(sql: &str) -> Result<Parsed, Failure> {
         .build()?
         .parse_statements()?;
     let (Some(statement), None) = (statements.pop_front(), statements.pop_front()) else {
-        return refused("a job is one SELECT statement, and this text holds none or several");
+        return refused("a job is one statement, and this text holds none or several");
     };
-    let query = match &statement {
-        Statement::Statement(inner) => match &**inner {
-            SqlStatement::Query(query) => Some(query),
-            _ => None,
-        },
-        _ => None,
-    };
-    let Some(query) = query else {
-        let kind = statement.to_string();
-        let kind = kind.split_whitespace().next().unwrap_or("this").to_uppercase();
-        return refused(format!("{kind} is not supported: a job is one SELECT statement"));
-    };
+    let (query, write) = write::split(statement)?;
     let mut checker = Checker::default();
     if let ControlFlow::Break(why) = query.visit(&mut checker) {
         return refused(why);
     }
     let table_functions = checker.table_functions;
-    Ok(Parsed { statement, table_functions })
+    let statement = Statement::Statement(Box::new(SqlStatement::Query(query)));
+    Ok(Parsed { statement, write, table_functions })
 }
 
 fn check_size(sql: &str) -> Result<(), Failure> {
     if sql.trim().is_empty() {
-        return refused("the SQL is empty: a job is one SELECT statement");
+        return refused("the SQL is empty: a job is one statement");
     }
     let Ok(tokens) = Tokenizer::new(&GenericDialect {}, sql).tokenize() else {
         return Ok(()); // the parser says what is wrong

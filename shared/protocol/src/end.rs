@@ -13,31 +13,31 @@ use crate::bucket::{BucketError, Created};
 use crate::context::{Context, ProtocolError};
 use crate::ids::{JobName, RunId};
 use crate::key::Key;
-use crate::record::{Commit, Outcome, Plan, ResultFile, Run, StageSummary, Status};
+use crate::record::{
+    Commit, Layout, Outcome, PinnedObject, Plan, ResultFile, Run, StageSummary, Status, Usage,
+};
 
 const PARALLEL_READS: usize = 32;
+
+const PARALLEL_COPIES: usize = 16;
 
 /// Ends a run whose last stage is whole.
 pub async fn succeed(cx: &Context, plan: &Plan) -> Result<Outcome, ProtocolError> {
     let run: Run = cx.read(&Key::Run(&plan.run).to_string()).await?;
-    let (stages, commits) = summarise(cx, plan).await?;
-    let mut files: Vec<ResultFile> = commits.into_iter().flat_map(|c| c.files).collect();
-    if let Some(into) = &plan.into {
-        for (n, file) in files.iter_mut().enumerate() {
-            file.key = published_key(into, &plan.run, n);
-        }
-    }
+    let (stages, files) = summarise(cx, plan).await?;
     let ended = cx.clock.now();
     let outcome = Outcome {
         run: run.run,
         job: run.job,
         status: Status::Succeeded,
         reason: None,
+        into: plan.publication.as_ref().map(|p| p.folder.clone()),
         rows: files.iter().map(|f| f.rows).sum(),
         bytes: files.iter().map(|f| f.bytes).sum(),
         files,
         seconds: seconds(ended - run.created),
         tasks: stages.iter().map(|s| s.tasks).sum(),
+        usage: stages.iter().map(|s| s.usage).sum(),
         stages,
         ended,
     };
@@ -58,11 +58,13 @@ pub async fn fail(
         job: job.clone(),
         status: Status::Failed,
         reason: Some(reason.to_owned()),
+        into: None,
         files: vec![],
         rows: 0,
         bytes: 0,
         seconds: found.map_or(0.0, |r| seconds(ended - r.created)),
         tasks: 0,
+        usage: Usage::default(),
         stages: vec![],
         ended,
     };
@@ -77,6 +79,8 @@ async fn decide(cx: &Context, outcome: Outcome) -> Result<Outcome, ProtocolError
     let key = Key::Outcome(&outcome.run).to_string();
     let outcome = match cx.create(key.clone(), &outcome).await? {
         Created::Now => outcome,
+        // whoever decided finishes too, or its next delivery does
+        Created::Before if !cx.repairs() => return Ok(cx.read(&key).await?),
         Created::Before => cx.read(&key).await?,
     };
     let (run, rows, seconds) = (&outcome.run, outcome.rows, outcome.seconds);
@@ -96,12 +100,14 @@ pub async fn finish(cx: &Context, outcome: &Outcome) -> Result<(), ProtocolError
         return Ok(());
     }
     let succeeded = outcome.status == Status::Succeeded;
-    if succeeded {
-        publish(cx, outcome).await?;
-    }
     let marker =
         if succeeded { Key::Success(&outcome.job, run) } else { Key::Failed(&outcome.job, run) };
-    cx.create(marker.to_string(), outcome).await?;
+    let marker = marker.to_string();
+    // what was published once may have been replaced by a later run since
+    if succeeded && !(cx.repairs() && cx.exists(&marker).await?) {
+        publish(cx, outcome).await?;
+    }
+    cx.create(marker, outcome).await?;
     if succeeded {
         sweep(cx, run).await?;
     }
@@ -109,29 +115,35 @@ pub async fn finish(cx: &Context, outcome: &Outcome) -> Result<(), ProtocolError
     Ok(())
 }
 
-/// Copies the files of a run that writes into a table to their published names.
+/// Makes the files of a run that writes into a table part of it: the new ones come first, so that
+/// no row is missing at any time, then those that they replace go.
 async fn publish(cx: &Context, outcome: &Outcome) -> Result<(), ProtocolError> {
-    let Some(plan) = cx.find::<Plan>(&Key::Plan(&outcome.run).to_string()).await? else {
-        return Ok(());
-    };
-    if plan.into.is_none() {
+    if outcome.into.is_none() {
         return Ok(());
     }
-    // a repeated copy after the sweep has nothing left to read, and nothing left to do
-    let commits = commits(cx, &plan).await?;
-    let from = commits.into_iter().flat_map(|c| c.files);
-    for (file, to) in from.zip(&outcome.files) {
-        match cx.bucket.copy(&file.key, &to.key).await {
-            Err(e) if e.is_not_found() && cx.exists(&to.key).await? => {}
-            copied => copied?,
-        }
-    }
+    let copies: Vec<_> = outcome.files.iter().map(|file| copy(cx, file)).collect();
+    stream::iter(copies).buffer_unordered(PARALLEL_COPIES).try_collect::<()>().await?;
+    let plan: Plan = cx.read(&Key::Plan(&outcome.run).to_string()).await?;
+    let replaced = plan.publication.map(|p| p.replaces).unwrap_or_default();
+    let found: Vec<_> = replaced.iter().map(|file| find_version(cx, file)).collect();
+    let found: Vec<Option<String>> =
+        stream::iter(found).buffer_unordered(PARALLEL_COPIES).try_collect().await?;
+    cx.bucket.delete(&found.into_iter().flatten().collect::<Vec<_>>()).await?;
     Ok(())
 }
 
-/// `tables/<table>/tm-<run>-<n>.parquet`: no two runs and no two files of a run share a name.
-fn published_key(into: &str, run: &RunId, n: usize) -> String {
-    format!("{into}tm-{run}-{n:05}.parquet")
+async fn copy(cx: &Context, file: &ResultFile) -> Result<(), BucketError> {
+    match &file.from {
+        Some(from) => cx.bucket.copy(from, &file.key).await,
+        None => Ok(()),
+    }
+}
+
+/// The key of a pinned object, if it is still that version: an upload of the same name since then
+/// is nobody's to remove.
+async fn find_version(cx: &Context, pinned: &PinnedObject) -> Result<Option<String>, BucketError> {
+    let found = cx.bucket.head(&pinned.key).await?;
+    Ok(found.filter(|f| f.info.etag == pinned.etag).map(|f| f.info.key))
 }
 
 /// Removes the working keys of a run that succeeded.
@@ -156,26 +168,55 @@ async fn commits(cx: &Context, plan: &Plan) -> Result<Vec<Commit>, BucketError> 
         .await
 }
 
-/// What every stage came to, and the commits of the last.
+/// What every stage came to, and the files of the last.
 async fn summarise(
     cx: &Context,
     plan: &Plan,
-) -> Result<(Vec<StageSummary>, Vec<Commit>), BucketError> {
+) -> Result<(Vec<StageSummary>, Vec<ResultFile>), BucketError> {
     let commits = commits(cx, plan).await?;
     let mut stages = Vec::with_capacity(plan.stages.len());
     for stage in &plan.stages {
-        let (tasks, bytes) = if plan.is_last(stage.id) {
-            (commits.len(), commits.iter().flat_map(|c| &c.files).map(|f| f.bytes).sum())
-        } else {
-            let objects = cx.bucket.list(&Key::stage_out_folder(&plan.run, stage.id)).await?;
-            (objects.len(), objects.iter().map(|o| o.size).sum())
-        };
-        stages.push(StageSummary {
+        let summary = StageSummary {
             stage: stage.id,
             operators: stage.operators.clone(),
-            tasks: u32::try_from(tasks).unwrap_or(u32::MAX),
-            bytes,
+            tasks: 0,
+            rows: 0,
+            bytes: 0,
+            usage: Usage::default(),
+        };
+        stages.push(match plan.is_last(stage.id) {
+            true => of_commits(summary, &commits),
+            false => of_exchange(summary, cx, plan).await?,
         });
     }
-    Ok((stages, commits))
+    Ok((stages, commits.into_iter().flat_map(|c| c.files).collect()))
+}
+
+fn of_commits(mut summary: StageSummary, commits: &[Commit]) -> StageSummary {
+    summary.tasks = u32::try_from(commits.len()).unwrap_or(u32::MAX);
+    for file in commits.iter().flat_map(|c| &c.files) {
+        summary.rows += file.rows;
+        summary.bytes += file.bytes;
+    }
+    summary.usage = commits.iter().map(|c| c.usage).sum();
+    summary
+}
+
+/// The layout of a reader has the footers of all of an exchange's objects.
+async fn of_exchange(
+    mut summary: StageSummary,
+    cx: &Context,
+    plan: &Plan,
+) -> Result<StageSummary, BucketError> {
+    let Some(reader) = plan.readers(summary.stage).next() else { return Ok(summary) };
+    let layout: Layout = cx.read(&Key::Layout(&plan.run, reader.id).to_string()).await?;
+    let Some(index) = layout.inputs.iter().find(|i| i.stage == summary.stage) else {
+        return Ok(summary);
+    };
+    let footers = || index.objects.iter().map(|o| &o.footer);
+    summary.tasks = u32::try_from(index.objects.len()).unwrap_or(u32::MAX);
+    summary.rows = footers().map(|f| f.rows).sum();
+    summary.bytes = footers().filter_map(|f| f.offsets.last()).sum();
+    summary.usage = footers().map(|f| f.usage).sum();
+    Ok(summary)
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use crate::bucket::Body;
 use crate::ids::{RunId, TaskId};
 use crate::job::JobSpec;
-use crate::record::{Layout, PinnedObject, Plan};
+use crate::record::{Layout, PinnedObject, Plan, Usage};
 
 /// The seam to the computation: the protocol moves tasks, the engine knows what they do.
 #[async_trait]
@@ -12,8 +12,8 @@ pub trait Engine: Send + Sync {
     /// Pins the inputs of a job and cuts it into stages.
     async fn plan(&self, request: &PlanRequest<'_>) -> Result<Plan, EngineError>;
 
-    /// Executes one task and returns the bytes of its one output object: an exchange object with
-    /// its footer, or a part of the result.
+    /// Executes one task and returns what it made: an exchange object with its footer, a part of
+    /// the result, or any number of files of a table.
     async fn execute(&self, request: &TaskRequest<'_>) -> Result<TaskOutput, EngineError>;
 }
 
@@ -39,9 +39,38 @@ pub struct TaskRequest<'a> {
 /// What a task made.
 #[derive(Debug)]
 pub struct TaskOutput {
+    /// One, unless the task writes into a table.
+    pub files: Vec<OutputFile>,
+    pub usage: Usage,
+}
+
+/// An object that is still to be committed.
+#[derive(Debug)]
+pub struct OutputFile {
+    /// In a table: unique among the task's files, with the folders of its partition, e.g.
+    /// `year=2024/000.parquet`.
+    pub name: String,
     pub body: Body,
     pub rows: u64,
+    /// Bytes of the body.
     pub bytes: u64,
+}
+
+impl TaskOutput {
+    /// Of one object.
+    pub fn of(body: Body, rows: u64, bytes: u64, usage: Usage) -> Self {
+        Self { files: vec![OutputFile { name: String::new(), body, rows, bytes }], usage }
+    }
+
+    /// Of all files.
+    pub fn rows(&self) -> u64 {
+        self.files.iter().map(|f| f.rows).sum()
+    }
+
+    /// Of all files.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|f| f.bytes).sum()
+    }
 }
 
 /// Why the engine has no answer.

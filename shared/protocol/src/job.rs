@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::JobName;
-use crate::key::Key;
+use crate::key::{Key, is_table_folder};
 
 /// The largest job or pipeline file, in bytes.
 pub const MAX_JOB_BYTES: u64 = 1024 * 1024;
@@ -209,11 +209,7 @@ impl JobSpec {
 
 /// A result may be appended to a table folder and nowhere else.
 fn check_into(key: &str, into: &str) -> Result<(), Refusal> {
-    let table = into.strip_prefix(Key::TABLES).and_then(|t| t.strip_suffix('/'));
-    let good = table.is_some_and(|t| {
-        !t.is_empty() && t.split('/').all(|s| !s.is_empty() && !s.starts_with(['.', '_']))
-    });
-    if good {
+    if is_table_folder(into) {
         return Ok(());
     }
     let why = format!("{key}: into is '{into}': it must be a table folder such as tables/orders/");

@@ -28,10 +28,14 @@ pub enum Key<'a> {
     /// `work/<run>/attempts/<stage>/<task>/<attempt>`: an attempt has started.
     Attempt(&'a RunId, StageId, TaskId, &'a AttemptId),
     /// `work/<run>/files/<stage>/<task>/<attempt>/<name>`: a file of an attempt that is published
-    /// only after the outcome.
+    /// only after the outcome. By a worker.
     File(&'a RunId, StageId, TaskId, &'a AttemptId, &'a str),
     /// `results/<job>/<run>/part-<task>.parquet`: a part of the result.
     Part(&'a JobName, &'a RunId, TaskId),
+    /// `tables/…/<folders>tm-<run>-<task>-<name>`: a file of a table, given the table's folder and
+    /// the file's name with the folders of its partition. No two runs, tasks or files of a task
+    /// share one. By whoever publishes.
+    Published(&'a str, &'a RunId, TaskId, &'a str),
     /// `results/<job>/<run>/_SUCCESS`: a copy of the outcome.
     Success(&'a JobName, &'a RunId),
     /// `results/<job>/<run>/_FAILED`: a copy of the outcome.
@@ -101,6 +105,11 @@ impl std::fmt::Display for Key<'_> {
             }
             Key::File(run, s, t, a, n) => write!(f, "work/{run}/files/{s}/{:06}/{a}/{n}", t.0),
             Key::Part(job, run, t) => write!(f, "results/{job}/{run}/part-{:05}.parquet", t.0),
+            Key::Published(folder, run, t, name) => {
+                let (folders, file) = name.rsplit_once('/').unwrap_or(("", name));
+                let slash = if folders.is_empty() { "" } else { "/" };
+                write!(f, "{folder}{folders}{slash}tm-{run}-{:05}-{file}", t.0)
+            }
             Key::Success(job, run) => write!(f, "results/{job}/{run}/_SUCCESS"),
             Key::Failed(job, run) => write!(f, "results/{job}/{run}/_FAILED"),
         }
@@ -111,6 +120,12 @@ impl std::fmt::Display for Key<'_> {
 /// Such keys are no part of a table and start nothing.
 pub fn is_hidden(key: &str) -> bool {
     key.ends_with('/') || key.split('/').any(|s| s.starts_with('_') || s.starts_with('.'))
+}
+
+/// Whether a folder can be a table that a job writes to: `tables/<table>/`, or one below it.
+pub fn is_table_folder(folder: &str) -> bool {
+    let table = folder.strip_prefix(Key::TABLES).and_then(|t| t.strip_suffix('/'));
+    table.is_some_and(|t| t.split('/').all(|s| !s.is_empty() && !s.starts_with(['.', '_'])))
 }
 
 #[cfg(test)]
@@ -124,6 +139,24 @@ mod tests {
         }
         for key in ["inbox/a_b.csv", "inbox/a.csv", "inbox/a/b.c"] {
             assert!(!is_hidden(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_published_file_lies_in_the_folder_of_its_partition() {
+        let run = RunId::parse("r").expect("a run id");
+        let key = |name| Key::Published("tables/t/", &run, TaskId(3), name).to_string();
+        assert_eq!(key("000.csv"), "tables/t/tm-r-00003-000.csv");
+        assert_eq!(key("y=1/m=2/000.csv"), "tables/t/y=1/m=2/tm-r-00003-000.csv");
+    }
+
+    #[test]
+    fn tables_are_folders_below_tables() {
+        for folder in ["tables/t/", "tables/t/u/"] {
+            assert!(is_table_folder(folder), "{folder}");
+        }
+        for folder in ["tables/", "tables//", "tables/t", "x/t/", "tables/_t/", "tables/../t/"] {
+            assert!(!is_table_folder(folder), "{folder}");
         }
     }
 

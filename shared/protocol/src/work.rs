@@ -8,18 +8,22 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
+use futures::stream::{self, StreamExt, TryStreamExt};
 use tracing::{info, warn};
 
 use crate::advance;
-use crate::bucket::{Bucket, BucketError, Created};
+use crate::bucket::{BucketError, Created};
 use crate::context::{Context, ProtocolError, full_text};
 use crate::end;
-use crate::engine::{Engine, EngineError, TaskOutput, TaskRequest};
+use crate::engine::{Engine, EngineError, OutputFile, TaskOutput, TaskRequest};
 use crate::ids::{RunId, StageId, TaskId};
 use crate::key::Key;
 use crate::record::{
     AttemptError, AttemptStart, Commit, Layout, Outcome, Output, Plan, ResultFile, Run, TaskMessage,
 };
+
+/// How many files of a table are written at once.
+const PARALLEL_WRITES: usize = 8;
 
 /// How many plans a warm worker remembers.
 const REMEMBERED_PLANS: usize = 8;
@@ -116,7 +120,7 @@ impl Worker {
         );
         started?;
         let output = output?;
-        let (rows, bytes) = (output.rows, output.bytes);
+        let (rows, bytes) = (output.rows(), output.bytes());
         let created = match stage.output {
             Output::Exchange { .. } => {
                 commit_exchange(cx, plan, layout.stage, task, output).await?
@@ -147,10 +151,13 @@ async fn commit_exchange(
     stage: StageId,
     task: TaskId,
     output: TaskOutput,
-) -> Result<Created, BucketError> {
+) -> Result<Created, ProtocolError> {
     let key = Key::Out(&plan.run, stage, task).to_string();
-    let rows = [("rows", output.rows.to_string())];
-    cx.bucket.create(&key, output.body, &cx.attempt, &rows).await
+    let Some(object) = output.files.into_iter().next() else {
+        return Err(not_in_plan(plan, &format!("output of stage {stage}")));
+    };
+    let rows = [("rows", object.rows.to_string())];
+    Ok(cx.bucket.create(&key, object.body, &cx.attempt, &rows).await?)
 }
 
 async fn commit_result(
@@ -160,35 +167,55 @@ async fn commit_result(
     task: TaskId,
     output: TaskOutput,
 ) -> Result<Created, ProtocolError> {
-    let key = match &plan.into {
-        // published only after the outcome
-        Some(_) => Key::File(&plan.run, stage, task, &cx.attempt, "part.parquet").to_string(),
+    let TaskOutput { files, usage } = output;
+    let files = match &plan.publication {
+        Some(publication) => {
+            let files = files.into_iter().map(|file| {
+                let from = Key::File(&plan.run, stage, task, &cx.attempt, &file.name).to_string();
+                let to = Key::Published(&publication.folder, &plan.run, task, &file.name);
+                create_unpublished(cx, from, to.to_string(), file)
+            });
+            stream::iter(files).buffered(PARALLEL_WRITES).try_collect::<Vec<_>>().await?
+        }
         None => {
             let run: Run = cx.read(&Key::Run(&plan.run).to_string()).await?;
-            Key::Part(&run.job, &plan.run, task).to_string()
+            let key = Key::Part(&run.job, &plan.run, task).to_string();
+            let files = files.into_iter().map(|file| create_part(cx, key.clone(), file));
+            futures::future::try_join_all(files).await?
         }
     };
-    let file = create_file(&*cx.bucket, cx, key, output).await?;
-    let commit = Commit { attempt: cx.attempt.clone(), files: vec![file] };
+    let commit = Commit { attempt: cx.attempt.clone(), files, usage };
     Ok(cx.create(Key::Out(&plan.run, stage, task).to_string(), commit).await?)
 }
 
-/// Creates a file of the result, or adopts the one that another attempt left.
-async fn create_file(
-    bucket: &dyn Bucket,
+/// Creates a file under the attempt's own prefix, from where it is published after the outcome.
+async fn create_unpublished(
+    cx: &Context,
+    from: String,
+    key: String,
+    file: OutputFile,
+) -> Result<ResultFile, BucketError> {
+    let OutputFile { body, rows, bytes, .. } = file;
+    cx.bucket.create(&from, body, &cx.attempt, &[]).await?;
+    Ok(ResultFile { key, from: Some(from), rows, bytes })
+}
+
+/// Creates a part of the result, or adopts the one that another attempt left.
+async fn create_part(
     cx: &Context,
     key: String,
-    output: TaskOutput,
+    file: OutputFile,
 ) -> Result<ResultFile, BucketError> {
-    let rows = [("rows", output.rows.to_string())];
-    if bucket.create(&key, output.body, &cx.attempt, &rows).await? == Created::Now {
-        return Ok(ResultFile { key, rows: output.rows, bytes: output.bytes });
+    let OutputFile { body, rows, bytes, .. } = file;
+    let metadata = [("rows", rows.to_string())];
+    if cx.bucket.create(&key, body, &cx.attempt, &metadata).await? == Created::Now {
+        return Ok(ResultFile { key, from: None, rows, bytes });
     }
-    let Some(theirs) = bucket.head(&key).await? else {
+    let Some(theirs) = cx.bucket.head(&key).await? else {
         return Err(BucketError::NotFound { key });
     };
-    let rows = theirs.metadata("rows").and_then(|r| r.parse().ok()).unwrap_or(output.rows);
-    Ok(ResultFile { key, rows, bytes: theirs.info.size })
+    let rows = theirs.metadata("rows").and_then(|r| r.parse().ok()).unwrap_or(rows);
+    Ok(ResultFile { key, from: None, rows, bytes: theirs.info.size })
 }
 
 /// A missing plan or layout after an outcome is no error; before one, the message is from nowhere.

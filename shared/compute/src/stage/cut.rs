@@ -9,11 +9,13 @@
 //!   small scan that every task may as well repeat.
 //! - A join that emits rows of its collected side knows which of them matched only after *all*
 //!   probe partitions: its fragment runs whole, in one task. So does a merge, which reads all
-//!   partitions of its input.
+//!   partitions of its input. A hash join of that kind whose other side is large is partitioned
+//!   by its keys instead.
 
 use std::sync::Arc;
 
 use datafusion::common::JoinType;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
@@ -53,12 +55,15 @@ pub(crate) struct StageDraft {
     pub(crate) output: Output,
 }
 
-/// Cuts a plan into stages, inputs before readers.
+/// Cuts a plan into stages, inputs before readers; `partitions` is what hash exchanges have.
 ///
 /// # Errors
 /// The inner error names the operator that cannot be spread over tasks.
-pub(crate) fn cut(plan: PlanRef) -> Result<Result<Vec<StageDraft>, String>, Failure> {
-    let mut cutter = Cutter { stages: vec![] };
+pub(crate) fn cut(
+    plan: PlanRef,
+    partitions: usize,
+) -> Result<Result<Vec<StageDraft>, String>, Failure> {
+    let mut cutter = Cutter { stages: vec![], partitions };
     match cutter.visit(plan) {
         Ok(last) => {
             cutter.end_stage(last, Output::Result);
@@ -91,6 +96,8 @@ impl From<datafusion::error::DataFusionError> for Stop {
 
 struct Cutter {
     stages: Vec<StageDraft>,
+    /// Of hash exchanges.
+    partitions: usize,
 }
 
 impl Cutter {
@@ -103,6 +110,9 @@ impl Cutter {
         }
         if let Some(merge) = plan.downcast_ref::<SortPreservingMergeExec>() {
             return self.merge(merge);
+        }
+        if let Some(join) = join_to_partition(&plan) {
+            return self.visit(partition_join(join, self.partitions)?);
         }
         if let Some(join_type) = collected_join(&plan) {
             return self.collected_join(plan, join_type);
@@ -204,7 +214,8 @@ impl Cutter {
 
     /// Makes a single partition readable by every task.
     fn broadcast(&mut self, left: Open) -> Open {
-        let repeatable = left.inputs.is_empty() && left.partitions() == 1;
+        let repeatable =
+            left.inputs.is_empty() && left.partitions() == 1 && !is_volatile(&left.plan);
         let is_read =
             left.plan.downcast_ref::<ExchangeReadExec>().is_some_and(|r| r.read() == Read::All);
         if repeatable || is_read {
@@ -255,6 +266,43 @@ fn rebuild(plan: PlanRef, children: Vec<PlanRef>) -> Result<PlanRef, Stop> {
     // a reader of an exchange knows less of its rows than what it stands for
     replace_children_if_necessary(plan, children)
         .map_err(|e| Stop::Refused(format!("{name} cannot be cut: {}", e.strip_backtrace())))
+}
+
+/// A join that would run whole because it emits rows of its collected side, though its other side
+/// is in many partitions.
+fn join_to_partition(plan: &PlanRef) -> Option<&HashJoinExec> {
+    plan.downcast_ref::<HashJoinExec>().filter(|join| {
+        join.mode == PartitionMode::CollectLeft
+            && emits_left_rows(join.join_type)
+            && !join.null_aware
+            && join.fetch().is_none()
+            && join.right().output_partitioning().partition_count() > 1
+    })
+}
+
+/// The same join with both sides spread by its keys.
+fn partition_join(join: &HashJoinExec, partitions: usize) -> Result<PlanRef, Stop> {
+    let (left_keys, right_keys) = join.on.iter().cloned().unzip();
+    let spread = |side: &PlanRef, keys| -> Result<PlanRef, Stop> {
+        let hash = Partitioning::Hash(keys, partitions);
+        Ok(Arc::new(RepartitionExec::try_new(side.clone(), hash)?))
+    };
+    let sides = vec![spread(join.left(), left_keys)?, spread(join.right(), right_keys)?];
+    let partitioned = join.builder().with_partition_mode(PartitionMode::Partitioned);
+    Ok(partitioned.with_new_children(sides)?.build_exec()?)
+}
+
+/// Whether it gives other rows each time that it runs.
+fn is_volatile(plan: &PlanRef) -> bool {
+    let mut found = false;
+    let _ = plan.apply(|node| {
+        node.apply_expressions(&mut |e| {
+            found |= datafusion::physical_expr_common::physical_expr::is_volatile(e);
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    found
 }
 
 /// The type of a join that collects its left side.

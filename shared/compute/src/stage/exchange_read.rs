@@ -1,6 +1,8 @@
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::buffer::Buffer;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -14,14 +16,27 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, PlanProperties,
 };
-use futures::stream::{self, Stream, StreamExt, TryStreamExt};
+use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tidemill_protocol::StageId;
-use tidemill_protocol::record::{InputIndex, Read};
+use tidemill_protocol::record::{InputIndex, PartitionRange, Read};
+use tokio::sync::OnceCell;
 
-/// How many ranges are fetched ahead of the one that is decoded.
+/// How many pieces are fetched ahead of the one that is decoded.
 const READ_AHEAD: usize = 4;
+
+/// Where so many slots are read at once, there are requests enough without reading ahead.
+const MANY_READERS: usize = 16;
+
+/// The least and the most bytes of one request.
+const PIECE_BYTES: Range<u64> = 128 * 1024..8 * 1024 * 1024;
+
+/// Pieces that wait to be decoded may take this part of the memory.
+const MEMORY_SHARE: usize = 16;
+
+/// The most bytes of neighbouring slots that are fetched together.
+const WINDOW_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Reads what another stage wrote. In a plan it is a placeholder; a task gives it a source.
 #[derive(Debug, Clone)]
@@ -35,8 +50,16 @@ pub(crate) struct ExchangeReadExec {
 /// Where the objects of an exchange are.
 #[derive(Debug)]
 pub(crate) struct ExchangeSource {
-    pub(crate) store: Arc<dyn ObjectStore>,
-    pub(crate) index: InputIndex,
+    store: Arc<dyn ObjectStore>,
+    index: InputIndex,
+    /// Those of the task.
+    partitions: PartitionRange,
+    /// Pieces that are fetched before they are needed.
+    ahead: usize,
+    /// Bytes.
+    piece: u64,
+    /// By object: the slots of the task, where they are fetched together.
+    windows: Vec<OnceCell<Bytes>>,
 }
 
 impl ExchangeReadExec {
@@ -118,70 +141,125 @@ impl ExecutionPlan for ExchangeReadExec {
     }
 }
 
+/// A part of a slot that is fetched by one request.
+struct Piece {
+    object: usize,
+    range: Range<u64>,
+    /// It is the last of its slot.
+    is_last: bool,
+}
+
 impl ExchangeSource {
+    /// A source for the partitions of one task, whose operators read `readers` slots at once.
+    pub(crate) fn new(
+        store: Arc<dyn ObjectStore>,
+        index: InputIndex,
+        partitions: PartitionRange,
+        readers: usize,
+        memory: usize,
+    ) -> Self {
+        let ahead = if readers > MANY_READERS { 1 } else { READ_AHEAD };
+        let share = memory / MEMORY_SHARE / readers.max(1) / ahead;
+        let piece = PIECE_BYTES.start.max(share as u64).min(PIECE_BYTES.end);
+        let windows = index.objects.iter().map(|_| OnceCell::new()).collect();
+        Self { store, index, partitions, ahead, piece, windows }
+    }
+
+    pub(crate) fn stage(&self) -> StageId {
+        self.index.stage
+    }
+
     /// The batches of some slots of all objects.
     fn slots(
         self: Arc<Self>,
-        slots: std::ops::Range<usize>,
+        slots: Range<usize>,
     ) -> impl Stream<Item = Result<RecordBatch>> + Send + 'static {
-        let ranges: Vec<_> = self
-            .index
-            .objects
-            .iter()
-            .enumerate()
-            .flat_map(|(number, object)| {
-                let ends = object.footer.offsets.windows(2).enumerate();
-                ends.filter(|(slot, w)| slots.contains(slot) && w[0] < w[1])
-                    .map(move |(_, w)| (number, w[0]..w[1]))
-                    .collect::<Vec<_>>()
-            })
-            .collect();
-        stream::iter(ranges)
-            .map(move |(object, range)| {
+        let pieces = self.pieces(&slots);
+        let ahead = self.ahead;
+        let fetched = stream::iter(pieces)
+            .map(move |piece| {
                 let source = self.clone();
-                async move { source.fetch(object, range).await }
+                async move { Ok((source.fetch(&piece).await?, piece.is_last)) }
             })
-            .buffered(READ_AHEAD)
-            .map_ok(|bytes| stream::iter(Decoder::new(bytes)))
-            .try_flatten()
+            .buffered(ahead);
+        decode(fetched.boxed())
     }
 
-    async fn fetch(&self, object: usize, range: std::ops::Range<u64>) -> Result<bytes::Bytes> {
+    fn pieces(&self, slots: &Range<usize>) -> Vec<Piece> {
+        let mut pieces = vec![];
+        for (object, found) in self.index.objects.iter().enumerate() {
+            for (slot, ends) in found.footer.offsets.windows(2).enumerate() {
+                if !slots.contains(&slot) {
+                    continue;
+                }
+                let starts = (ends[0]..ends[1]).step_by(usize::try_from(self.piece).unwrap_or(1));
+                pieces.extend(starts.map(|from| {
+                    let to = (from + self.piece).min(ends[1]);
+                    Piece { object, range: from..to, is_last: to == ends[1] }
+                }));
+            }
+        }
+        pieces
+    }
+
+    async fn fetch(&self, piece: &Piece) -> Result<Bytes> {
+        let Some(window) = self.window(piece) else {
+            return self.get(piece.object, piece.range.clone()).await;
+        };
+        let get = || self.get(piece.object, window.clone());
+        let bytes = self.windows[piece.object].get_or_try_init(get).await?;
+        let place = |at: u64| usize::try_from(at - window.start).unwrap_or(usize::MAX);
+        Ok(bytes.slice(place(piece.range.start)..place(piece.range.end)))
+    }
+
+    /// Neighbouring slots of one object that belong to one task are fetched together, if they are
+    /// small.
+    fn window(&self, piece: &Piece) -> Option<Range<u64>> {
+        let PartitionRange { from, to } = self.partitions;
+        let offsets = &self.index.objects[piece.object].footer.offsets;
+        let (start, end) = (*offsets.get(from as usize)?, *offsets.get(to as usize)?);
+        let holds = start <= piece.range.start && piece.range.end <= end;
+        (to - from > 1 && holds && end - start <= WINDOW_BYTES).then_some(start..end)
+    }
+
+    async fn get(&self, object: usize, range: Range<u64>) -> Result<Bytes> {
         let key = &self.index.objects[object].key;
         let path = Path::parse(key).map_err(|e| DataFusionError::External(e.into()))?;
         Ok(self.store.get_range(&path, range).await?)
     }
 }
 
-/// The batches of one slot: one Arrow IPC stream.
-struct Decoder {
+/// What is left of a slot, and of those that follow.
+struct Decoding {
+    pieces: BoxStream<'static, Result<(Bytes, bool)>>,
     decoder: StreamDecoder,
     buffer: Buffer,
+    /// The buffer holds the end of a slot.
+    is_last: bool,
 }
 
-impl Decoder {
-    fn new(bytes: bytes::Bytes) -> Self {
-        Self { decoder: StreamDecoder::new(), buffer: Buffer::from(bytes) }
-    }
-}
-
-impl Iterator for Decoder {
-    type Item = Result<RecordBatch>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.buffer.is_empty() {
-            return None;
-        }
-        match self.decoder.decode(&mut self.buffer) {
-            Ok(Some(batch)) => Some(Ok(batch)),
-            Ok(None) => match self.decoder.finish() {
-                Ok(()) => None,
-                Err(e) => Some(Err(e.into())),
-            },
-            Err(e) => {
-                self.buffer = Buffer::from(Vec::<u8>::new());
-                Some(Err(e.into()))
+/// The batches of slots that come piece by piece; each slot is an Arrow IPC stream.
+fn decode(
+    pieces: BoxStream<'static, Result<(Bytes, bool)>>,
+) -> impl Stream<Item = Result<RecordBatch>> + Send + 'static {
+    let buffer = Buffer::from(Vec::<u8>::new());
+    let start = Decoding { pieces, decoder: StreamDecoder::new(), buffer, is_last: false };
+    stream::try_unfold(start, |mut at| async move {
+        loop {
+            if !at.buffer.is_empty() {
+                if let Some(batch) = at.decoder.decode(&mut at.buffer)? {
+                    return Ok(Some((batch, at)));
+                }
+                continue;
+            }
+            if at.is_last {
+                at.decoder.finish()?;
+                (at.decoder, at.is_last) = (StreamDecoder::new(), false);
+            }
+            match at.pieces.try_next().await? {
+                None => return Ok(None),
+                Some((bytes, is_last)) => (at.buffer, at.is_last) = (Buffer::from(bytes), is_last),
             }
         }
-    }
+    })
 }

@@ -17,6 +17,7 @@ use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, FileScanC
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::limit::GlobalLimitExec;
 use datafusion_proto::bytes::{
     physical_plan_from_bytes_with_extension_codec, physical_plan_to_bytes_with_extension_codec,
 };
@@ -58,6 +59,7 @@ pub(crate) fn encode(plan: &PlanRef, tables: &[Table], context: &TaskContext) ->
     let mut scans = vec![];
     let hollow = plan.clone().transform_up(|node| hollow_scan(node, tables, &mut scans)).data()?;
     check_types(&hollow)?;
+    check_limits(&hollow)?;
     let bytes = physical_plan_to_bytes_with_extension_codec(hollow, &Codec)?;
     let back = physical_plan_from_bytes_with_extension_codec(&bytes, context, &Codec)?;
     let again = physical_plan_to_bytes_with_extension_codec(back, &Codec)?;
@@ -65,6 +67,18 @@ pub(crate) fn encode(plan: &PlanRef, tables: &[Table], context: &TaskContext) ->
         return internal_err!("the fragment changes when it is decoded and encoded again");
     }
     Ok(Fragment::Plan { plan: STANDARD.encode(&bytes), scans })
+}
+
+/// A limit of more than 32 bits comes back with its lower ones.
+fn check_limits(plan: &PlanRef) -> Result<()> {
+    plan.apply(|node| {
+        let skip = node.downcast_ref::<GlobalLimitExec>().map(GlobalLimitExec::skip);
+        match node.fetch().into_iter().chain(skip).find(|n| u32::try_from(*n).is_err()) {
+            Some(limit) => internal_err!("the limit {limit} is too large"),
+            None => Ok(TreeNodeRecursion::Continue),
+        }
+    })?;
+    Ok(())
 }
 
 /// A literal of 16 bits comes back with 32.
@@ -156,7 +170,7 @@ fn fill_leaf(
     sources: &[Arc<ExchangeSource>],
 ) -> Result<Transformed<PlanRef>> {
     if let Some(read) = node.downcast_ref::<ExchangeReadExec>() {
-        let source = sources.iter().find(|s| s.index.stage == read.stage());
+        let source = sources.iter().find(|s| s.stage() == read.stage());
         let source =
             source.ok_or_else(|| internal_datafusion_err!("no input of stage {}", read.stage()))?;
         return Ok(Transformed::yes(Arc::new(read.with_source(source.clone()))));

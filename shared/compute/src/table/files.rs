@@ -16,7 +16,7 @@ use crate::error::{Failure, refused};
 const NAMED_TABLES: usize = 12;
 
 /// The value of a partition that Hive writes for null.
-const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
+pub(crate) const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// The files at a location, in the order of their keys.
 pub(crate) async fn list(

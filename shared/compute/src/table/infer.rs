@@ -16,6 +16,7 @@ use datafusion::parquet::file::metadata::ParquetMetaDataReader;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use tidemill_protocol::Key;
 use tidemill_protocol::job::{Column, CsvOptions, Format, JobSpec, TableOptions};
 use tidemill_protocol::pipeline::Pipeline;
 use tidemill_protocol::record::PinnedObject;
@@ -57,38 +58,68 @@ pub(crate) async fn pin(
             (location, files)
         }
     };
-    if files.is_empty() {
+    options = options.or(declared(store, &location).await?);
+    if files.is_empty() && options.columns.is_none() {
         return Err(files::not_found(store, reference, &location).await);
     }
-    options = options.or(declared(store, &location).await?);
-    let format = files::format(&files, &options)?;
-    let csv = csv_options(&options, files[0].location.as_ref())?;
-    let (partition_columns, mut table_files) = files::partitions(&files, location.folder())?;
+    examine(state, store, name, &location, &files, &options).await
+}
+
+/// The table at a folder as it is now; `None` if there are neither files nor declared columns.
+pub(crate) async fn find(
+    state: &SessionState,
+    store: &Arc<dyn ObjectStore>,
+    folder: &str,
+    spec: &JobSpec,
+) -> Result<Option<Table>, Failure> {
+    let location = Location::Folder(folder.to_owned());
+    let files = files::list(store, &location).await?;
+    let name = folder.strip_prefix(Key::TABLES).unwrap_or(folder).trim_end_matches('/');
+    let options = spec.tables.get(name).cloned().unwrap_or_default();
+    let options = options.or(declared(store, &location).await?);
+    if files.is_empty() && options.columns.is_none() {
+        return Ok(None);
+    }
+    examine(state, store, name, &location, &files, &options).await.map(Some)
+}
+
+/// Looks into the files of a table.
+async fn examine(
+    state: &SessionState,
+    store: &Arc<dyn ObjectStore>,
+    name: &str,
+    location: &Location,
+    files: &[ObjectMeta],
+    options: &TableOptions,
+) -> Result<Table, Failure> {
+    let format = files::format(files, options)?;
+    let csv = csv_options(options, files.first().map_or("", |f| f.location.as_ref()))?;
+    let (partition_columns, mut table_files) = files::partitions(files, location.folder())?;
     let pinned: Arc<dyn ObjectStore> = Arc::new(PinnedStore::new(
         store.clone(),
         files.iter().map(|f| (f.location.clone(), f.e_tag.clone().unwrap_or_default())),
     ));
     let (schema, statistics) = match &options.columns {
         Some(columns) => (declared_schema(state, name, columns).await?, None),
-        None => infer(state, &pinned, &files, format, &csv).await?,
+        None => infer(state, &pinned, files, format, &csv).await?,
     };
     if format == Format::Csv && csv.split {
-        find_lines(&pinned, &files, &mut table_files, &csv, &schema).await?;
+        find_lines(&pinned, files, &mut table_files, &csv, &schema).await?;
     }
-    let inner: Vec<_> = schema
-        .fields()
-        .iter()
-        .filter(|f| !partition_columns.iter().any(|c| c.name == *f.name()))
-        .cloned()
-        .collect();
-    if inner.len() < schema.fields().len() && format == Format::Csv {
+    let in_key = |f: &Field| partition_columns.iter().any(|c| c.name == *f.name());
+    let inner: Vec<_> = schema.fields().iter().filter(|f| !in_key(f)).cloned().collect();
+    if let (true, Format::Csv, Some(file)) =
+        (inner.len() < schema.fields().len(), format, files.first())
+    {
         return refused(format!(
             "{}: a column of the file is also in its key: rename one of them",
-            files[0].location
+            file.location
         ));
     }
-    let schema = EncodedSchema(Arc::new(Schema::new(inner)));
-    let name = name.to_owned();
+    let inner = Schema::new(inner);
+    // a column that is also in the key is not the table's
+    let statistics = statistics.map(|s| s.project(&schema, &inner));
+    let (name, schema) = (name.to_owned(), EncodedSchema(Arc::new(inner)));
     Ok(Table { name, format, csv, schema, partition_columns, files: table_files, statistics })
 }
 

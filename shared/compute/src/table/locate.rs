@@ -26,7 +26,7 @@ pub(crate) fn references(
     sql: &str,
     parsed: &Parsed,
 ) -> Result<Vec<Reference>, Failure> {
-    let Parsed { statement, table_functions } = parsed;
+    let Parsed { statement, table_functions, .. } = parsed;
     let names = state.resolve_table_references(statement)?;
     Ok(names
         .into_iter()

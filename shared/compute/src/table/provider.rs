@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
-use datafusion::common::{Result, ScalarValue, Statistics, TableReference};
+use datafusion::common::{Result, ScalarValue, Statistics, TableReference, project_schema};
 use datafusion::config::CsvOptions as DataFusionCsvOptions;
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::datasource::listing::PartitionedFile;
@@ -23,6 +23,7 @@ use datafusion::logical_expr::{
     Expr, LogicalPlanBuilder, TableProviderFilterPushDown, cast, ident, lit,
 };
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::prelude::SessionContext;
 use object_store::ObjectStore;
@@ -288,7 +289,10 @@ impl TableProvider for PinnedTable {
         match (plain, gzip) {
             (Some(a), Some(b)) => UnionExec::try_new(vec![a, b]),
             (Some(scan), None) | (None, Some(scan)) => Ok(scan),
-            (None, None) => datafusion::common::plan_err!("table {} has no files", self.table.name),
+            (None, None) => {
+                let schema = project_schema(&self.schema(), projection)?;
+                Ok(Arc::new(EmptyExec::new(schema)))
+            }
         }
     }
 }

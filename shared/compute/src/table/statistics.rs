@@ -42,7 +42,7 @@ impl FileStatistics {
 
     /// The same by the columns of another schema. Nothing is known of a column that the file has
     /// with another type.
-    fn project(&self, own: &Schema, to: &Schema) -> Self {
+    pub(crate) fn project(&self, own: &Schema, to: &Schema) -> Self {
         let mut statistics = Statistics::new_unknown(to);
         statistics.num_rows = self.statistics.num_rows;
         let mut stored = vec![0; to.fields().len()];

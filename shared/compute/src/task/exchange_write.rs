@@ -1,28 +1,25 @@
 //! Writes an exchange object: slot after slot, each an Arrow IPC stream with LZ4, then the footer.
 
 use std::fs::File;
-use std::io::{Seek, Write};
+use std::io::{Read as _, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::BatchCoalescer;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{FieldRef, SchemaRef};
 use datafusion::arrow::ipc::CompressionType;
 use datafusion::arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 use datafusion::common::DataFusionError;
 use datafusion::physical_plan::PhysicalExpr;
 use datafusion::physical_plan::metrics::Time;
 use datafusion::physical_plan::repartition::BatchPartitioner;
-use tempfile::SpooledTempFile;
-use tidemill_protocol::record::Footer;
+use tidemill_protocol::record::{Footer, Usage};
 
 use crate::error::Failure;
 
-/// Rows of the batches in a slot.
-const BATCH_ROWS: usize = 8192;
-
-/// Bytes of a slot that are kept in memory; more go to the temporary folder.
-const SLOT_MEMORY: usize = 1024 * 1024;
+/// Rows of the batches in a slot: fewer where many slots have little memory.
+const BATCH_ROWS: std::ops::RangeInclusive<usize> = 256..=8192;
 
 /// How the rows of a task are spread over the slots of its object.
 pub(crate) enum Spreading {
@@ -48,6 +45,9 @@ pub(crate) struct ExchangeWriter {
     slots: Vec<Slot>,
     spreading: Spreading,
     rows: u64,
+    spill: Option<Spill>,
+    /// Bytes that the slots may hold together before they are written to the temporary folder.
+    memory: usize,
 }
 
 impl ExchangeWriter {
@@ -55,9 +55,13 @@ impl ExchangeWriter {
         schema: &SchemaRef,
         slots: usize,
         spreading: Spreading,
+        memory: usize,
     ) -> Result<Self, Failure> {
-        let slots = (0..slots).map(|_| Slot::new(schema)).collect();
-        Ok(Self { slots, spreading, rows: 0 })
+        // a slot has room for the rows of its next batch from the start
+        let rows = memory / slots.max(1) / row_bytes(schema);
+        let rows = rows.clamp(*BATCH_ROWS.start(), *BATCH_ROWS.end());
+        let slots = (0..slots).map(|_| Slot::new(schema, rows)).collect();
+        Ok(Self { slots, spreading, rows: 0, spill: None, memory })
     }
 
     /// Takes a batch of one of the task's partitions.
@@ -71,39 +75,97 @@ impl ExchangeWriter {
                 partitioner.partition(batch, |slot, part| slots[slot].write(part))?;
             }
         }
+        if self.slots.iter().map(Slot::bytes).sum::<usize>() > self.memory {
+            self.spill()?;
+        }
+        Ok(())
+    }
+
+    fn spill(&mut self) -> Result<(), Failure> {
+        let spill = match &mut self.spill {
+            Some(spill) => spill,
+            none => none.insert(Spill::new(self.slots.len())?),
+        };
+        for (number, slot) in self.slots.iter_mut().enumerate() {
+            spill.append(number, &slot.take())?;
+        }
         Ok(())
     }
 
     /// The object, its rows and its bytes.
-    pub(crate) fn finish(self) -> Result<(File, u64, u64), Failure> {
+    pub(crate) fn finish(self, usage: Usage) -> Result<(File, u64, u64), Failure> {
         let mut file = tempfile::tempfile()?;
         let mut offsets = vec![0];
         let mut at = 0;
-        for slot in self.slots {
-            if let Some(mut bytes) = slot.finish()? {
-                bytes.rewind()?;
-                at += std::io::copy(&mut bytes, &mut file)?;
+        for (number, slot) in self.slots.into_iter().enumerate() {
+            let rest = slot.finish()?;
+            if let Some(spill) = &self.spill {
+                at += spill.copy(number, &mut file)?;
             }
+            file.write_all(&rest)?;
+            at += rest.len() as u64;
             offsets.push(at);
         }
-        let footer = Footer { offsets, rows: self.rows }.encode();
+        let footer = Footer { offsets, rows: self.rows, usage }.encode();
         file.write_all(&footer)?;
         file.rewind()?;
         Ok((file, self.rows, at + footer.len() as u64))
     }
 }
 
-/// The rows of one slot so far.
+/// About how many bytes a row has; 16 for what has no fixed width.
+fn row_bytes(schema: &SchemaRef) -> usize {
+    let width = |f: &FieldRef| f.data_type().primitive_width().unwrap_or(16);
+    schema.fields().iter().map(width).sum::<usize>().max(1)
+}
+
+/// What the slots had no room for, in one file.
+struct Spill {
+    file: File,
+    end: u64,
+    /// The pieces of each slot.
+    pieces: Vec<Vec<Range<u64>>>,
+}
+
+impl Spill {
+    fn new(slots: usize) -> std::io::Result<Self> {
+        Ok(Self { file: tempfile::tempfile()?, end: 0, pieces: vec![vec![]; slots] })
+    }
+
+    fn append(&mut self, slot: usize, bytes: &[u8]) -> std::io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.file.write_all(bytes)?;
+        let end = self.end + bytes.len() as u64;
+        self.pieces[slot].push(self.end..end);
+        self.end = end;
+        Ok(())
+    }
+
+    /// Copies the pieces of a slot; how many bytes they have.
+    fn copy(&self, slot: usize, to: &mut File) -> std::io::Result<u64> {
+        let mut from = &self.file;
+        let mut copied = 0;
+        for piece in &self.pieces[slot] {
+            from.seek(SeekFrom::Start(piece.start))?;
+            copied += std::io::copy(&mut from.take(piece.end - piece.start), to)?;
+        }
+        Ok(copied)
+    }
+}
+
+/// The rows of one slot that have not been spilled.
 struct Slot {
     schema: SchemaRef,
     coalescer: BatchCoalescer,
     /// Opened with the first rows, so that an empty slot has no bytes.
-    writer: Option<StreamWriter<SpooledTempFile>>,
+    writer: Option<StreamWriter<Vec<u8>>>,
 }
 
 impl Slot {
-    fn new(schema: &SchemaRef) -> Self {
-        let coalescer = BatchCoalescer::new(schema.clone(), BATCH_ROWS);
+    fn new(schema: &SchemaRef, rows: usize) -> Self {
+        let coalescer = BatchCoalescer::new(schema.clone(), rows);
         Self { schema: schema.clone(), coalescer, writer: None }
     }
 
@@ -128,20 +190,73 @@ impl Slot {
             none => {
                 let options = IpcWriteOptions::default()
                     .try_with_compression(Some(CompressionType::LZ4_FRAME))?;
-                let spool = SpooledTempFile::new(SLOT_MEMORY);
-                none.insert(StreamWriter::try_new_with_options(spool, &self.schema, options)?)
+                none.insert(StreamWriter::try_new_with_options(vec![], &self.schema, options)?)
             }
         };
         Ok(writer.write(batch)?)
     }
 
-    fn finish(mut self) -> Result<Option<SpooledTempFile>, DataFusionError> {
+    fn bytes(&self) -> usize {
+        self.writer.as_ref().map_or(0, |w| w.get_ref().len())
+    }
+
+    /// The bytes so far, which make room for more.
+    fn take(&mut self) -> Vec<u8> {
+        self.writer.as_mut().map(|w| std::mem::take(w.get_mut())).unwrap_or_default()
+    }
+
+    fn finish(mut self) -> Result<Vec<u8>, DataFusionError> {
         if !self.schema.fields().is_empty() {
             self.coalescer.finish_buffered_batch()?;
             self.drain()?;
         }
-        let Some(mut writer) = self.writer else { return Ok(None) };
+        let Some(mut writer) = self.writer else { return Ok(vec![]) };
         writer.finish()?;
-        Ok(Some(writer.into_inner()?))
+        Ok(writer.into_inner()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use datafusion::arrow::array::{Int64Array, StringArray};
+    use datafusion::arrow::datatypes::{DataType, Field, Schema};
+    use datafusion::arrow::ipc::reader::StreamReader;
+    use datafusion::physical_plan::expressions::col;
+
+    use super::*;
+
+    /// The rows of each slot of an object that was written with so much memory.
+    fn slots(memory: usize) -> Vec<usize> {
+        let fields =
+            vec![Field::new("n", DataType::Int64, false), Field::new("s", DataType::Utf8, false)];
+        let schema = Arc::new(Schema::new(fields));
+        let spreading = Spreading::hash(vec![col("n", &schema).expect("n")], 5).expect("hash");
+        let mut writer = ExchangeWriter::new(&schema, 5, spreading, memory).expect("a writer");
+        for part in 0..40 {
+            let numbers: Vec<i64> = (part * 1000..part * 1000 + 1000).collect();
+            let texts = numbers.iter().map(|n| format!("text {}", n * 7919)).collect::<Vec<_>>();
+            let columns: Vec<datafusion::arrow::array::ArrayRef> =
+                vec![Arc::new(Int64Array::from(numbers)), Arc::new(StringArray::from(texts))];
+            let batch = RecordBatch::try_new(schema.clone(), columns).expect("a batch");
+            writer.write(0, batch).expect("written");
+        }
+        let (mut file, rows, size) = writer.finish(Usage::default()).expect("an object");
+        let mut bytes = vec![];
+        file.read_to_end(&mut bytes).expect("read");
+        assert_eq!((rows, size), (40_000, bytes.len() as u64));
+        let footer = Footer::decode(&bytes, size).expect("a footer");
+        let slot = |ends: &[u64]| &bytes[ends[0] as usize..ends[1] as usize];
+        let count = |bytes| StreamReader::try_new(bytes, None).expect("a stream");
+        let rows = |ends| count(slot(ends)).map(|b| b.expect("a batch").num_rows()).sum();
+        footer.offsets.windows(2).map(rows).collect()
+    }
+
+    #[test]
+    fn an_object_is_the_same_whether_its_slots_were_spilled_or_not() {
+        let (spilled, kept) = (slots(10_000), slots(1 << 30));
+        assert_eq!(spilled, kept);
+        assert_eq!(spilled.iter().sum::<usize>(), 40_000);
     }
 }

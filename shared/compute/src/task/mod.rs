@@ -3,6 +3,5 @@
 mod diagnose;
 mod exchange_write;
 mod execute;
-mod part_write;
 
 pub(crate) use execute::execute;

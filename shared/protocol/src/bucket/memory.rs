@@ -126,6 +126,7 @@ impl Bucket for MemoryBucket {
 fn read_body(body: Body) -> std::io::Result<Bytes> {
     match body {
         Body::Bytes(bytes) => Ok(bytes),
+        Body::Path(path) => Ok(std::fs::read(path)?.into()),
         Body::File(mut file) => {
             let mut bytes = vec![];
             file.rewind()?;

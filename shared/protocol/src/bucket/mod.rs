@@ -7,6 +7,7 @@ use std::fs::File;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tempfile::TempPath;
 
 use crate::ids::AttemptId;
 
@@ -42,6 +43,8 @@ pub enum Body {
     Bytes(Bytes),
     /// A spool file, read from its start.
     File(File),
+    /// A spool file that is not open yet; it is removed with this.
+    Path(TempPath),
 }
 
 /// Who created an object that [`Bucket::create`] was asked for.

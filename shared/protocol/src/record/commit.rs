@@ -2,18 +2,24 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::AttemptId;
+use crate::record::Usage;
 
 /// The commit object of a task of the last stage: the files it made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commit {
     pub attempt: AttemptId,
     pub files: Vec<ResultFile>,
+    #[serde(default)]
+    pub usage: Usage,
 }
 
 /// A file of the result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResultFile {
     pub key: String,
+    /// Where it lies until it is published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     pub rows: u64,
     pub bytes: u64,
 }

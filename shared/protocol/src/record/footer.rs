@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::record::Usage;
+
 const MAGIC: &[u8; 4] = b"TDM1";
 const TRAILER: usize = 8;
 
@@ -11,6 +13,8 @@ pub struct Footer {
     /// Slot `s` is the bytes from `offsets[s]` to `offsets[s + 1]`.
     pub offsets: Vec<u64>,
     pub rows: u64,
+    #[serde(default)]
+    pub usage: Usage,
 }
 
 /// Why bytes are no footer.
@@ -63,7 +67,9 @@ mod tests {
 
     fn object() -> Vec<u8> {
         let mut bytes = vec![0; 30];
-        bytes.extend(Footer { offsets: vec![0, 10, 10, 30], rows: 5 }.encode());
+        bytes.extend(
+            Footer { offsets: vec![0, 10, 10, 30], rows: 5, usage: Usage::default() }.encode(),
+        );
         bytes
     }
 
@@ -71,7 +77,8 @@ mod tests {
     fn a_footer_comes_back_from_the_end_of_its_object() {
         let object = object();
         let footer = Footer::decode(&object[20..], object.len() as u64).expect("a footer");
-        assert_eq!(footer, Footer { offsets: vec![0, 10, 10, 30], rows: 5 });
+        let offsets = vec![0, 10, 10, 30];
+        assert_eq!(footer, Footer { offsets, rows: 5, usage: Usage::default() });
     }
 
     #[test]
@@ -98,7 +105,8 @@ mod tests {
             }
         }
         assert_eq!(Footer::decode(b"", 0), Err(FooterError::NoFooter));
-        let mut wild = Footer { offsets: vec![0, 1_000], rows: 0 }.encode();
+        let mut wild =
+            Footer { offsets: vec![0, 1_000], rows: 0, usage: Usage::default() }.encode();
         assert_eq!(
             Footer::decode(&wild, wild.len() as u64),
             Err(FooterError::Offsets(wild.len() as u64))

@@ -40,7 +40,7 @@ impl Layout {
     pub fn decide(plan: &Plan, stage: &Stage, inputs: Vec<InputIndex>) -> Self {
         let tasks = if stage.whole {
             vec![PartitionRange { from: 0, to: stage.partitions }]
-        } else if stage.scans || plan.task_bytes == 0 {
+        } else if stage.scans || plan.task_bytes == 0 || joins_partitions(stage, &inputs) {
             (0..stage.partitions).map(|p| PartitionRange { from: p, to: p + 1 }).collect()
         } else {
             merge_small(&partition_bytes(stage, &inputs), plan.task_bytes)
@@ -65,6 +65,15 @@ impl Layout {
         let before = (group * TaskId::GROUP) as usize;
         self.tasks.len().saturating_sub(before).min(TaskId::GROUP as usize)
     }
+}
+
+/// Whether some inputs fill a part of the partitions only, as the arms of a union do: nothing tells
+/// which.
+fn joins_partitions(stage: &Stage, inputs: &[InputIndex]) -> bool {
+    stage.inputs.iter().zip(inputs).any(|(input, index)| {
+        let slots = index.objects.first().map(|o| o.footer.offsets.len() - 1);
+        input.read == Read::Slot && slots.is_some_and(|s| s < stage.partitions as usize)
+    })
 }
 
 /// Bytes that each partition reads of its own; what every task reads is left out.
@@ -105,6 +114,7 @@ fn merge_small(bytes: &[u64], target: u64) -> Vec<PartitionRange> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{Input, Output, Usage};
 
     #[test]
     fn small_neighbours_share_a_task_and_a_large_one_is_alone() {
@@ -112,6 +122,37 @@ mod tests {
             merge_small(&[1, 1, 9, 0, 2, 3], 5).iter().map(|r| (r.from, r.to)).collect();
         assert_eq!(ranges, [(0, 2), (2, 3), (3, 6)]);
         assert_eq!(merge_small(&[0, 0, 0], 5).len(), 1);
+    }
+
+    #[test]
+    fn arms_of_a_union_get_their_own_tasks() {
+        let run = RunId::parse("r").expect("a run id");
+        let stage = Stage {
+            id: StageId(2),
+            inputs: [0, 1].map(|s| Input { stage: StageId(s), read: Read::Slot }).to_vec(),
+            partitions: 6,
+            whole: false,
+            scans: false,
+            output: Output::Result,
+            operators: String::new(),
+        };
+        let plan = Plan {
+            run,
+            engine: String::new(),
+            stages: vec![],
+            task_bytes: 1000,
+            single: None,
+            publication: None,
+            engine_plan: serde_json::Value::Null,
+        };
+        let footer =
+            || Footer { offsets: vec![0, 900, 1800, 2700], rows: 9, usage: Usage::default() };
+        let input = |stage| InputIndex {
+            stage: StageId(stage),
+            objects: vec![ObjectIndex { key: String::new(), footer: footer() }],
+        };
+        let layout = Layout::decide(&plan, &stage, vec![input(0), input(1)]);
+        assert_eq!(layout.tasks.len(), 6);
     }
 
     #[test]

@@ -7,14 +7,16 @@ mod message;
 mod outcome;
 mod plan;
 mod run;
+mod usage;
 
 pub use commit::{AttemptError, AttemptStart, Commit, ResultFile};
 pub use footer::{Footer, FooterError};
 pub use layout::{InputIndex, Layout, ObjectIndex, PartitionRange};
 pub use message::TaskMessage;
 pub use outcome::{Outcome, StageSummary, Status};
-pub use plan::{Input, Output, Plan, Read, Stage};
+pub use plan::{Input, Output, Plan, Publication, Read, Stage};
 pub use run::{PinnedObject, Run, Source};
+pub use usage::Usage;
 
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{JobName, RunId, StageId};
-use crate::record::ResultFile;
+use crate::record::{ResultFile, Usage};
 
 /// `outcome.json`, and its copies `_SUCCESS` and `_FAILED`: how a run ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,12 +13,17 @@ pub struct Outcome {
     /// One sentence: what failed, on which object, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The table folder that the files are in, if not the result's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub into: Option<String>,
     pub files: Vec<ResultFile>,
     pub rows: u64,
     pub bytes: u64,
     /// From the upload to the outcome.
     pub seconds: f64,
     pub tasks: u32,
+    #[serde(default)]
+    pub usage: Usage,
     pub stages: Vec<StageSummary>,
     pub ended: DateTime<Utc>,
 }
@@ -37,6 +42,10 @@ pub struct StageSummary {
     pub stage: StageId,
     pub operators: String,
     pub tasks: u32,
-    /// Bytes its tasks wrote.
+    /// Rows and bytes that its tasks wrote.
+    #[serde(default)]
+    pub rows: u64,
     pub bytes: u64,
+    #[serde(default)]
+    pub usage: Usage,
 }

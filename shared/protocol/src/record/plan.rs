@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{RunId, StageId};
+use crate::record::PinnedObject;
 
 /// `plan.json`: the stages of a run. Immutable.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -15,11 +16,21 @@ pub struct Plan {
     /// Why the plan is one task, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub single: Option<String>,
-    /// Where the files of the result go after the outcome, if not to `results/`.
+    /// The table that the files go to after the outcome, if they do not go to `results/`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub into: Option<String>,
+    pub publication: Option<Publication>,
     /// What only the engine reads: tables with their pinned files, fragments.
     pub engine_plan: serde_json::Value,
+}
+
+/// What the files of a run become part of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Publication {
+    /// The table's folder, e.g. `tables/orders/`.
+    pub folder: String,
+    /// The files that give way to the new ones, at these versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaces: Vec<PinnedObject>,
 }
 
 /// The part of a plan between exchanges.

@@ -1,55 +1,32 @@
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::Seek;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
-use datafusion::parquet::arrow::ArrowWriter;
-use datafusion::parquet::basic::{Compression, ZstdLevel};
-use datafusion::parquet::file::properties::WriterProperties;
 
 use crate::error::Failure;
 
-/// Writes a part of a result as Parquet.
-pub(crate) struct PartWriter {
-    writer: ArrowWriter<File>,
-    schema: SchemaRef,
-    rows: u64,
+/// The columns of a query as files can hold them: each with a name of its own and a type that
+/// comes back as it was.
+pub(super) struct Portable {
+    pub(super) schema: SchemaRef,
 }
 
-impl PartWriter {
-    pub(crate) fn new(schema: &Schema) -> Result<Self, Failure> {
-        let schema = Arc::new(with_unique_names(schema));
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
-            .build();
-        let file = tempfile::tempfile()?;
-        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))?;
-        Ok(Self { writer, schema, rows: 0 })
+impl Portable {
+    pub(super) fn new(schema: &Schema) -> Self {
+        Self { schema: Arc::new(with_unique_names(schema)) }
     }
 
-    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), Failure> {
-        self.rows += batch.num_rows() as u64;
+    pub(super) fn cast(&self, batch: &RecordBatch) -> Result<RecordBatch, Failure> {
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         let columns = batch.columns().iter().zip(self.schema.fields());
         let columns = columns
             .map(|(column, field)| Ok(cast(column, field.data_type())?))
             .collect::<Result<Vec<_>, Failure>>()?;
-        let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
-        Ok(self.writer.write(&batch)?)
-    }
-
-    /// The file, its rows and its bytes.
-    pub(crate) fn finish(self) -> Result<(File, u64, u64), Failure> {
-        let mut file = self.writer.into_inner()?;
-        let bytes = file.stream_position()?;
-        file.rewind()?;
-        Ok((file, self.rows, bytes))
+        Ok(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?)
     }
 }
-
 /// Columns that share a name get a number: few readers of Parquet take them as they are.
 fn with_unique_names(schema: &Schema) -> Schema {
     let mut taken: HashSet<String> = schema.fields().iter().map(|f| f.name().clone()).collect();

@@ -1,0 +1,182 @@
+//! Counts what a task uses, for its commit and the manifest.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use datafusion::common::Result;
+use datafusion::execution::memory_pool::{
+    FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
+};
+use datafusion::physical_plan::ExecutionPlan;
+use futures::stream::{BoxStream, StreamExt};
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result as StoreResult,
+};
+use tidemill_protocol::record::Usage;
+
+/// The counters of one task.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    requests: AtomicU64,
+    read_bytes: AtomicU64,
+    peak_memory: AtomicUsize,
+}
+
+impl Meter {
+    /// What has been used so far by the task that runs `plan`.
+    pub(crate) fn usage(&self, plan: &Arc<dyn ExecutionPlan>) -> Usage {
+        Usage {
+            requests: self.requests.load(Ordering::Relaxed),
+            read_bytes: self.read_bytes.load(Ordering::Relaxed),
+            peak_memory_bytes: self.peak_memory.load(Ordering::Relaxed) as u64,
+            spilled_bytes: spilled_bytes(plan),
+        }
+    }
+
+    /// Counts a GET and the bytes that come.
+    fn count(self: &Arc<Self>, result: GetResult) -> GetResult {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let (meta, range, attributes) =
+            (result.meta.clone(), result.range.clone(), result.attributes.clone());
+        let meter = self.clone();
+        let counted = result.into_stream().inspect(move |piece| {
+            let bytes = piece.as_ref().map_or(0, Bytes::len);
+            meter.read_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        });
+        GetResult { payload: GetResultPayload::Stream(counted.boxed()), meta, range, attributes }
+    }
+}
+
+fn spilled_bytes(plan: &Arc<dyn ExecutionPlan>) -> u64 {
+    let own = plan.metrics().and_then(|m| m.spilled_bytes()).unwrap_or(0) as u64;
+    own + plan.children().into_iter().map(spilled_bytes).sum::<u64>()
+}
+
+/// A store whose reads are counted.
+#[derive(Debug)]
+pub(crate) struct MeteredStore {
+    inner: Arc<dyn ObjectStore>,
+    meter: Arc<Meter>,
+}
+
+impl MeteredStore {
+    pub(crate) fn new(inner: Arc<dyn ObjectStore>, meter: Arc<Meter>) -> Self {
+        Self { inner, meter }
+    }
+}
+
+impl fmt::Display for MeteredStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for MeteredStore {
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> StoreResult<GetResult> {
+        let is_head = options.head;
+        let result = self.inner.get_opts(path, options).await?;
+        Ok(if is_head { result } else { self.meter.count(result) })
+    }
+
+    async fn put_opts(
+        &self,
+        path: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> StoreResult<PutResult> {
+        self.inner.put_opts(path, payload, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        path: &Path,
+        options: PutMultipartOptions,
+    ) -> StoreResult<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(path, options).await
+    }
+
+    fn delete_stream(
+        &self,
+        paths: BoxStream<'static, StoreResult<Path>>,
+    ) -> BoxStream<'static, StoreResult<Path>> {
+        self.inner.delete_stream(paths)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, StoreResult<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> StoreResult<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> StoreResult<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}
+
+/// A pool that is shared fairly by what can spill, and remembers its peak.
+#[derive(Debug)]
+pub(crate) struct MeteredPool {
+    inner: FairSpillPool,
+    meter: Arc<Meter>,
+}
+
+impl MeteredPool {
+    pub(crate) fn new(bytes: usize, meter: Arc<Meter>) -> Self {
+        Self { inner: FairSpillPool::new(bytes), meter }
+    }
+
+    fn note_peak(&self) {
+        self.meter.peak_memory.fetch_max(self.inner.reserved(), Ordering::Relaxed);
+    }
+}
+
+impl fmt::Display for MeteredPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+impl MemoryPool for MeteredPool {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn register(&self, consumer: &MemoryConsumer) {
+        self.inner.register(consumer);
+    }
+
+    fn unregister(&self, consumer: &MemoryConsumer) {
+        self.inner.unregister(consumer);
+    }
+
+    fn grow(&self, reservation: &MemoryReservation, additional: usize) {
+        self.inner.grow(reservation, additional);
+        self.note_peak();
+    }
+
+    fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
+        self.inner.shrink(reservation, shrink);
+    }
+
+    fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
+        self.inner.try_grow(reservation, additional)?;
+        self.note_peak();
+        Ok(())
+    }
+
+    fn reserved(&self) -> usize {
+        self.inner.reserved()
+    }
+
+    fn memory_limit(&self) -> MemoryLimit {
+        self.inner.memory_limit()
+    }
+}

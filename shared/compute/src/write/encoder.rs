@@ -1,0 +1,133 @@
+use std::fs::File;
+use std::io::{BufWriter, Write};
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::csv::writer::{Writer as CsvWriter, WriterBuilder as CsvWriterBuilder};
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::json::writer::{LineDelimited, Writer as JsonWriter, WriterBuilder};
+use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::basic::{Compression, ZstdLevel};
+use datafusion::parquet::file::properties::WriterProperties;
+use tempfile::{NamedTempFile, TempPath};
+use tidemill_protocol::job::{CsvOptions, Format};
+
+use crate::error::Failure;
+
+/// Rows of a Parquet row group: enough for a column chunk to be worth a request, few enough for
+/// a reader to take a part of the file.
+const GROUP_ROWS: usize = 1024 * 1024;
+
+/// Writes batches of one schema into one spool file.
+pub(crate) struct Encoder {
+    kind: Kind,
+    path: TempPath,
+    rows: u64,
+}
+
+enum Kind {
+    Parquet(Box<ArrowWriter<File>>),
+    Csv(CsvWriter<File>),
+    Json(JsonWriter<BufWriter<File>, LineDelimited>),
+}
+
+/// A finished file.
+pub(crate) struct Encoded {
+    pub(crate) path: TempPath,
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Encoder {
+    /// Opens a spool file.
+    pub(crate) fn new(
+        schema: &SchemaRef,
+        format: Format,
+        csv: &CsvOptions,
+    ) -> Result<Self, Failure> {
+        let (file, path) = NamedTempFile::new()?.into_parts();
+        let kind = match format {
+            Format::Parquet => {
+                let properties = WriterProperties::builder()
+                    .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+                    .set_max_row_group_row_count(Some(GROUP_ROWS))
+                    .build();
+                let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))?;
+                Kind::Parquet(Box::new(writer))
+            }
+            Format::Csv => Kind::Csv(csv_writer(file, schema, csv)?),
+            // a column of nulls is a column still
+            Format::Json => Kind::Json(
+                WriterBuilder::new().with_explicit_nulls(true).build(BufWriter::new(file)),
+            ),
+        };
+        Ok(Self { kind, path, rows: 0 })
+    }
+
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), Failure> {
+        self.rows += batch.num_rows() as u64;
+        match &mut self.kind {
+            Kind::Parquet(writer) => writer.write(batch)?,
+            Kind::Csv(writer) => writer.write(batch)?,
+            Kind::Json(writer) => writer.write(batch)?,
+        }
+        Ok(())
+    }
+
+    /// Bytes of the file, but for some that are still in a buffer.
+    pub(crate) fn bytes(&self) -> Result<u64, Failure> {
+        Ok(match &self.kind {
+            Kind::Parquet(writer) => (writer.bytes_written() + writer.in_progress_size()) as u64,
+            Kind::Csv(_) | Kind::Json(_) => std::fs::metadata(&self.path)?.len(),
+        })
+    }
+
+    /// Bytes in memory.
+    pub(crate) fn memory(&self) -> usize {
+        match &self.kind {
+            Kind::Parquet(writer) => writer.memory_size(),
+            Kind::Csv(_) | Kind::Json(_) => 0,
+        }
+    }
+
+    /// Writes out what is in memory; a Parquet file gets a row group.
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        if let Kind::Parquet(writer) = &mut self.kind {
+            writer.flush()?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn finish(self) -> Result<Encoded, Failure> {
+        match self.kind {
+            Kind::Parquet(writer) => drop(writer.into_inner()?),
+            Kind::Csv(writer) => drop(writer), // it has written each batch to its end
+            Kind::Json(mut writer) => {
+                writer.finish()?;
+                writer.into_inner().flush()?;
+            }
+        }
+        let bytes = std::fs::metadata(&self.path)?.len();
+        Ok(Encoded { path: self.path, rows: self.rows, bytes })
+    }
+}
+
+fn csv_writer(
+    file: File,
+    schema: &SchemaRef,
+    csv: &CsvOptions,
+) -> Result<CsvWriter<File>, Failure> {
+    let mut builder = CsvWriterBuilder::new()
+        .with_header(csv.header)
+        .with_delimiter(csv.delimiter as u8)
+        .with_quote(csv.quote as u8);
+    if let Some(escape) = csv.escape {
+        builder = builder.with_escape(escape as u8).with_double_quote(false);
+    }
+    if let Some(null) = &csv.null {
+        builder = builder.with_null(null.clone());
+    }
+    let mut writer = builder.build(file);
+    // a file without rows has its header still
+    writer.write(&RecordBatch::new_empty(schema.clone()))?;
+    Ok(writer)
+}

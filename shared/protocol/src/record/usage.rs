@@ -1,0 +1,43 @@
+use std::iter::Sum;
+
+use serde::{Deserialize, Serialize};
+
+/// What the committed attempts of tasks used for their work.
+///
+/// Control records are not in it: about ten small requests for each task, and one LIST for each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Usage {
+    /// GET requests for table files and exchanges.
+    pub requests: u64,
+    /// Bytes that these requests brought.
+    pub read_bytes: u64,
+    /// The most bytes that the operators of one task held at once; the largest of several tasks.
+    pub peak_memory_bytes: u64,
+    /// Bytes that operators wrote to the temporary folder, for want of memory.
+    pub spilled_bytes: u64,
+}
+
+impl Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |a, b| Self {
+            requests: a.requests + b.requests,
+            read_bytes: a.read_bytes + b.read_bytes,
+            peak_memory_bytes: a.peak_memory_bytes.max(b.peak_memory_bytes),
+            spilled_bytes: a.spilled_bytes + b.spilled_bytes,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_add_up_and_the_peak_is_that_of_the_largest_task() {
+        let task = |n| Usage { requests: n, read_bytes: n, peak_memory_bytes: n, spilled_bytes: n };
+        let sum: Usage = [task(2), task(5)].into_iter().sum();
+        assert_eq!((sum.requests, sum.read_bytes, sum.spilled_bytes), (7, 7, 7));
+        assert_eq!(sum.peak_memory_bytes, 5);
+    }
+}
