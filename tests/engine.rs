@@ -26,13 +26,18 @@ pub(crate) struct Lab {
     pub(crate) oracle: SessionContext,
 }
 
-const RESOURCES: Resources =
+pub(crate) const RESOURCES: Resources =
     Resources { memory: 256 << 20, cores: 2, workers: 1, one_task_bytes: 1 << 30 };
 
 impl Lab {
     pub(crate) fn new() -> Self {
+        Self::with(RESOURCES)
+    }
+
+    /// A lab whose tasks may use so much.
+    pub(crate) fn with(resources: Resources) -> Self {
         let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
-        let engine = DataFusionEngine::new(store.clone(), "b".into(), RESOURCES);
+        let engine = DataFusionEngine::new(store.clone(), "b".into(), resources);
         let world = World::new(Arc::new(StoreBucket(store.clone())), Arc::new(engine));
         let oracle = SessionContext::new();
         let url = url::Url::parse("memory://b").expect("a URL");
@@ -270,4 +275,19 @@ async fn an_input_that_changes_under_a_run_fails_it_by_name() {
         let reason = outcome.reason.as_ref().expect("it failed");
         assert!(reason.contains("tables/orders/1.csv changed"), "{reason}");
     }
+}
+
+#[tokio::test]
+async fn an_explained_statement_says_what_it_would_do_and_does_nothing() {
+    let lab = Lab::with_orders().await;
+    let sql = "EXPLAIN SELECT customer, count(*) FROM orders GROUP BY customer";
+    let lines = lab.run(sql, Some(3)).await.expect("lines");
+    assert!(lines[0].contains("table orders: 3 CSV files"), "{lines:?}");
+    assert!(lines.iter().any(|l| l.contains("stage 1: 3 tasks, reads 0")), "{lines:?}");
+    let one = lab.run("EXPLAIN SELECT (SELECT max(id) FROM orders)", Some(3)).await.expect("lines");
+    assert!(one.iter().any(|l| l.contains("one task: ")), "{one:?}");
+    let copy = "EXPLAIN COPY orders TO 'tables/copy/'";
+    let copy = lab.run(copy, None).await.expect("lines");
+    assert!(copy.iter().any(|l| l.contains("tables/copy/")), "{copy:?}");
+    assert!(lab.world.keys("tables/copy/").await.is_empty());
 }

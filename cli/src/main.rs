@@ -1,8 +1,10 @@
 //! The `tidemill` command.
 
 mod client;
+mod compact;
 mod data;
 mod demo;
+mod explain;
 mod local;
 mod pipeline;
 mod progress;
@@ -28,7 +30,9 @@ const EXAMPLES: &str = "Examples:
   tidemill local --dir data                         S3, SQS and the functions on port 4566
   tidemill run -e \"SELECT count(*) FROM flights\"    a query against the emulator on port 4566
   tidemill run top.sql --local data --format csv    the same without a running emulator
-  tidemill run top.sql --bucket my-bucket           on AWS";
+  tidemill run top.sql --bucket my-bucket           on AWS
+  tidemill explain top.sql                          stages, tasks and bytes, before anything runs
+  tidemill compact flights                          few large files in the place of many small ones";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -38,6 +42,10 @@ enum Command {
     Local(local::LocalArgs),
     /// Submit a job, show its progress, print its result.
     Run(run::RunArgs),
+    /// Say what a job would do: stages, tasks, bytes.
+    Explain(explain::ExplainArgs),
+    /// Rewrite a table of many small files as few large ones.
+    Compact(compact::CompactArgs),
     /// Work with pipelines.
     #[command(subcommand)]
     Pipeline(pipeline::PipelineCommand),
@@ -64,6 +72,8 @@ async fn execute(command: Command) -> anyhow::Result<std::process::ExitCode> {
         Command::Demo(demo) => demo.execute().await,
         Command::Local(args) => args.execute().await,
         Command::Run(args) => args.execute().await,
+        Command::Explain(args) => args.execute().await,
+        Command::Compact(args) => args.execute().await,
         Command::Pipeline(command) => command.execute().await,
     }
 }

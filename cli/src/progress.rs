@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tidemill_protocol::RunId;
-use tidemill_protocol::record::{Outcome, Status};
+use tidemill_protocol::record::{Outcome, Status, Usage};
 use tidemill_protocol::status::{RunStatus, StageStatus};
 
 pub(crate) struct Progress {
@@ -47,7 +47,14 @@ impl Progress {
             bars.iter().for_each(ProgressBar::abandon);
         }
         if outcome.status == Status::Succeeded {
-            eprintln!("{} rows in {:.2} s, {} tasks", outcome.rows, outcome.seconds, outcome.tasks);
+            let Usage { requests, read_bytes, .. } = outcome.usage;
+            eprintln!(
+                "{} rows in {:.2} s, {} tasks; {:.1} MB read in {requests} requests",
+                outcome.rows,
+                outcome.seconds,
+                outcome.tasks,
+                read_bytes as f64 / 1e6
+            );
         }
     }
 }

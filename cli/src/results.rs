@@ -110,7 +110,7 @@ fn write_table(
 }
 
 /// The rows of all parts, in their order.
-async fn read(
+pub(crate) async fn read(
     bucket: &S3Bucket,
     outcome: &Outcome,
 ) -> anyhow::Result<(SchemaRef, Vec<RecordBatch>)> {

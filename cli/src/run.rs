@@ -61,24 +61,24 @@ impl RunArgs {
             bail!("Parquet is no text: name a file with --output FILE");
         }
         let client = Client::open(&self.target).await?;
-        let ended = submit_and_wait(&client.bucket, &job).await;
-        let printed = match ended {
-            Ok(outcome) if outcome.status == Status::Succeeded => {
-                let printer = Printer { format: self.format, output: self.output };
-                printer.print(&client.bucket, &outcome).await.map(|()| ExitCode::SUCCESS)
-            }
-            Ok(outcome) => {
-                eprintln!(
-                    "error: {}",
-                    outcome.reason.as_deref().unwrap_or("the run did not succeed")
-                );
-                eprintln!("       {} tells the same", marker(&client.bucket, &outcome));
-                Ok(ExitCode::FAILURE)
-            }
-            Err(e) => Err(e),
-        };
+        let done = self.run(&client.bucket, &job).await;
         client.close().await;
-        printed
+        done
+    }
+
+    async fn run(self, bucket: &S3Bucket, job: &Job) -> anyhow::Result<ExitCode> {
+        let outcome = submit_and_wait(bucket, job).await?;
+        if outcome.status != Status::Succeeded {
+            report(bucket, &outcome)?;
+            return Ok(ExitCode::FAILURE);
+        }
+        if outcome.into.is_some() {
+            report(bucket, &outcome)?;
+        } else {
+            let printer = Printer { format: self.format, output: self.output };
+            printer.print(bucket, &outcome).await?;
+        }
+        Ok(ExitCode::SUCCESS)
     }
 
     fn job(&self) -> anyhow::Result<Job> {
@@ -93,21 +93,46 @@ impl RunArgs {
             (None, Some(sql)) => ("query".to_owned(), sql.clone(), false),
             (None, None) => bail!("name a job file, or give the SQL with -e"),
         };
-        let name = JobName::new(&name).to_string();
         match (self.partitions, is_json) {
-            (None, true) => Ok(Job { name, extension: "json", text }),
-            (None, false) => Ok(Job { name, extension: "sql", text }),
-            (Some(partitions), false) => {
-                let job = json!({ "sql": text, "options": { "partitions": partitions } });
-                Ok(Job { name, extension: "json", text: job.to_string() })
+            (None, true) => {
+                let name = JobName::new(&name).to_string();
+                Ok(Job { name, extension: "json", text })
             }
             (Some(_), true) => bail!("a .json job states its partitions itself, under options"),
+            (partitions, false) => Ok(Job::of_sql(&name, text, partitions)),
         }
     }
 }
 
-fn marker(bucket: &S3Bucket, outcome: &Outcome) -> String {
-    format!("s3://{}/{}", bucket.name(), Key::Failed(&outcome.job, &outcome.run))
+impl Job {
+    pub(crate) fn of_sql(name: &str, sql: String, partitions: Option<u32>) -> Self {
+        let name = JobName::new(name).to_string();
+        match partitions {
+            None => Self { name, extension: "sql", text: sql },
+            Some(n) => {
+                let job = json!({ "sql": sql, "options": { "partitions": n } });
+                Self { name, extension: "json", text: job.to_string() }
+            }
+        }
+    }
+}
+
+/// Says how a run ended whose rows are not printed.
+pub(crate) fn report(bucket: &S3Bucket, outcome: &Outcome) -> anyhow::Result<()> {
+    if let (Status::Succeeded, Some(into)) = (outcome.status, &outcome.into) {
+        println!(
+            "{} rows in {} files, {} bytes, are in s3://{}/{into}",
+            outcome.rows,
+            outcome.files.len(),
+            outcome.bytes,
+            bucket.name()
+        );
+        return Ok(());
+    }
+    eprintln!("error: {}", outcome.reason.as_deref().unwrap_or("the run did not succeed"));
+    let marker = Key::Failed(&outcome.job, &outcome.run);
+    eprintln!("       s3://{}/{marker} tells the same", bucket.name());
+    Ok(())
 }
 
 /// Drops a job, follows its run, and returns how it ended.

@@ -124,7 +124,8 @@ impl Local {
         let notifications = Notifications::new(notifications(&template, &queues), REGION.into());
         let s3 = s3::service(options.dir.clone(), &buckets, options.keys.as_ref(), notifications)
             .map_err(|reason| StartError::Folder { dir: options.dir.clone(), reason })?;
-        let functions = functions(&template, &options, &endpoint);
+        let one_task_mib = options.one_task_mib.unwrap_or(machine::one_task_mib(worker_mib));
+        let functions = functions(&template, &options, &endpoint, one_task_mib);
         let routes = template.routes.iter().filter_map(|spec| {
             Some(Route { spec: spec.clone(), function: find(&functions, &spec.function)? })
         });
@@ -207,7 +208,12 @@ fn cores() -> usize {
 }
 
 /// Each function with as many processes as its event source, the options and the cores allow.
-fn functions(template: &Template, options: &Options, endpoint: &str) -> Vec<Arc<Function>> {
+fn functions(
+    template: &Template,
+    options: &Options,
+    endpoint: &str,
+    one_task_mib: u64,
+) -> Vec<Arc<Function>> {
     let functions = template.functions.iter().map(|spec| {
         let mapped = template.mappings.iter().filter(|m| m.function == spec.id);
         let mapped = mapped.filter_map(|m| m.concurrency).max().unwrap_or(usize::MAX);
@@ -217,7 +223,7 @@ fn functions(template: &Template, options: &Options, endpoint: &str) -> Vec<Arc<
             endpoint: endpoint.to_owned(),
             folder: std::path::absolute(&options.dir).unwrap_or_else(|_| options.dir.clone()),
             region: REGION.into(),
-            one_task_mib: options.one_task_mib.unwrap_or(machine::one_task_mib(spec.memory.into())),
+            one_task_mib,
             concurrency,
         };
         Arc::new(Function::new(spec.clone(), command, surroundings))

@@ -16,9 +16,9 @@ pub(crate) fn worker_mib(workers: usize) -> Option<u64> {
     Some(share.clamp(*WORKER_MIB.start(), *WORKER_MIB.end()))
 }
 
-/// What one task reads at most, MiB, given the memory of its worker.
-pub(crate) fn one_task_mib(worker_mib: u64) -> u64 {
-    worker_mib.min(ONE_TASK_MIB)
+/// What one task reads at most, MiB, given the memory of its worker if that is known.
+pub(crate) fn one_task_mib(worker_mib: Option<u64>) -> u64 {
+    worker_mib.unwrap_or(*WORKER_MIB.start()).min(ONE_TASK_MIB)
 }
 
 /// Of the machine, or of the container that this process is in.

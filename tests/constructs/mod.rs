@@ -6,6 +6,7 @@ mod empty;
 mod joins;
 mod known;
 mod limits;
+mod memory;
 mod sets;
 mod splits;
 mod spread;
@@ -14,9 +15,10 @@ mod tasks;
 mod types;
 mod windows;
 
+use tidemill_compute::Resources;
 use tokio::sync::OnceCell;
 
-use crate::engine::Lab;
+use crate::engine::{Lab, RESOURCES};
 use crate::support::tables::Table;
 
 /// Name, files and rows of the tables.
@@ -66,6 +68,11 @@ const TABLES: &[(&str, usize, &str)] = &[
 
 /// A lab with all tables.
 pub(crate) async fn lab() -> Lab {
+    lab_with(RESOURCES).await
+}
+
+/// A lab with all tables, whose tasks may use so much.
+async fn lab_with(resources: Resources) -> Lab {
     static MADE: OnceCell<Vec<Table>> = OnceCell::const_new();
     let make = || async {
         let mut tables = vec![];
@@ -74,7 +81,7 @@ pub(crate) async fn lab() -> Lab {
         }
         tables
     };
-    let lab = Lab::new();
+    let lab = Lab::with(resources);
     for table in MADE.get_or_init(make).await {
         lab.add(table).await;
     }

@@ -11,6 +11,7 @@
 
 mod engine;
 mod error;
+mod explain;
 mod meter;
 mod plan;
 mod planning_thread;

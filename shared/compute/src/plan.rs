@@ -15,9 +15,10 @@ use tidemill_protocol::record::{Output, Plan, Stage};
 use tidemill_protocol::{PlanRequest, StageId};
 
 use crate::error::{Failure, refused};
+use crate::explain;
 use crate::meter::Meter;
 use crate::resources::Resources;
-use crate::session::{self, ENGINE_VERSION, Reach};
+use crate::session::{self, ENGINE_VERSION, Reach, Room};
 use crate::set_operation;
 use crate::spread::Spread;
 use crate::stage::{Fragment, StageDraft, cut, encode};
@@ -59,7 +60,7 @@ pub(crate) async fn plan(
     let sql = request.spec.sql.as_str();
     let meter = Arc::new(Meter::default());
     let runtime = session::runtime(resources.memory, &meter)?;
-    let state = session::session(runtime, Reach::OneTask, 1, request.now);
+    let state = session::session(runtime, Reach::OneTask, Room::Wide, 1, request.now);
     let parsed = parse(sql)?;
     let references = table::references(&state, sql, &parsed)?;
     check_table_options(request, &references)?;
@@ -80,6 +81,7 @@ pub(crate) async fn plan(
         write: write.as_ref(),
         memory: resources.memory,
         meter: &meter,
+        room: Room::Wide,
         seed: 0, // nothing is drawn before a task runs
         now: request.now,
     };
@@ -114,7 +116,7 @@ pub(crate) async fn plan(
             vec![single_stage()]
         }
     };
-    Ok(Plan {
+    let plan = Plan {
         run: request.run.clone(),
         engine: ENGINE_VERSION.to_owned(),
         stages,
@@ -122,8 +124,36 @@ pub(crate) async fn plan(
         task_bytes: if request.spec.options.partitions.is_some() { 0 } else { TASK_BYTES },
         single,
         publication,
-        engine_plan: serde_json::to_value(&engine_plan)
-            .map_err(|e| Failure::Refused(format!("the plan cannot be stored: {e}")))?,
+        engine_plan: stored(&engine_plan)?,
+    };
+    if parsed.explain { explanation(plan, &engine_plan, &logical) } else { Ok(plan) }
+}
+
+fn stored(engine_plan: &EnginePlan) -> Result<serde_json::Value, Failure> {
+    serde_json::to_value(engine_plan)
+        .map_err(|e| Failure::Refused(format!("the plan cannot be stored: {e}")))
+}
+
+/// A plan whose rows say what another would do.
+fn explanation(
+    plan: Plan,
+    engine_plan: &EnginePlan,
+    logical: &LogicalPlan,
+) -> Result<Plan, Failure> {
+    let lines = explain::explain(&plan, engine_plan, logical)?;
+    let says = EnginePlan {
+        sql: explain::statement_of(&lines),
+        now: engine_plan.now,
+        tables: vec![],
+        write: None,
+        fragments: vec![Fragment::Sql],
+    };
+    Ok(Plan {
+        stages: vec![single_stage()],
+        single: Some("it explains a statement".into()),
+        publication: None,
+        engine_plan: stored(&says)?,
+        ..plan
     })
 }
 
@@ -165,6 +195,7 @@ pub(crate) struct Planning<'a> {
     /// Bytes.
     pub(crate) memory: usize,
     pub(crate) meter: &'a Arc<Meter>,
+    pub(crate) room: Room,
     /// Of `random()` and `uuid()`.
     pub(crate) seed: u64,
     pub(crate) now: DateTime<Utc>,
@@ -180,7 +211,7 @@ impl Planning<'_> {
         scans: &[usize],
     ) -> Result<(SessionContext, LogicalPlan), Failure> {
         let runtime = session::runtime(self.memory, self.meter)?;
-        let mut state = session::session(runtime, reach, partitions, self.now);
+        let mut state = session::session(runtime, reach, self.room, partitions, self.now);
         volatile::register(&mut state, self.seed)?;
         let context = SessionContext::new_with_state(state.clone());
         table::register(&context, self.store, self.tables, scans)?;

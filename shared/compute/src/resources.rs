@@ -17,13 +17,12 @@ const MIB: u64 = 1024 * 1024;
 const ONE_TASK_MIB: u64 = 128;
 
 impl Resources {
-    /// What the variables of a function's process say: three quarters of its memory
-    /// (`AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, MiB), and the cores of the machine. The rest of the
-    /// memory is for what is not counted: decoding, requests, the binary. `TIDEMILL_WORKERS` is
+    /// What the variables of a function's process say: a part of its memory
+    /// (`AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, MiB), and the cores of the machine. `TIDEMILL_WORKERS` is
     /// how many workers share the machine, `TIDEMILL_ONE_TASK_MIB` what one task reads at most.
     pub fn from_env() -> Self {
         let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
-        let memory = number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").unwrap_or(1024) * MIB / 4 * 3;
+        let memory = pool_bytes(number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").unwrap_or(1024));
         let workers = number("TIDEMILL_WORKERS").unwrap_or(1);
         Self {
             memory: usize::try_from(memory).unwrap_or(usize::MAX),
@@ -39,6 +38,13 @@ impl Resources {
         let sharers = self.workers.min(tasks.max(1));
         Self { cores: (self.cores / sharers).max(1), ..self }
     }
+}
+
+/// What operators may hold of a function's memory. The rest is for what is not counted: the process
+/// itself (about 110 MiB), decoding, requests, and the copy that a join makes of its side.
+fn pool_bytes(function_mib: u64) -> u64 {
+    const PROCESS_MIB: u64 = 128;
+    function_mib.saturating_sub(PROCESS_MIB).max(64) * MIB / 8 * 5
 }
 
 #[cfg(test)]

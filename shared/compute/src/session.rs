@@ -20,6 +20,10 @@ pub const ENGINE_VERSION: &str =
 /// Bytes of a pool that makes room for large batches.
 const LARGE_MEMORY: usize = 1 << 30;
 
+/// A sort keeps this part of the pool for merging what it has spilled, if that is less than
+/// DataFusion's own 10 MB.
+const MERGE_SHARE: usize = 16;
+
 /// Bytes of Parquet footers that a warm process keeps.
 const FOOTER_BYTES: usize = 64 * 1024 * 1024;
 
@@ -41,11 +45,21 @@ pub(crate) fn runtime(memory: usize, meter: &Arc<Meter>) -> Result<Arc<RuntimeEn
 /// Rows of a batch. Aggregates and joins over many groups are faster with larger ones (TPC-H q18
 /// takes two thirds of the time), and each operator holds a few, so small functions keep to
 /// DataFusion's default.
-fn batch_rows(runtime: &RuntimeEnv) -> usize {
+fn batch_rows(runtime: &RuntimeEnv, room: Room) -> usize {
     match runtime.memory_pool.memory_limit() {
+        _ if room == Room::Narrow => 1_024,
         MemoryLimit::Finite(bytes) if bytes < LARGE_MEMORY => 8_192,
         _ => 32_768,
     }
+}
+
+/// How much room an operator has in the pool.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Room {
+    #[default]
+    Wide,
+    /// Barely any: batches are small.
+    Narrow,
 }
 
 /// Where the partitions of a plan run.
@@ -61,17 +75,23 @@ pub(crate) enum Reach {
 pub(crate) fn session(
     runtime: Arc<RuntimeEnv>,
     reach: Reach,
+    room: Room,
     partitions: usize,
     now: DateTime<Utc>,
 ) -> SessionState {
+    let limit = runtime.memory_pool.memory_limit();
     let mut config = SessionConfig::new()
         .with_target_partitions(partitions)
-        .with_batch_size(batch_rows(&runtime))
+        .with_batch_size(batch_rows(&runtime, room))
         .with_round_robin_repartition(reach == Reach::OneTask)
         .with_repartition_file_scans(false) // our splits are final
         .with_collect_statistics(false);
     let options = config.options_mut();
     options.sql_parser.collect_spans = true;
+    if let MemoryLimit::Finite(bytes) = limit {
+        let reservation = &mut options.execution.sort_spill_reservation_bytes;
+        *reservation = (*reservation).min(bytes / MERGE_SHARE);
+    }
     if reach == Reach::ManyTasks {
         // a task reads the splits of its own partitions and no others
         options.execution.enable_file_stream_work_stealing = false;

@@ -57,14 +57,14 @@ impl Spread {
 
 /// What a statement reads of one table.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Scanned {
+pub(crate) struct Scanned {
     /// Bytes of all of its scans.
-    total: u64,
+    pub(crate) total: u64,
     /// Bytes of the scan that reads most.
-    largest: u64,
+    pub(crate) largest: u64,
 }
 
-fn scanned_bytes(plan: &LogicalPlan, tables: &[Table]) -> Result<Vec<Scanned>, Failure> {
+pub(crate) fn scanned_bytes(plan: &LogicalPlan, tables: &[Table]) -> Result<Vec<Scanned>, Failure> {
     let mut scanned = vec![Scanned::default(); tables.len()];
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node

@@ -28,6 +28,8 @@ const MAX_OPERATORS: usize = 1_000;
 pub(crate) struct Parsed {
     /// The query.
     pub(crate) statement: Statement,
+    /// It is to be explained, and not to be run.
+    pub(crate) explain: bool,
     /// What becomes of its rows, if they are not the result.
     pub(crate) write: Option<WriteRequest>,
     /// Names that are called like functions, in lower case: they are no tables of the bucket.
@@ -45,6 +47,15 @@ pub(crate) fn parse(sql: &str) -> Result<Parsed, Failure> {
     let (Some(statement), None) = (statements.pop_front(), statements.pop_front()) else {
         return refused("a job is one statement, and this text holds none or several");
     };
+    let (statement, explain) = match statement {
+        Statement::Explain(explained) if explained.options.analyze => {
+            return refused(
+                "EXPLAIN ANALYZE is not supported: _SUCCESS of a run tells what its stages used",
+            );
+        }
+        Statement::Explain(explained) => (*explained.statement, true),
+        other => (other, false),
+    };
     let (query, write) = write::split(statement)?;
     let mut checker = Checker::default();
     if let ControlFlow::Break(why) = query.visit(&mut checker) {
@@ -52,7 +63,7 @@ pub(crate) fn parse(sql: &str) -> Result<Parsed, Failure> {
     }
     let table_functions = checker.table_functions;
     let statement = Statement::Statement(Box::new(SqlStatement::Query(query)));
-    Ok(Parsed { statement, write, table_functions })
+    Ok(Parsed { statement, explain, write, table_functions })
 }
 
 fn check_size(sql: &str) -> Result<(), Failure> {

@@ -1,14 +1,16 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::quotes::{self, Cuts};
 use async_trait::async_trait;
-use futures::stream::{BoxStream, StreamExt};
+use bytes::Bytes;
+use futures::stream::{self, BoxStream, StreamExt};
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    Attributes, CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult,
+    MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload,
+    PutResult, Result,
 };
 
 /// A view of the bucket that holds the pinned files of one table and nothing else: every GET
@@ -19,6 +21,7 @@ pub(crate) struct PinnedStore {
     etags: HashMap<Path, String>,
     /// Of the CSV files that are read in parts.
     cuts: HashMap<Path, Arc<Cuts>>,
+    small: SmallFiles,
 }
 
 impl PinnedStore {
@@ -26,7 +29,16 @@ impl PinnedStore {
         inner: Arc<dyn ObjectStore>,
         files: impl IntoIterator<Item = (Path, String)>,
     ) -> Self {
-        Self { inner, etags: files.into_iter().collect(), cuts: HashMap::new() }
+        let etags = files.into_iter().collect();
+        Self { inner, etags, cuts: HashMap::new(), small: SmallFiles::default() }
+    }
+
+    /// Reads these files, which are small, by one request each: a reader of Parquet would make
+    /// three.
+    #[must_use]
+    pub(crate) fn with_small(mut self, files: impl IntoIterator<Item = Path>) -> Self {
+        self.small.files = files.into_iter().collect();
+        self
     }
 
     /// Counts the quotes of parts of these files.
@@ -34,6 +46,57 @@ impl PinnedStore {
     pub(crate) fn with_cuts(mut self, cuts: impl IntoIterator<Item = (Path, Cuts)>) -> Self {
         self.cuts = cuts.into_iter().map(|(path, cuts)| (path, Arc::new(cuts))).collect();
         self
+    }
+}
+
+/// Bytes of a file that is read at once.
+pub(crate) const SMALL_BYTES: u64 = 256 * 1024;
+
+/// How many small files are kept: a few for each partition that is read at the same time.
+const KEPT: usize = 64;
+
+/// Small files, and those of them that were read last.
+#[derive(Debug, Default)]
+struct SmallFiles {
+    files: HashSet<Path>,
+    kept: Mutex<VecDeque<(Path, ObjectMeta, Bytes)>>,
+}
+
+impl SmallFiles {
+    async fn get(
+        &self,
+        store: &dyn ObjectStore,
+        path: &Path,
+        mut options: GetOptions,
+    ) -> Result<GetResult> {
+        let range = options.range.take();
+        let kept = self.lock().iter().find(|(p, ..)| p == path).cloned();
+        let (meta, bytes) = match kept {
+            Some((_, meta, bytes)) => (meta, bytes),
+            None => {
+                let got = store.get_opts(path, options).await?;
+                let meta = got.meta.clone();
+                let bytes = got.bytes().await?;
+                let mut kept = self.lock();
+                kept.push_front((path.clone(), meta.clone(), bytes.clone()));
+                kept.truncate(KEPT);
+                (meta, bytes)
+            }
+        };
+        let invalid = |e| Error::Generic { store: "pinned table", source: Box::new(e) };
+        let size = bytes.len() as u64;
+        let range = match range {
+            Some(range) => range.as_range(size).map_err(invalid)?,
+            None => 0..size,
+        };
+        let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+        let part = bytes.slice(place(range.start)..place(range.end));
+        let payload = GetResultPayload::Stream(stream::once(async { Ok(part) }).boxed());
+        Ok(GetResult { payload, meta, range, attributes: Attributes::new() })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<(Path, ObjectMeta, Bytes)>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -56,6 +119,9 @@ impl ObjectStore for PinnedStore {
         };
         options.if_match = Some(etag.clone());
         let is_part = options.range.is_some();
+        if is_part && !options.head && self.small.files.contains(path) {
+            return self.small.get(&*self.inner, path, options).await;
+        }
         let result = self.inner.get_opts(path, options).await?;
         Ok(match self.cuts.get(path).filter(|_| is_part) {
             Some(cuts) => quotes::count(result, cuts.clone()),

@@ -3,9 +3,9 @@
 mod cut;
 mod exchange_read;
 mod fragment;
-mod sort_joins;
+mod make_spillable;
 
 pub(crate) use cut::{StageDraft, cut};
 pub(crate) use exchange_read::{ExchangeReadExec, ExchangeSource};
 pub(crate) use fragment::{Fragment, decode, encode};
-pub(crate) use sort_joins::sort_joins;
+pub(crate) use make_spillable::make_spillable;

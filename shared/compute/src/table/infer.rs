@@ -25,7 +25,7 @@ use super::files;
 use super::locate::{Location, Reference};
 use super::{EncodedSchema, FileStatistics, Table, TableFile, lines};
 use crate::error::{Failure, refused};
-use crate::store::PinnedStore;
+use crate::store::{PinnedStore, SMALL_BYTES};
 
 /// How many files are looked into at once.
 const PARALLEL_FILES: usize = 16;
@@ -95,10 +95,10 @@ async fn examine(
     let format = files::format(files, options)?;
     let csv = csv_options(options, files.first().map_or("", |f| f.location.as_ref()))?;
     let (partition_columns, mut table_files) = files::partitions(files, location.folder())?;
-    let pinned: Arc<dyn ObjectStore> = Arc::new(PinnedStore::new(
-        store.clone(),
-        files.iter().map(|f| (f.location.clone(), f.e_tag.clone().unwrap_or_default())),
-    ));
+    let versions = files.iter().map(|f| (f.location.clone(), f.e_tag.clone().unwrap_or_default()));
+    let small = files.iter().filter(|f| f.size <= SMALL_BYTES).map(|f| f.location.clone());
+    let pinned = PinnedStore::new(store.clone(), versions).with_small(small);
+    let pinned: Arc<dyn ObjectStore> = Arc::new(pinned);
     let (schema, statistics) = match &options.columns {
         Some(columns) => (declared_schema(state, name, columns).await?, None),
         None => infer(state, &pinned, files, format, &csv).await?,

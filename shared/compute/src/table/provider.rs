@@ -34,7 +34,7 @@ use super::split::{Split, spread};
 use super::{Table, TableFile};
 use crate::error::Failure;
 use crate::quotes::Cuts;
-use crate::store::PinnedStore;
+use crate::store::{PinnedStore, SMALL_BYTES};
 
 /// The name of a table's own object store: it tells a scan's table from then on.
 pub(crate) fn store_url(table: usize) -> Result<ObjectStoreUrl> {
@@ -78,7 +78,9 @@ pub(crate) fn register_store(
     let cut = cut
         .map(|f| Ok((path(&f.key)?, Cuts { lines: f.lines.clone(), quote: table.csv.quote as u8 })))
         .collect::<Result<Vec<_>>>()?;
-    let pinned = Arc::new(PinnedStore::new(store.clone(), files).with_cuts(cut));
+    let small = table.files.iter().filter(|f| f.size <= SMALL_BYTES);
+    let small = small.map(|f| path(&f.key)).collect::<Result<Vec<_>>>()?;
+    let pinned = Arc::new(PinnedStore::new(store.clone(), files).with_cuts(cut).with_small(small));
     context.register_object_store(store_url(number)?.as_ref(), pinned);
     Ok(())
 }

@@ -57,7 +57,8 @@ impl ExchangeWriter {
         spreading: Spreading,
         memory: usize,
     ) -> Result<Self, Failure> {
-        // a slot has room for the rows of its next batch from the start
+        // a slot has room for the rows of its next batch from the start, and a merge of all slots
+        // holds a few batches of each
         let rows = memory / slots.max(1) / row_bytes(schema);
         let rows = rows.clamp(*BATCH_ROWS.start(), *BATCH_ROWS.end());
         let slots = (0..slots).map(|_| Slot::new(schema, rows)).collect();
@@ -113,9 +114,9 @@ impl ExchangeWriter {
     }
 }
 
-/// About how many bytes a row has; 16 for what has no fixed width.
+/// About how many bytes a row has; 48 for what has no fixed width.
 fn row_bytes(schema: &SchemaRef) -> usize {
-    let width = |f: &FieldRef| f.data_type().primitive_width().unwrap_or(16);
+    let width = |f: &FieldRef| f.data_type().primitive_width().unwrap_or(48);
     schema.fields().iter().map(width).sum::<usize>().max(1)
 }
 

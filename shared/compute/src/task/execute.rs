@@ -19,8 +19,8 @@ use crate::meter::{Meter, MeteredStore};
 use crate::plan::{EnginePlan, Planning};
 use crate::planning_thread::on_planning_thread;
 use crate::resources::Resources;
-use crate::session::{self, Reach};
-use crate::stage::{ExchangeSource, Fragment, decode, sort_joins};
+use crate::session::{self, Reach, Room};
+use crate::stage::{ExchangeSource, Fragment, decode, make_spillable};
 use crate::table;
 use crate::volatile;
 use crate::write::TableWriter;
@@ -37,18 +37,22 @@ pub(crate) async fn execute(
     engine_plan: &EnginePlan,
     request: &TaskRequest<'_>,
 ) -> Result<TaskOutput, Failure> {
-    let resources = &resources.of_task(request.layout.tasks.len());
+    let resources = resources.of_task(request.layout.tasks.len());
     let mut way = Way::default();
     loop {
-        let task = Task::new(store, resources, engine_plan, request);
+        let cores = if way.room == Room::Narrow { 1 } else { resources.cores };
+        let resources = Resources { cores, ..resources };
+        let task = Task::new(store, &resources, engine_plan, request);
         let failure = match task.attempt(way).await {
             Err(failure) => failure,
             done => return done,
         };
         if failure.is_cut_in_quotes() && task.is_sql() && !way.whole_files {
             way.whole_files = true;
-        } else if failure.is_out_of_memory() && !way.merge_joins {
-            way.merge_joins = true;
+        } else if failure.is_out_of_memory() && !way.spills {
+            way.spills = true;
+        } else if failure.is_out_of_memory() && way.room == Room::Wide {
+            way.room = Room::Narrow;
         } else {
             return Err(failure);
         }
@@ -60,8 +64,10 @@ pub(crate) async fn execute(
 struct Way {
     /// CSV files are not read in parts.
     whole_files: bool,
-    /// Joins sort their inputs and can spill.
-    merge_joins: bool,
+    /// Joins and sorts can spill.
+    spills: bool,
+    /// With little room one partition runs at a time.
+    room: Room,
 }
 
 /// One try of a task.
@@ -138,14 +144,15 @@ impl<'a> Task<'a> {
                 };
                 let readers = readers(whole, layout, resources.cores);
                 on_planning_thread(async move {
-                    let context = fragment_context(&store, &meter, &resources, &engine_plan, seed)?;
+                    let context =
+                        fragment_context(&store, &meter, &resources, &engine_plan, seed, way)?;
                     let memory = resources.memory;
                     let source =
                         |index| ExchangeSource::new(store.clone(), index, range, readers, memory);
                     let sources: Vec<_> =
                         inputs.into_iter().map(|index| Arc::new(source(index))).collect();
                     let plan = decode(&plan, &scans, &engine_plan.tables, &sources, &context)?;
-                    let plan = if way.merge_joins { sort_joins(plan)? } else { plan };
+                    let plan = if way.spills { make_spillable(plan)? } else { plan };
                     Ok((plan, context))
                 })
                 .await
@@ -231,6 +238,7 @@ async fn plan_sql(
         write: write.as_ref(),
         memory: resources.memory,
         meter,
+        room: way.room,
         seed,
         now,
     };
@@ -238,10 +246,11 @@ async fn plan_sql(
     let (context, logical) = planning.logical(&sql, Reach::OneTask, cores, &scans).await?;
     let mut state = context.state();
     state.execution_props_mut().query_execution_start_time = Some(now);
-    if way.merge_joins {
+    if way.spills {
         state.config_mut().options_mut().optimizer.prefer_hash_join = false;
     }
     let plan = state.query_planner().create_physical_plan(&logical, &state).await?;
+    let plan = if way.spills { make_spillable(plan)? } else { plan };
     Ok((plan, context.task_ctx()))
 }
 
@@ -251,9 +260,11 @@ fn fragment_context(
     resources: &Resources,
     engine_plan: &EnginePlan,
     seed: u64,
+    way: Way,
 ) -> Result<Arc<TaskContext>, Failure> {
     let runtime = session::runtime(resources.memory, meter)?;
-    let mut state = session::session(runtime, Reach::ManyTasks, resources.cores, engine_plan.now);
+    let (reach, cores) = (Reach::ManyTasks, resources.cores);
+    let mut state = session::session(runtime, reach, way.room, cores, engine_plan.now);
     volatile::register(&mut state, seed)?;
     let context = SessionContext::new_with_state(state);
     for (number, table) in engine_plan.tables.iter().enumerate() {

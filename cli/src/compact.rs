@@ -1,0 +1,60 @@
+use std::process::ExitCode;
+
+use clap::Args;
+use tidemill_aws::S3Bucket;
+use tidemill_protocol::bucket::Bucket;
+use tidemill_protocol::record::Status;
+use tidemill_protocol::{Key, is_hidden};
+
+use crate::client::{Client, Target};
+use crate::run::{self, Job};
+
+/// A file below this many bytes is worth being put together with others.
+const SMALL_BYTES: u64 = 32 * 1024 * 1024;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  tidemill compact flights      rewrites tables/flights/ as files of up to 256 MiB
+
+It is the job INSERT OVERWRITE flights SELECT * FROM flights: the new files come before the old ones
+go, and a run that fails changes nothing. What is uploaded meanwhile stays.")]
+pub(crate) struct CompactArgs {
+    /// The table: NAME for tables/NAME/.
+    table: String,
+    #[command(flatten)]
+    target: Target,
+}
+
+impl CompactArgs {
+    pub(crate) async fn execute(self) -> anyhow::Result<ExitCode> {
+        let client = Client::open(&self.target).await?;
+        let done = compact(&client.bucket, &self.table).await;
+        client.close().await;
+        done
+    }
+}
+
+async fn compact(bucket: &S3Bucket, table: &str) -> anyhow::Result<ExitCode> {
+    let table = table.trim_start_matches(Key::TABLES).trim_end_matches('/');
+    let files = bucket.list(&format!("{}{table}/", Key::TABLES)).await?;
+    let files: Vec<_> = files.into_iter().filter(|f| !is_hidden(&f.key)).collect();
+    let bytes: u64 = files.iter().map(|f| f.size).sum();
+    let folder = |key: &str| key.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+    let small: Vec<_> =
+        files.iter().filter(|f| f.size < SMALL_BYTES).map(|f| folder(&f.key)).collect();
+    let neighbours = small.iter().enumerate().any(|(n, f)| small[..n].contains(f));
+    if !files.is_empty() && !neighbours {
+        println!(
+            "nothing to do: {} files of {bytes} bytes, and no small ones together",
+            files.len()
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    let name = table.replace('"', "\"\"");
+    let sql = format!("INSERT OVERWRITE \"{name}\" SELECT * FROM \"{name}\"");
+    let job = Job::of_sql(&format!("compact-{table}"), sql, None);
+    let outcome = run::submit_and_wait(bucket, &job).await?;
+    run::report(bucket, &outcome)?;
+    let succeeded = outcome.status == Status::Succeeded;
+    Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,31 @@
+//! Queries that do not fit the memory of their tasks.
+
+use tidemill_compute::Resources;
+
+use super::lab_with;
+
+const QUERIES: &[(&str, &str)] = &[
+    ("sort", "SELECT id, pad FROM big ORDER BY pad, id"),
+    ("most of a sort", "SELECT id, pad FROM big ORDER BY pad LIMIT 140000 OFFSET 100"),
+    ("group", "SELECT pad, count(*), max(id) FROM big GROUP BY pad"),
+    ("join", "SELECT a.id, b.pad FROM big a JOIN big b ON a.pad = b.pad"),
+    ("left join", "SELECT a.id, b.pad FROM big a LEFT JOIN wide b ON a.pad = b.pad"),
+    ("full join", "SELECT a.id, b.id FROM big a FULL JOIN wide b ON a.pad = b.pad"),
+    (
+        "anti join",
+        "SELECT a.id FROM big a WHERE NOT EXISTS (SELECT 1 FROM wide b WHERE a.pad = b.pad)",
+    ),
+    ("skewed join", "SELECT a.id, f.id FROM big a JOIN few f ON a.k = f.k"),
+    ("distinct", "SELECT count(*) FROM (SELECT DISTINCT pad, id FROM big)"),
+];
+
+#[tokio::test]
+async fn what_does_not_fit_the_memory_spills_and_is_right() {
+    let resources = Resources { memory: 12 << 20, cores: 2, workers: 1, one_task_bytes: 1 << 30 };
+    let lab = lab_with(resources).await;
+    lab.assert_same(QUERIES).await;
+    let outcome = lab.outcome(QUERIES[0].1, None).await;
+    assert!(outcome.usage.spilled_bytes > 0, "{:?}", outcome.usage);
+    let peak = outcome.usage.peak_memory_bytes;
+    assert!(peak > 0 && peak <= 12 << 20, "{peak} bytes at the peak");
+}
