@@ -258,3 +258,31 @@ async fn a_pipeline_runs_for_each_upload_and_backfills_what_came_before_it() {
     let outcome = &emulator.ended("total", 1).await[0];
     assert_eq!(emulator.rows(outcome).await, ["50"]);
 }
+
+#[tokio::test]
+async fn the_command_line_writes_explains_and_compacts() {
+    let emulator = with_numbers().await;
+    let bucket = ["--bucket", "tidemill"];
+    let text = |output: &std::process::Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    let copy =
+        "COPY (SELECT n, g FROM numbers) TO 'tables/parts/' STORED AS CSV PARTITIONED BY (g)";
+    let mut arguments = vec!["run", "-e", copy, "--partitions", "3"];
+    arguments.extend(bucket);
+    let written = emulator.command(&arguments).await;
+    assert!(written.status.success(), "{written:?}");
+    assert!(text(&written).contains("3000 rows in 21 files"), "{written:?}");
+    let explain = ["explain", "-e", "SELECT max(n) FROM parts", bucket[0], bucket[1]];
+    let explained = text(&emulator.command(&explain).await);
+    assert!(explained.contains("table parts: 21 CSV files"), "{explained}");
+    let compacted = emulator.command(&["compact", "parts", bucket[0], bucket[1]]).await;
+    assert!(compacted.status.success(), "{compacted:?}");
+    let keys = emulator.keys("tables/parts/").await;
+    assert_eq!(keys.len(), 7, "one for each partition: {keys:?}");
+    let again = text(&emulator.command(&["compact", "parts", bucket[0], bucket[1]]).await);
+    assert!(again.contains("nothing to do"), "{again}");
+    let sums = "SELECT g, count(*) AS c, sum(n) AS s FROM parts GROUP BY g ORDER BY g";
+    emulator.put("jobs/sums.sql", sums).await;
+    let outcome = &emulator.ended("sums", 1).await[0];
+    assert_eq!(emulator.rows(outcome).await[0], "0,429,642213");
+    assert_eq!(emulator.keys("work/").await, [""; 0]);
+}

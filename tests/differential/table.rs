@@ -116,15 +116,20 @@ impl Table {
         if self.empty_file || parts.is_empty() {
             parts.push(self.rows..self.rows);
         }
-        let (extension, write): (_, fn(&Self, std::ops::Range<usize>) -> Vec<u8>) =
-            match self.format {
-                Format::Parquet => ("parquet", |t, part| parquet(&t.part(part))),
-                Format::Csv => ("csv", Self::csv),
-                Format::Json => ("ndjson", Self::json),
-            };
-        let file =
-            |(n, part)| (format!("tables/{}/{n}.{extension}", self.name), write(self, part).into());
+        let file = |(n, part)| {
+            let (extension, bytes) = self.file(part);
+            (format!("tables/{}/{n}.{extension}", self.name), bytes.into())
+        };
         parts.into_iter().enumerate().map(file).collect()
+    }
+
+    /// The extension of a file of some rows, and what is in it.
+    fn file(&self, rows: std::ops::Range<usize>) -> (&'static str, Vec<u8>) {
+        match self.format {
+            Format::Parquet => ("parquet", parquet(&self.part(rows))),
+            Format::Csv => ("csv", self.csv(rows)),
+            Format::Json => ("ndjson", self.json(rows)),
+        }
     }
 
     /// What a reader needs to make the table again.

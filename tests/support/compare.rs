@@ -225,7 +225,7 @@ impl Cell {
         }
         match array.data_type() {
             DataType::Float16 => {
-                self.float(array.as_primitive::<Float16Type>().value(row).to_f64())
+                self.float(array.as_primitive::<Float16Type>().value(row).to_f64());
             }
             DataType::Float32 => self.float(array.as_primitive::<Float32Type>().value(row).into()),
             DataType::Float64 => self.float(array.as_primitive::<Float64Type>().value(row)),

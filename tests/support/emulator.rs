@@ -23,7 +23,12 @@ pub(crate) struct Emulator {
 
 impl Emulator {
     pub(crate) async fn start() -> Self {
-        Self::start_in(tempfile::tempdir().expect("a folder")).await
+        Self::start_with(&[]).await
+    }
+
+    /// With more arguments on its command line.
+    pub(crate) async fn start_with(arguments: &[String]) -> Self {
+        Self::start_in(tempfile::tempdir().expect("a folder"), arguments).await
     }
 
     /// Kills it without a word, and starts it again on the same folder.
@@ -31,13 +36,14 @@ impl Emulator {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().expect("a folder"));
-        Self::start_in(dir).await
+        Self::start_in(dir, &[]).await
     }
 
-    async fn start_in(dir: tempfile::TempDir) -> Self {
+    async fn start_in(dir: tempfile::TempDir, arguments: &[String]) -> Self {
         let mut child = Command::new(PROGRAM)
             .args(["local", "--port", "0", "--dir"])
             .arg(dir.path())
+            .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
@@ -115,12 +121,16 @@ impl Emulator {
             let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
             let line = String::from_utf8_lossy(&line).replace('\0', " ");
             let status = std::fs::read_to_string(entry.path().join("status")).unwrap_or_default();
-            let ours = status.contains(&format!("PPid:\t{}\n", self.child.id()));
+            let ours = status.contains(&format!("PPid:\t{}\n", self.pid()));
             if ours && line.contains(&format!("function {function}")) {
                 found.push(pid);
             }
         }
         found
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn dir(&self) -> &std::path::Path {

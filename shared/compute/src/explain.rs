@@ -1,6 +1,9 @@
 //! `EXPLAIN`: what a statement would do, as the rows of a job that does nothing else.
 
+use std::sync::Arc;
+
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::{ExecutionPlan, displayable};
 use tidemill_protocol::record::{Output, Plan, Read, Stage};
 
 use crate::error::Failure;
@@ -37,6 +40,13 @@ pub(crate) fn explain(
         }
     }
     Ok(lines)
+}
+
+/// The operators of a plan before it is cut, below a line that says so.
+pub(crate) fn operators(physical: &Arc<dyn ExecutionPlan>) -> Vec<String> {
+    let text = displayable(physical.as_ref()).indent(false).to_string();
+    let title = "operators:".to_owned();
+    std::iter::once(title).chain(text.lines().map(|line| format!("  {line}"))).collect()
 }
 
 fn stage(plan: &Plan, stage: &Stage) -> String {

@@ -126,7 +126,11 @@ pub(crate) async fn plan(
         publication,
         engine_plan: stored(&engine_plan)?,
     };
-    if parsed.explain { explanation(plan, &engine_plan, &logical) } else { Ok(plan) }
+    if parsed.explain {
+        explanation(plan, &engine_plan, &context, &logical).await
+    } else {
+        Ok(plan)
+    }
 }
 
 fn stored(engine_plan: &EnginePlan) -> Result<serde_json::Value, Failure> {
@@ -135,12 +139,16 @@ fn stored(engine_plan: &EnginePlan) -> Result<serde_json::Value, Failure> {
 }
 
 /// A plan whose rows say what another would do.
-fn explanation(
+async fn explanation(
     plan: Plan,
     engine_plan: &EnginePlan,
+    context: &SessionContext,
     logical: &LogicalPlan,
 ) -> Result<Plan, Failure> {
-    let lines = explain::explain(&plan, engine_plan, logical)?;
+    let mut lines = explain::explain(&plan, engine_plan, logical)?;
+    let state = context.state();
+    let physical = state.query_planner().create_physical_plan(logical, &state).await?;
+    lines.extend(explain::operators(&physical));
     let says = EnginePlan {
         sql: explain::statement_of(&lines),
         now: engine_plan.now,

@@ -2,7 +2,6 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::quotes::{self, Cuts};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
@@ -12,6 +11,8 @@ use object_store::{
     MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload,
     PutResult, Result,
 };
+
+use crate::quotes::{self, Cuts};
 
 /// A view of the bucket that holds the pinned files of one table and nothing else: every GET
 /// carries the pinned ETag, every other key is refused, nothing can be written.

@@ -16,7 +16,7 @@ use crate::bucket::{BucketError, Created};
 use crate::context::{Context, ProtocolError, full_text};
 use crate::end;
 use crate::engine::{Engine, EngineError, OutputFile, TaskOutput, TaskRequest};
-use crate::ids::{RunId, StageId, TaskId};
+use crate::ids::{StageId, TaskId};
 use crate::key::Key;
 use crate::record::{
     AttemptError, AttemptStart, Commit, Layout, Outcome, Output, Plan, ResultFile, Run, TaskMessage,
@@ -25,18 +25,40 @@ use crate::record::{
 /// How many files of a table are written at once.
 const PARALLEL_WRITES: usize = 8;
 
-/// How many plans a warm worker remembers.
-const REMEMBERED_PLANS: usize = 8;
+/// How many plans, and how many layouts, a warm worker remembers.
+const REMEMBERED: usize = 8;
 
-/// Executes tasks with one engine; remembers the plans of recent runs, which never change.
+/// Executes tasks with one engine; remembers recent plans and layouts, which never change.
 pub struct Worker {
     engine: Arc<dyn Engine>,
-    plans: Mutex<VecDeque<Arc<Plan>>>,
+    plans: Remembered<Plan>,
+    layouts: Remembered<Layout>,
+}
+
+/// Records by their keys, the last first.
+type Remembered<T> = Mutex<VecDeque<(String, Arc<T>)>>;
+
+/// A record that is remembered, or is in the bucket.
+async fn find<T: serde::de::DeserializeOwned>(
+    cx: &Context,
+    remembered: &Remembered<T>,
+    key: String,
+) -> Result<Option<Arc<T>>, BucketError> {
+    let lock = || remembered.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some((_, found)) = lock().iter().find(|(k, _)| *k == key) {
+        return Ok(Some(found.clone()));
+    }
+    let Some(found) = cx.find::<T>(&key).await? else { return Ok(None) };
+    let found = Arc::new(found);
+    let mut all = lock();
+    all.push_front((key, found.clone()));
+    all.truncate(REMEMBERED);
+    Ok(Some(found))
 }
 
 impl Worker {
     pub fn new(engine: Arc<dyn Engine>) -> Self {
-        Self { engine, plans: Mutex::default() }
+        Self { engine, plans: Mutex::default(), layouts: Mutex::default() }
     }
 
     /// Does what a task message asks for.
@@ -70,31 +92,12 @@ impl Worker {
         &self,
         cx: &Context,
         message: &TaskMessage,
-    ) -> Result<Option<(Arc<Plan>, Layout)>, ProtocolError> {
-        let key = Key::Layout(&message.run, message.stage).to_string();
-        let layout = cx.find::<Layout>(&key);
-        let (plan, layout) = futures::future::try_join(self.plan(cx, &message.run), layout).await?;
+    ) -> Result<Option<(Arc<Plan>, Arc<Layout>)>, ProtocolError> {
+        let TaskMessage { run, stage, .. } = message;
+        let plan = find(cx, &self.plans, Key::Plan(run).to_string());
+        let layout = find(cx, &self.layouts, Key::Layout(run, *stage).to_string());
+        let (plan, layout) = futures::future::try_join(plan, layout).await?;
         Ok(plan.zip(layout))
-    }
-
-    async fn plan(&self, cx: &Context, run: &RunId) -> Result<Option<Arc<Plan>>, BucketError> {
-        let remembered =
-            |plans: &VecDeque<Arc<Plan>>| plans.iter().find(|p| p.run == *run).cloned();
-        if let Some(plan) = remembered(&self.lock()) {
-            return Ok(Some(plan));
-        }
-        let Some(plan) = cx.find::<Plan>(&Key::Plan(run).to_string()).await? else {
-            return Ok(None);
-        };
-        let plan = Arc::new(plan);
-        let mut plans = self.lock();
-        plans.push_front(plan.clone());
-        plans.truncate(REMEMBERED_PLANS);
-        Ok(Some(plan))
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Arc<Plan>>> {
-        self.plans.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Executes and commits; after it the task has a commit, ours or another's.

@@ -26,7 +26,7 @@ pub(crate) struct Encoder {
 
 enum Kind {
     Parquet(Box<ArrowWriter<File>>),
-    Csv(CsvWriter<File>),
+    Csv(Box<CsvWriter<File>>),
     Json(JsonWriter<BufWriter<File>, LineDelimited>),
 }
 
@@ -54,7 +54,7 @@ impl Encoder {
                 let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))?;
                 Kind::Parquet(Box::new(writer))
             }
-            Format::Csv => Kind::Csv(csv_writer(file, schema, csv)?),
+            Format::Csv => Kind::Csv(Box::new(csv_writer(file, schema, csv)?)),
             // a column of nulls is a column still
             Format::Json => Kind::Json(
                 WriterBuilder::new().with_explicit_nulls(true).build(BufWriter::new(file)),

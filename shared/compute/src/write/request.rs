@@ -141,7 +141,7 @@ fn insert_into(insert: Insert) -> Result<(Box<Query>, Option<WriteRequest>), Fai
         return refused(format!("INSERT with {clause} is not supported"));
     }
     let folder = folder_of_table(name)?;
-    let columns = insert.columns.iter().map(|c| single_name(c)).collect::<Result<_, _>>()?;
+    let columns = insert.columns.iter().map(single_name).collect::<Result<_, _>>()?;
     let Some(query) = insert.source else {
         return refused(format!("INSERT INTO {name} names no rows: add VALUES or a SELECT"));
     };
