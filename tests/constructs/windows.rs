@@ -1,4 +1,5 @@
 use super::lab;
+use crate::support::tables::Table;
 
 const FRAMES: [&str; 16] = [
     "ROWS UNBOUNDED PRECEDING",
@@ -149,4 +150,33 @@ const LOST: &[(&str, &str)] = &[
 #[tokio::test]
 async fn windows_that_ignore_nulls_or_filter_or_were_turned_around() {
     lab().await.assert_same(LOST).await;
+}
+
+#[tokio::test]
+async fn a_window_by_a_column_that_is_the_same_in_all_rows() {
+    let lab = lab().await;
+    let rows = "SELECT value AS id, 'x' AS c, value % 9 AS k, value % 4 AS g \
+                FROM generate_series(0, 999)";
+    lab.add(&Table::of_query("same", rows, 3).await).await;
+    let windows = "rank() OVER (PARTITION BY k, c ORDER BY g), \
+                   avg(sum(id)) OVER (PARTITION BY k, c, g)";
+    let queries = [
+        ("groups", format!("SELECT k, c, g, sum(id), {windows} FROM same GROUP BY k, c, g")),
+        (
+            "a filter",
+            "SELECT k, g, avg(s) OVER (PARTITION BY k, g), max(s) OVER (PARTITION BY g) FROM \
+             (SELECT k, g, id % 5 AS m, sum(id) AS s FROM same GROUP BY 1, 2, 3) WHERE g = 2"
+                .into(),
+        ),
+        ("rows", "SELECT id, row_number() OVER (PARTITION BY c, k ORDER BY id) FROM same".into()),
+        (
+            "a join",
+            format!(
+                "SELECT a.k, a.c, a.g, {} FROM same a JOIN dims d ON a.k = d.id GROUP BY 1, 2, 3",
+                "rank() OVER (PARTITION BY a.k, a.c ORDER BY a.g)"
+            ),
+        ),
+    ];
+    let queries: Vec<_> = queries.iter().map(|(n, q)| (*n, q.as_str())).collect();
+    lab.assert_same(&queries).await;
 }

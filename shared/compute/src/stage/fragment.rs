@@ -16,8 +16,9 @@ use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, FileScanConfigBuilder};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::TaskContext;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::limit::GlobalLimitExec;
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, InputOrderMode};
 use datafusion_proto::bytes::{
     physical_plan_from_bytes_with_extension_codec, physical_plan_to_bytes_with_extension_codec,
 };
@@ -62,11 +63,33 @@ pub(crate) fn encode(plan: &PlanRef, tables: &[Table], context: &TaskContext) ->
     check_limits(&hollow)?;
     let bytes = physical_plan_to_bytes_with_extension_codec(hollow, &Codec)?;
     let back = physical_plan_from_bytes_with_extension_codec(&bytes, context, &Codec)?;
+    check_windows(&back)?;
     let again = physical_plan_to_bytes_with_extension_codec(back, &Codec)?;
     if bytes != again {
         return internal_err!("the fragment changes when it is decoded and encoded again");
     }
     Ok(Fragment::Plan { plan: STANDARD.encode(&bytes), scans })
+}
+
+/// A window may rely on a column being the same in all of its rows, by a filter or by what files say
+/// of it; a reader of an exchange does not know.
+fn check_windows(plan: &PlanRef) -> Result<()> {
+    plan.apply(|node| {
+        let bounded = node.downcast_ref::<BoundedWindowAggExec>();
+        let bounded = bounded.filter(|w| w.input_order_mode == InputOrderMode::Sorted);
+        let windows = match (bounded, node.downcast_ref::<WindowAggExec>()) {
+            (Some(window), _) => window.window_expr(),
+            (_, Some(window)) => window.window_expr(),
+            _ => return Ok(TreeNodeRecursion::Continue),
+        };
+        let (by, input) = (windows[0].partition_by(), node.children()[0]);
+        let (_, ordered) = input.equivalence_properties().find_longest_permutation(by)?;
+        if ordered.len() < by.len() {
+            return internal_err!("a window relies on a column being the same in all rows");
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(())
 }
 
 /// A limit of more than 32 bits comes back with its lower ones.
