@@ -1,9 +1,11 @@
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use object_store::ObjectStore;
+use serde::Deserialize;
 use tidemill_protocol::record::Plan;
-use tidemill_protocol::{Engine, EngineError, PlanRequest, TaskOutput, TaskRequest};
+use tidemill_protocol::{Engine, EngineError, PlanRequest, RunId, TaskOutput, TaskRequest};
 
 use crate::plan::{self, EnginePlan};
 use crate::planning_thread::on_planning_thread;
@@ -11,17 +13,38 @@ use crate::resources::Resources;
 use crate::session::ENGINE_VERSION;
 use crate::task;
 
+/// How many decoded plans a warm process remembers.
+const REMEMBERED: usize = 8;
+
 /// SQL on DataFusion over the objects of one bucket.
 pub struct DataFusionEngine {
     store: Arc<dyn ObjectStore>,
     bucket: String,
     resources: Resources,
+    /// The last used first.
+    plans: Mutex<VecDeque<(RunId, Arc<EnginePlan>)>>,
 }
 
 impl DataFusionEngine {
     /// An engine that reads `bucket` through `store`.
     pub fn new(store: Arc<dyn ObjectStore>, bucket: String, resources: Resources) -> Self {
-        Self { store, bucket, resources }
+        Self { store, bucket, resources, plans: Mutex::default() }
+    }
+
+    /// The engine's part of a plan: of a run of many tasks it is decoded once.
+    fn engine_plan(&self, plan: &Plan) -> Result<Arc<EnginePlan>, EngineError> {
+        let lock = || self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = lock().iter().find(|(run, _)| *run == plan.run) {
+            return Ok(known.clone());
+        }
+        let decoded = EnginePlan::deserialize(&plan.engine_plan).map_err(|e| {
+            EngineError::Refused(format!("the plan of {} is damaged: {e}", plan.run))
+        })?;
+        let decoded = Arc::new(decoded);
+        let mut plans = lock();
+        plans.push_front((plan.run.clone(), decoded.clone()));
+        plans.truncate(REMEMBERED);
+        Ok(decoded)
     }
 }
 
@@ -46,10 +69,7 @@ impl Engine for DataFusionEngine {
                 plan.run, plan.engine
             )));
         }
-        let engine_plan: EnginePlan =
-            serde::Deserialize::deserialize(&plan.engine_plan).map_err(|e| {
-                EngineError::Refused(format!("the plan of {} is damaged: {e}", plan.run))
-            })?;
+        let engine_plan = self.engine_plan(plan)?;
         task::execute(&self.store, &self.resources, &engine_plan, request)
             .await
             .map_err(|e| e.into_engine_error(&plan.run))

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ const WRITER_SHARE: usize = 8;
 pub(crate) async fn execute(
     store: &Arc<dyn ObjectStore>,
     resources: &Resources,
-    engine_plan: &EnginePlan,
+    engine_plan: &Arc<EnginePlan>,
     request: &TaskRequest<'_>,
 ) -> Result<TaskOutput, Failure> {
     let resources = resources.of_task(request.layout.tasks.len());
@@ -76,7 +77,7 @@ struct Task<'a> {
     store: Arc<dyn ObjectStore>,
     meter: Arc<Meter>,
     resources: &'a Resources,
-    engine_plan: &'a EnginePlan,
+    engine_plan: &'a Arc<EnginePlan>,
     request: &'a TaskRequest<'a>,
 }
 
@@ -84,7 +85,7 @@ impl<'a> Task<'a> {
     fn new(
         store: &Arc<dyn ObjectStore>,
         resources: &'a Resources,
-        engine_plan: &'a EnginePlan,
+        engine_plan: &'a Arc<EnginePlan>,
         request: &'a TaskRequest<'a>,
     ) -> Self {
         let meter = Arc::new(Meter::default());
@@ -133,7 +134,7 @@ impl<'a> Task<'a> {
             None => refused("the plan has no fragment for the stage"),
             Some(Fragment::Sql) => {
                 on_planning_thread(async move {
-                    plan_sql(&store, &meter, &resources, engine_plan, seed, way).await
+                    plan_sql(&store, &meter, &resources, &engine_plan, seed, way).await
                 })
                 .await
             }
@@ -223,13 +224,14 @@ async fn plan_sql(
     store: &Arc<dyn ObjectStore>,
     meter: &Arc<Meter>,
     resources: &Resources,
-    engine_plan: EnginePlan,
+    engine_plan: &EnginePlan,
     seed: u64,
     way: Way,
 ) -> Result<(PlanRef, Arc<TaskContext>), Failure> {
-    let EnginePlan { sql, now, mut tables, write, .. } = engine_plan;
+    let EnginePlan { sql, now, tables, write, .. } = engine_plan;
+    let mut tables = Cow::Borrowed(tables);
     if way.whole_files {
-        tables.iter_mut().flat_map(|t| &mut t.files).for_each(|f| f.lines.clear());
+        tables.to_mut().iter_mut().flat_map(|t| &mut t.files).for_each(|f| f.lines.clear());
     }
     let cores = resources.cores;
     let planning = Planning {
@@ -240,12 +242,12 @@ async fn plan_sql(
         meter,
         room: way.room,
         seed,
-        now,
+        now: *now,
     };
     let scans = vec![cores; tables.len()];
-    let (context, logical) = planning.logical(&sql, Reach::OneTask, cores, &scans).await?;
+    let (context, logical) = planning.logical(sql, Reach::OneTask, cores, &scans).await?;
     let mut state = context.state();
-    state.execution_props_mut().query_execution_start_time = Some(now);
+    state.execution_props_mut().query_execution_start_time = Some(*now);
     if way.spills {
         state.config_mut().options_mut().optimizer.prefer_hash_join = false;
     }
