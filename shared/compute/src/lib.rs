@@ -13,6 +13,7 @@ mod engine;
 mod error;
 mod explain;
 mod meter;
+mod nth_value;
 mod plan;
 mod planning_thread;
 mod quotes;

@@ -17,6 +17,7 @@ use tidemill_protocol::{PlanRequest, StageId};
 use crate::error::{Failure, refused};
 use crate::explain;
 use crate::meter::Meter;
+use crate::nth_value;
 use crate::resources::Resources;
 use crate::session::{self, ENGINE_VERSION, Reach, Room};
 use crate::set_operation;
@@ -221,6 +222,7 @@ impl Planning<'_> {
         let runtime = session::runtime(self.memory, self.meter)?;
         let mut state = session::session(runtime, reach, self.room, partitions, self.now);
         volatile::register(&mut state, self.seed)?;
+        nth_value::register(&mut state)?;
         let context = SessionContext::new_with_state(state.clone());
         table::register(&context, self.store, self.tables, scans)?;
         let logical = state.statement_to_plan(parse(sql)?.statement).await?;

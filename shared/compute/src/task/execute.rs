@@ -17,6 +17,7 @@ use super::diagnose;
 use super::exchange_write::{ExchangeWriter, Spreading};
 use crate::error::{Failure, refused};
 use crate::meter::{Meter, MeteredStore};
+use crate::nth_value;
 use crate::plan::{EnginePlan, Planning};
 use crate::planning_thread::on_planning_thread;
 use crate::resources::Resources;
@@ -268,6 +269,7 @@ fn fragment_context(
     let (reach, cores) = (Reach::ManyTasks, resources.cores);
     let mut state = session::session(runtime, reach, way.room, cores, engine_plan.now);
     volatile::register(&mut state, seed)?;
+    nth_value::register(&mut state)?;
     let context = SessionContext::new_with_state(state);
     for (number, table) in engine_plan.tables.iter().enumerate() {
         table::register_store(&context, store, table, number)?;
