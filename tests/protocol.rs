@@ -45,6 +45,31 @@ async fn more_tasks_than_a_group_has_still_advance_once() {
 }
 
 #[tokio::test]
+async fn tiny_tasks_that_share_a_message_survive_a_crash_at_any_effect() {
+    let mut effects = 0;
+    for at in (0..).step_by(7) {
+        let mut happened = false;
+        for after in [false, true] {
+            let world = world();
+            let event = world.upload("jobs/top.sql", "sum 270").await;
+            world.dispatch(&event, &Crash::never()).await;
+            let crash = Crash::at(at, after);
+            world.work(&crash).await;
+            let outcomes = world.outcomes().await;
+            assert_eq!(answer(&world, &outcomes[0]).await, "36315", "{crash:?}");
+            assert_eq!(outcomes[0].tasks, 271, "{crash:?}");
+            assert_eq!(world.keys("work/").await, [""; 0], "{crash:?}");
+            happened |= crash.happened();
+        }
+        if !happened {
+            break;
+        }
+        effects = at;
+    }
+    assert!(effects > 400, "only {effects} effects were tried");
+}
+
+#[tokio::test]
 async fn an_event_delivered_twice_is_one_run_and_does_nothing_twice() {
     let world = world();
     let event = world.upload("jobs/top.sql", "sum 4").await;
@@ -55,7 +80,7 @@ async fn an_event_delivered_twice_is_one_run_and_does_nothing_twice() {
     let worker = Worker::new(world.engine.clone());
     while let Some(message) = world.queue.pop() {
         messages += 1;
-        worker.run_task(&world.context(1), &message).await.expect("done");
+        worker.run_tasks(&world.context(1), &message).await.expect("done");
     }
     assert_eq!(messages, 5, "each task is sent once");
     world.dispatch(&event, &never).await;
@@ -81,7 +106,7 @@ async fn a_message_delivered_twice_changes_nothing() {
     let worker = Worker::new(world.engine.clone());
     while let Some(message) = world.queue.pop() {
         for delivery in [1, 1, 2] {
-            worker.run_task(&world.context(delivery), &message).await.expect("done");
+            worker.run_tasks(&world.context(delivery), &message).await.expect("done");
         }
     }
     let outcomes = world.outcomes().await;
@@ -175,7 +200,7 @@ async fn a_dead_task_fails_its_run_unless_it_has_a_commit() {
     world.dispatch(&event, &Crash::never()).await;
     let message = world.queue.pop().expect("a task");
     let worker = Worker::new(world.engine.clone());
-    worker.run_task(&world.context(1), &message).await.expect("committed");
+    worker.run_tasks(&world.context(1), &message).await.expect("committed");
     assert!(work::give_up(&world.context(1), &message).await.expect("looked").is_none());
     let dead = TaskMessage { stage: StageId(1), task: TaskId(0), ..message };
     let outcome = work::give_up(&world.context(1), &dead).await.expect("given up");

@@ -8,6 +8,7 @@ mod known;
 mod limits;
 mod memory;
 mod sets;
+mod skew;
 mod splits;
 mod spread;
 mod subqueries;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use tidemill_protocol::bucket::Body;
 use tidemill_protocol::record::{Footer, Input, Output, Plan, Publication, Read, Stage, Usage};
 use tidemill_protocol::{
-    Bucket, Engine, EngineError, PlanRequest, StageId, TaskOutput, TaskRequest,
+    Bucket, Engine, EngineError, OutputFile, PlanRequest, StageId, TaskOutput, TaskRequest,
 };
 
 /// Adds up the numbers below n in two sums and adds those: `sum n`. `hang` is never planned, and
@@ -31,6 +31,8 @@ impl Engine for ToyEngine {
             partitions: n.div_ceil(2),
             whole: false,
             scans: true,
+            scan_bytes: 0,
+            splits: None,
             output: Output::Exchange { slots: 1 },
             operators: "numbers".into(),
         };
@@ -40,6 +42,8 @@ impl Engine for ToyEngine {
             partitions: 1,
             whole: false,
             scans: false,
+            scan_bytes: 0,
+            splits: None,
             output: Output::Result,
             operators: "sum".into(),
         };
@@ -68,12 +72,14 @@ impl Engine for ToyEngine {
         let mut bytes = text.into_bytes();
         if stage.0 < 2 {
             let offsets = vec![0, bytes.len() as u64];
-            bytes.extend(Footer { offsets, rows: 1, usage: Usage::default() }.encode());
+            let footer = Footer { offsets, rows: 1, usage: Usage::default() };
+            bytes.extend(footer.encode());
+            let size = bytes.len() as u64;
+            return Ok(TaskOutput::exchange(Body::Bytes(bytes.into()), size, footer));
         }
-        let size = bytes.len() as u64;
-        let mut output = TaskOutput::of(Body::Bytes(bytes.into()), 1, size, Usage::default());
-        output.files[0].name = "sum".into();
-        Ok(output)
+        let (name, size) = ("sum".into(), bytes.len() as u64);
+        let file = OutputFile { name, body: Body::Bytes(bytes.into()), rows: 1, bytes: size };
+        Ok(TaskOutput::files(vec![file], Usage::default()))
     }
 }
 

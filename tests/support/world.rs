@@ -79,7 +79,7 @@ impl World {
     async fn deliver(&self, worker: &Worker, message: &TaskMessage, crash: &Arc<Crash>) {
         for delivery in 1..4 {
             let cx = self.crashing(crash, delivery);
-            if worker.run_task(&cx, message).await.is_ok() {
+            if worker.run_tasks(&cx, message).await.is_ok() {
                 return;
             }
         }

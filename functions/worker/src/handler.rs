@@ -31,10 +31,10 @@ impl Handler {
     async fn execute(&self, message: &SqsMessage, invocation: &Context) -> Result<(), Failed> {
         let (sqs, url) = (self.function.sqs.clone(), self.queue_url.clone());
         let _alive = Heartbeat::start(sqs, url, message).await;
-        let task: TaskMessage = serde_json::from_str(message.body.as_deref().unwrap_or_default())?;
+        let tasks: TaskMessage = serde_json::from_str(message.body.as_deref().unwrap_or_default())?;
         let cx = self.function.context(message, invocation);
-        let span = info_span!("task", run = %task.run, stage = %task.stage, task = %task.task);
-        self.worker.run_task(&cx, &task).instrument(span).await?;
+        let span = info_span!("task", run = %tasks.run, stage = %tasks.stage, task = %tasks.task);
+        self.worker.run_tasks(&cx, &tasks).instrument(span).await?;
         Ok(())
     }
 }

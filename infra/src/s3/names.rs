@@ -99,10 +99,7 @@ fn decode(name: &str) -> Option<String> {
 pub(super) fn find(root: &Path, key: &str) -> Option<PathBuf> {
     let pieces = pieces(key);
     let (last, folders) = pieces.split_last()?;
-    let mut at = root.to_owned();
-    for folder in folders {
-        at = folder_of(&at, folder);
-    }
+    let at = folder_of_all(root, folders);
     let plain = at.join(last);
     if plain.is_file() {
         return Some(plain);
@@ -111,15 +108,21 @@ pub(super) fn find(root: &Path, key: &str) -> Option<PathBuf> {
     beside.is_file().then_some(beside)
 }
 
+/// The folder that folders within each other are.
+fn folder_of_all(root: &Path, folders: &[String]) -> PathBuf {
+    let plain = root.join(folders.join("/"));
+    if plain.is_dir() {
+        return plain; // then none of them has a name beside a file's
+    }
+    folders.iter().fold(root.to_owned(), |at, folder| folder_of(&at, folder))
+}
+
 /// The folder that holds the keys which start with `prefix` up to its last `/`.
 pub(super) fn find_folder(root: &Path, prefix: &str) -> PathBuf {
-    let mut at = root.to_owned();
-    if let Some((folders, _)) = prefix.rsplit_once('/') {
-        for folder in pieces(folders) {
-            at = folder_of(&at, &folder);
-        }
+    match prefix.rsplit_once('/') {
+        Some((folders, _)) => folder_of_all(root, &pieces(folders)),
+        None => root.to_owned(),
     }
-    at
 }
 
 fn folder_of(parent: &Path, name: &str) -> PathBuf {
@@ -136,15 +139,18 @@ pub(super) fn place(root: &Path, key: &str) -> std::io::Result<PathBuf> {
     let Some((last, folders)) = pieces.split_last() else {
         return Err(std::io::ErrorKind::InvalidInput.into());
     };
-    let mut at = root.to_owned();
-    for folder in folders {
-        let mut next = folder_of(&at, folder);
-        if next.is_file() {
-            next = at.join(format!("{folder}{BESIDE}"));
+    let mut at = folder_of_all(root, folders);
+    if !at.is_dir() {
+        at = root.to_owned();
+        for folder in folders {
+            let mut next = folder_of(&at, folder);
+            if next.is_file() {
+                next = at.join(format!("{folder}{BESIDE}"));
+            }
+            at = next;
         }
-        at = next;
+        std::fs::create_dir_all(&at)?;
     }
-    std::fs::create_dir_all(&at)?;
     let plain = at.join(last);
     Ok(if plain.is_dir() { at.join(format!("{last}{BESIDE}")) } else { plain })
 }

@@ -11,7 +11,7 @@ use crate::plan::{self, EnginePlan};
 use crate::planning_thread::on_planning_thread;
 use crate::resources::Resources;
 use crate::session::ENGINE_VERSION;
-use crate::task;
+use crate::task::{self, LoadedPlan};
 
 /// How many decoded plans a warm process remembers.
 const REMEMBERED: usize = 8;
@@ -22,7 +22,7 @@ pub struct DataFusionEngine {
     bucket: String,
     resources: Resources,
     /// The last used first.
-    plans: Mutex<VecDeque<(RunId, Arc<EnginePlan>)>>,
+    plans: Mutex<VecDeque<(RunId, Arc<LoadedPlan>)>>,
 }
 
 impl DataFusionEngine {
@@ -32,7 +32,7 @@ impl DataFusionEngine {
     }
 
     /// The engine's part of a plan: of a run of many tasks it is decoded once.
-    fn engine_plan(&self, plan: &Plan) -> Result<Arc<EnginePlan>, EngineError> {
+    fn load(&self, plan: &Plan) -> Result<Arc<LoadedPlan>, EngineError> {
         let lock = || self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, known)) = lock().iter().find(|(run, _)| *run == plan.run) {
             return Ok(known.clone());
@@ -40,7 +40,7 @@ impl DataFusionEngine {
         let decoded = EnginePlan::deserialize(&plan.engine_plan).map_err(|e| {
             EngineError::Refused(format!("the plan of {} is damaged: {e}", plan.run))
         })?;
-        let decoded = Arc::new(decoded);
+        let decoded = Arc::new(LoadedPlan::new(decoded));
         let mut plans = lock();
         plans.push_front((plan.run.clone(), decoded.clone()));
         plans.truncate(REMEMBERED);
@@ -69,8 +69,8 @@ impl Engine for DataFusionEngine {
                 plan.run, plan.engine
             )));
         }
-        let engine_plan = self.engine_plan(plan)?;
-        task::execute(&self.store, &self.resources, &engine_plan, request)
+        let loaded = self.load(plan)?;
+        task::execute(&self.store, &self.resources, &loaded, request)
             .await
             .map_err(|e| e.into_engine_error(&plan.run))
     }

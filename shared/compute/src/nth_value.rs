@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::Result;
-use datafusion::execution::session_state::SessionState;
 use datafusion::functions_window::nth_value::nth_value_udwf;
 use datafusion::logical_expr::function::{
     ExpressionArgs, PartitionEvaluatorArgs, WindowUDFFieldArgs,
@@ -18,10 +17,10 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_expr::PhysicalExpr;
 
-/// Replaces the function of a session.
-pub(crate) fn register(state: &mut SessionState) -> Result<()> {
+/// Replaces DataFusion's.
+pub(crate) fn register(registry: &mut impl FunctionRegistry) -> Result<()> {
     let forward = Forward { inner: nth_value_udwf() };
-    state.register_udwf(Arc::new(WindowUDF::new_from_impl(forward)))?;
+    registry.register_udwf(Arc::new(WindowUDF::new_from_impl(forward)))?;
     Ok(())
 }
 

@@ -17,15 +17,13 @@ use tidemill_protocol::{PlanRequest, StageId};
 use crate::error::{Failure, refused};
 use crate::explain;
 use crate::meter::Meter;
-use crate::nth_value;
 use crate::resources::Resources;
 use crate::session::{self, ENGINE_VERSION, Reach, Room};
 use crate::set_operation;
 use crate::spread::Spread;
-use crate::stage::{Fragment, StageDraft, cut, encode};
+use crate::stage::{Fragment, StageDraft, cut, encode, splittable_input};
 use crate::statement::{Parsed, parse};
 use crate::table::{self, Table};
-use crate::volatile;
 use crate::write::{self, Target, WriteRequest, align};
 
 /// Exchanged bytes that are worth a task of their own.
@@ -221,8 +219,7 @@ impl Planning<'_> {
     ) -> Result<(SessionContext, LogicalPlan), Failure> {
         let runtime = session::runtime(self.memory, self.meter)?;
         let mut state = session::session(runtime, reach, self.room, partitions, self.now);
-        volatile::register(&mut state, self.seed)?;
-        nth_value::register(&mut state)?;
+        session::register_functions(&mut state, self.seed)?;
         let context = SessionContext::new_with_state(state.clone());
         table::register(&context, self.store, self.tables, scans)?;
         let logical = state.statement_to_plan(parse(sql)?.statement).await?;
@@ -261,7 +258,9 @@ async fn distribute(
             }
         }
     }
-    Ok(Ok(drafts.iter().map(stage).collect()))
+    let EnginePlan { tables, fragments, .. } = engine_plan;
+    let bytes = fragments.iter().map(|f| f.scan_bytes(tables));
+    Ok(Ok(drafts.iter().zip(bytes).map(|(draft, bytes)| stage(draft, bytes)).collect()))
 }
 
 /// What a fragment would be decoded without: `datafusion-proto` writes a window function without
@@ -284,13 +283,15 @@ fn lost_in_encoding(plan: &LogicalPlan) -> Result<Option<String>, Failure> {
     Ok(lost)
 }
 
-fn stage(draft: &StageDraft) -> Stage {
+fn stage(draft: &StageDraft, scan_bytes: u64) -> Stage {
     Stage {
         id: draft.id,
         inputs: draft.inputs.clone(),
         partitions: input_partitions(&draft.plan),
         whole: draft.whole,
         scans: draft.scans,
+        scan_bytes,
+        splits: splittable_input(&draft.plan, draft.output),
         output: draft.output,
         operators: operators(&draft.plan),
     }
@@ -327,6 +328,8 @@ fn single_stage() -> Stage {
         partitions: 1,
         whole: true,
         scans: true,
+        scan_bytes: 0,
+        splits: None,
         output: Output::Result,
         operators: "the whole statement".into(),
     }

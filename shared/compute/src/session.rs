@@ -3,15 +3,18 @@
 use std::sync::{Arc, LazyLock};
 
 use chrono::{DateTime, Utc};
+use datafusion::execution::TaskContext;
 use datafusion::execution::cache::cache_manager::{CacheManagerConfig, FileMetadataCache};
 use datafusion::execution::cache::default_cache::DefaultCache;
 use datafusion::execution::memory_pool::MemoryLimit;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::prelude::SessionConfig;
 
 use crate::error::Failure;
 use crate::meter::{Meter, MeteredPool};
+use crate::{nth_value, volatile};
 
 /// Fragments are executed only by the version that encoded them.
 pub const ENGINE_VERSION: &str =
@@ -79,16 +82,61 @@ pub(crate) fn session(
     partitions: usize,
     now: DateTime<Utc>,
 ) -> SessionState {
-    let limit = runtime.memory_pool.memory_limit();
+    let mut state = SessionStateBuilder::new()
+        .with_default_features()
+        .with_config(config(&runtime, reach, room, partitions))
+        .with_runtime_env(runtime)
+        .build();
+    state.execution_props_mut().query_execution_start_time = Some(now);
+    state
+}
+
+/// The functions that fragments may name.
+static FUNCTIONS: LazyLock<SessionState> =
+    LazyLock::new(|| SessionStateBuilder::new().with_default_features().build());
+
+/// What a fragment runs in: a session without what only planning needs.
+pub(crate) fn fragment_context(
+    runtime: Arc<RuntimeEnv>,
+    room: Room,
+    partitions: usize,
+    seed: u64,
+) -> Result<TaskContext, Failure> {
+    let config = config(&runtime, Reach::ManyTasks, room, partitions);
+    let mut context = TaskContext::new(
+        None,
+        String::new(),
+        config,
+        FUNCTIONS.scalar_functions().clone(),
+        FUNCTIONS.higher_order_functions().clone(),
+        FUNCTIONS.aggregate_functions().clone(),
+        FUNCTIONS.window_functions().clone(),
+        runtime,
+    );
+    register_functions(&mut context, seed)?;
+    Ok(context)
+}
+
+/// Puts our own functions in the place of DataFusion's; `seed` is that of `random()` and `uuid()`.
+pub(crate) fn register_functions(
+    registry: &mut impl FunctionRegistry,
+    seed: u64,
+) -> Result<(), Failure> {
+    volatile::register(registry, seed)?;
+    nth_value::register(registry)?;
+    Ok(())
+}
+
+fn config(runtime: &RuntimeEnv, reach: Reach, room: Room, partitions: usize) -> SessionConfig {
     let mut config = SessionConfig::new()
         .with_target_partitions(partitions)
-        .with_batch_size(batch_rows(&runtime, room))
+        .with_batch_size(batch_rows(runtime, room))
         .with_round_robin_repartition(reach == Reach::OneTask)
         .with_repartition_file_scans(false) // our splits are final
         .with_collect_statistics(false);
     let options = config.options_mut();
     options.sql_parser.collect_spans = true;
-    if let MemoryLimit::Finite(bytes) = limit {
+    if let MemoryLimit::Finite(bytes) = runtime.memory_pool.memory_limit() {
         let reservation = &mut options.execution.sort_spill_reservation_bytes;
         *reservation = (*reservation).min(bytes / MERGE_SHARE);
     }
@@ -101,11 +149,5 @@ pub(crate) fn session(
         options.optimizer.enable_join_dynamic_filter_pushdown = false;
         options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
     }
-    let mut state = SessionStateBuilder::new()
-        .with_default_features()
-        .with_config(config)
-        .with_runtime_env(runtime)
-        .build();
-    state.execution_props_mut().query_execution_start_time = Some(now);
-    state
+    config
 }

@@ -13,7 +13,10 @@ const SPLIT_BYTES: u64 = 128 * 1024 * 1024;
 /// Bytes of input for each partition of a hash exchange.
 const PARTITION_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Writers times partitions stay below 100,000 in an exchange, and splits are few thousands.
+/// Writers times partitions of an exchange.
+const MAX_SLOTS: usize = 100_000;
+
+/// Of a job that does not ask for more.
 const MAX_PARTITIONS: u64 = 256;
 
 /// How a job is spread.
@@ -27,8 +30,9 @@ pub(crate) struct Spread {
 impl Spread {
     /// Over so many partitions, whatever the job reads.
     pub(crate) fn over(partitions: u32, tables: &[Table]) -> Self {
-        let partitions = partitions as usize;
-        Self { partitions, scans: vec![partitions; tables.len()] }
+        let asked = partitions as usize;
+        let partitions = asked.min((MAX_SLOTS / asked.max(1)).max(1));
+        Self { partitions, scans: vec![asked; tables.len()] }
     }
 
     /// By the bytes that the statement reads; `None` if fewer than `one_task` bytes.

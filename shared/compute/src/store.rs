@@ -1,4 +1,4 @@
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,52 +14,51 @@ use object_store::{
 
 use crate::quotes::{self, Cuts};
 
+/// The pinned files of a table.
+#[derive(Debug, Default)]
+pub(crate) struct PinnedFiles(HashMap<Path, PinnedFile>);
+
+#[derive(Debug)]
+struct PinnedFile {
+    etag: String,
+    /// It is read by one request: a reader of Parquet would make three.
+    is_small: bool,
+    /// Of a CSV file that is read in parts: its quotes are counted.
+    cuts: Option<Arc<Cuts>>,
+}
+
+impl PinnedFiles {
+    /// Adds a file of `size` bytes.
+    pub(crate) fn insert(&mut self, path: Path, etag: String, size: u64, cuts: Option<Cuts>) {
+        let is_small = size <= SMALL_BYTES;
+        self.0.insert(path, PinnedFile { etag, is_small, cuts: cuts.map(Arc::new) });
+    }
+}
+
 /// A view of the bucket that holds the pinned files of one table and nothing else: every GET
 /// carries the pinned ETag, every other key is refused, nothing can be written.
 #[derive(Debug)]
 pub(crate) struct PinnedStore {
     inner: Arc<dyn ObjectStore>,
-    etags: HashMap<Path, String>,
-    /// Of the CSV files that are read in parts.
-    cuts: HashMap<Path, Arc<Cuts>>,
+    files: Arc<PinnedFiles>,
     small: SmallFiles,
 }
 
 impl PinnedStore {
-    pub(crate) fn new(
-        inner: Arc<dyn ObjectStore>,
-        files: impl IntoIterator<Item = (Path, String)>,
-    ) -> Self {
-        let etags = files.into_iter().collect();
-        Self { inner, etags, cuts: HashMap::new(), small: SmallFiles::default() }
-    }
-
-    /// Reads these files, which are small, by one request each: a reader of Parquet would make
-    /// three.
-    #[must_use]
-    pub(crate) fn with_small(mut self, files: impl IntoIterator<Item = Path>) -> Self {
-        self.small.files = files.into_iter().collect();
-        self
-    }
-
-    /// Counts the quotes of parts of these files.
-    #[must_use]
-    pub(crate) fn with_cuts(mut self, cuts: impl IntoIterator<Item = (Path, Cuts)>) -> Self {
-        self.cuts = cuts.into_iter().map(|(path, cuts)| (path, Arc::new(cuts))).collect();
-        self
+    pub(crate) fn new(inner: Arc<dyn ObjectStore>, files: Arc<PinnedFiles>) -> Self {
+        Self { inner, files, small: SmallFiles::default() }
     }
 }
 
 /// Bytes of a file that is read at once.
-pub(crate) const SMALL_BYTES: u64 = 256 * 1024;
+const SMALL_BYTES: u64 = 256 * 1024;
 
 /// How many small files are kept: a few for each partition that is read at the same time.
 const KEPT: usize = 64;
 
-/// Small files, and those of them that were read last.
+/// The small files that were read last.
 #[derive(Debug, Default)]
 struct SmallFiles {
-    files: HashSet<Path>,
     kept: Mutex<VecDeque<(Path, ObjectMeta, Bytes)>>,
 }
 
@@ -103,7 +102,7 @@ impl SmallFiles {
 
 impl fmt::Display for PinnedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} pinned files", self.etags.len())
+        write!(f, "{} pinned files", self.files.0.len())
     }
 }
 
@@ -114,17 +113,17 @@ fn refuse<T>() -> Result<T> {
 #[async_trait]
 impl ObjectStore for PinnedStore {
     async fn get_opts(&self, path: &Path, mut options: GetOptions) -> Result<GetResult> {
-        let Some(etag) = self.etags.get(path) else {
+        let Some(file) = self.files.0.get(path) else {
             let source = format!("{path} is no file of the plan").into();
             return Err(Error::PermissionDenied { path: path.to_string(), source });
         };
-        options.if_match = Some(etag.clone());
+        options.if_match = Some(file.etag.clone());
         let is_part = options.range.is_some();
-        if is_part && !options.head && self.small.files.contains(path) {
+        if is_part && !options.head && file.is_small {
             return self.small.get(&*self.inner, path, options).await;
         }
         let result = self.inner.get_opts(path, options).await?;
-        Ok(match self.cuts.get(path).filter(|_| is_part) {
+        Ok(match file.cuts.as_ref().filter(|_| is_part) {
             Some(cuts) => quotes::count(result, cuts.clone()),
             None => result,
         })

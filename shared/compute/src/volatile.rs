@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use datafusion::arrow::array::{ArrayRef, Float64Array, StringArray};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
-use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
@@ -22,13 +21,13 @@ pub(crate) fn seed(run: &RunId, stage: StageId, task: TaskId) -> u64 {
     hasher.finish()
 }
 
-/// Replaces the volatile functions of a session by seeded ones.
-pub(crate) fn register(state: &mut SessionState, seed: u64) -> Result<()> {
+/// Replaces the volatile functions by seeded ones.
+pub(crate) fn register(registry: &mut impl FunctionRegistry, seed: u64) -> Result<()> {
     let drawn = Arc::new(AtomicU64::new(0));
     for kind in [Kind::Random, Kind::Uuid] {
         let signature = Signature::nullary(Volatility::Volatile);
         let function = Seeded { kind, seed, drawn: drawn.clone(), signature };
-        state.register_udf(Arc::new(ScalarUDF::new_from_impl(function)))?;
+        registry.register_udf(Arc::new(ScalarUDF::new_from_impl(function)))?;
     }
     Ok(())
 }

@@ -10,14 +10,13 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use tracing::{info, warn};
 
 use crate::bucket::{BucketError, Created};
+use crate::committed;
 use crate::context::{Context, ProtocolError};
 use crate::ids::{JobName, RunId};
 use crate::key::Key;
 use crate::record::{
     Commit, Layout, Outcome, PinnedObject, Plan, ResultFile, Run, StageSummary, Status, Usage,
 };
-
-const PARALLEL_READS: usize = 32;
 
 const PARALLEL_COPIES: usize = 16;
 
@@ -158,22 +157,15 @@ async fn sweep(cx: &Context, run: &RunId) -> Result<(), ProtocolError> {
     Ok(())
 }
 
-async fn commits(cx: &Context, plan: &Plan) -> Result<Vec<Commit>, BucketError> {
-    let Some(last) = plan.stages.last() else { return Ok(vec![]) };
-    let objects = cx.bucket.list(&Key::stage_out_folder(&plan.run, last.id)).await?;
-    stream::iter(objects)
-        .map(|object| async move { cx.read::<Commit>(&object.key).await })
-        .buffered(PARALLEL_READS)
-        .try_collect()
-        .await
-}
-
 /// What every stage came to, and the files of the last.
 async fn summarise(
     cx: &Context,
     plan: &Plan,
 ) -> Result<(Vec<StageSummary>, Vec<ResultFile>), BucketError> {
-    let commits = commits(cx, plan).await?;
+    let commits = match plan.stages.last() {
+        Some(last) => committed::of_stage(cx, plan, last).await?.commits,
+        None => vec![],
+    };
     let mut stages = Vec::with_capacity(plan.stages.len());
     for stage in &plan.stages {
         let summary = StageSummary {

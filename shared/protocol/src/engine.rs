@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use crate::bucket::Body;
 use crate::ids::{RunId, TaskId};
 use crate::job::JobSpec;
-use crate::record::{Layout, PinnedObject, Plan, Usage};
+use crate::record::{Footer, Layout, PinnedObject, Plan, Usage};
 
 /// The seam to the computation: the protocol moves tasks, the engine knows what they do.
 #[async_trait]
@@ -42,6 +42,8 @@ pub struct TaskOutput {
     /// One, unless the task writes into a table.
     pub files: Vec<OutputFile>,
     pub usage: Usage,
+    /// Of an exchange object, so that it need not be read again.
+    pub footer: Option<Footer>,
 }
 
 /// An object that is still to be committed.
@@ -57,9 +59,16 @@ pub struct OutputFile {
 }
 
 impl TaskOutput {
-    /// Of one object.
-    pub fn of(body: Body, rows: u64, bytes: u64, usage: Usage) -> Self {
-        Self { files: vec![OutputFile { name: String::new(), body, rows, bytes }], usage }
+    /// An exchange object of `bytes` bytes.
+    pub fn exchange(body: Body, bytes: u64, footer: Footer) -> Self {
+        let (rows, usage) = (footer.rows, footer.usage);
+        let files = vec![OutputFile { name: String::new(), body, rows, bytes }];
+        Self { files, usage, footer: Some(footer) }
+    }
+
+    /// A part of the result, or files of a table.
+    pub fn files(files: Vec<OutputFile>, usage: Usage) -> Self {
+        Self { files, usage, footer: None }
     }
 
     /// Of all files.

@@ -34,7 +34,7 @@ pub struct JobSpec {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobOptions {
-    /// Spread the job over this many partitions (1 to 1,024), whatever its size.
+    /// Spread the job over this many partitions (1 to 10,000), whatever its size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partitions: Option<u32>,
     /// Keep the working keys after success.
@@ -196,9 +196,9 @@ pub(crate) fn too_large(key: &str, size: u64) -> Refusal {
 impl JobSpec {
     pub(crate) fn check(&self, key: &str) -> Result<(), Refusal> {
         if let Some(n) = self.options.partitions
-            && !(1..=1024).contains(&n)
+            && !(1..=10_000).contains(&n)
         {
-            return Err(Refusal(format!("{key}: partitions is {n}: it must be from 1 to 1024")));
+            return Err(Refusal(format!("{key}: partitions is {n}: it must be from 1 to 10000")));
         }
         if let Some(into) = &self.into {
             check_into(key, into)?;

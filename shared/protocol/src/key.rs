@@ -21,11 +21,12 @@ pub enum Key<'a> {
     Sent(&'a RunId, StageId),
     /// `work/<run>/out/<stage>/<group>/<task>`: the task's output; its existence is the commit.
     Out(&'a RunId, StageId, TaskId),
-    /// `work/<run>/done/<stage>/<group>`: all tasks of the group are committed.
+    /// `work/<run>/done/<stage>/<group>`: all tasks of the group are committed, and what.
     DoneGroup(&'a RunId, StageId, u32),
     /// `work/<run>/done/<stage>/all`: all tasks of the stage are committed.
     Done(&'a RunId, StageId),
-    /// `work/<run>/attempts/<stage>/<task>/<attempt>`: an attempt has started.
+    /// `work/<run>/attempts/<stage>/<task>/<attempt>`: an attempt has started, of the task or of
+    /// several from there on; with `.error` after it: why it failed.
     Attempt(&'a RunId, StageId, TaskId, &'a AttemptId),
     /// `work/<run>/files/<stage>/<task>/<attempt>/<name>`: a file of an attempt that is published
     /// only after the outcome. By a worker.
@@ -78,6 +79,12 @@ impl Key<'_> {
     /// `work/<run>/done/<stage>/`: the markers of a stage.
     pub fn done_folder(run: &RunId, stage: StageId) -> String {
         format!("work/{run}/done/{stage}/")
+    }
+
+    /// `work/<run>/attempts/<stage>/<task>/`: the attempts of a task, or of tasks that share a
+    /// message with it.
+    pub fn attempts_folder(run: &RunId, stage: StageId, task: TaskId) -> String {
+        format!("work/{run}/attempts/{stage}/{:06}/", task.0)
     }
 
     /// `results/<job>/<run>/`.

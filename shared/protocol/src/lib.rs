@@ -10,6 +10,7 @@
 pub mod advance;
 pub mod bucket;
 mod clock;
+mod committed;
 pub mod context;
 pub mod dispatch;
 pub mod end;

@@ -8,6 +8,9 @@ use crate::ids::RunId;
 use crate::key::Key;
 use crate::record::{Layout, Outcome, Plan, Run};
 
+/// Objects of one LIST request.
+const LISTED_AT_ONCE: usize = 1000;
+
 /// A run, as `GET /runs/{id}` shows it.
 #[derive(Debug, Clone, Serialize)]
 pub struct RunStatus {
@@ -26,6 +29,21 @@ pub struct StageStatus {
     /// Unknown until the stage's inputs are done.
     pub tasks: Option<usize>,
     pub committed: usize,
+}
+
+/// How many tasks of a stage have a commit; of a stage of thousands only whole groups are counted,
+/// so that looking costs one LIST.
+async fn committed(bucket: &dyn Bucket, layout: &Layout) -> Result<usize, BucketError> {
+    let (run, stage) = (&layout.run, layout.stage);
+    if layout.tasks.len() <= LISTED_AT_ONCE {
+        return Ok(bucket.list(&Key::stage_out_folder(run, stage)).await?.len());
+    }
+    let marks = bucket.list(&Key::done_folder(run, stage)).await?;
+    let is_done = |group: u32| {
+        let mark = Key::DoneGroup(run, stage, group).to_string();
+        marks.iter().any(|m| m.key == mark)
+    };
+    Ok((0..layout.groups()).filter(|g| is_done(*g)).map(|g| layout.group_len(g)).sum())
 }
 
 /// Looks a run up; `None` if there is none.
@@ -54,7 +72,7 @@ pub async fn status(bucket: &dyn Bucket, id: &RunId) -> Result<Option<RunStatus>
     for stage in &plan.stages {
         let layout = find::<Layout>(bucket, &Key::Layout(id, stage.id).to_string()).await?;
         let committed = match &layout {
-            Some(_) => bucket.list(&Key::stage_out_folder(id, stage.id)).await?.len(),
+            Some(layout) => committed(bucket, layout).await?,
             None => 0,
         };
         let tasks = layout.map(|l| l.tasks.len());

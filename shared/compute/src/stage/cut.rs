@@ -17,7 +17,7 @@ use std::sync::Arc;
 use datafusion::common::JoinType;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::physical_plan::aggregates::AggregateExec;
+use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::empty::EmptyExec;
@@ -292,6 +292,41 @@ fn partition_join(join: &HashJoinExec, partitions: usize) -> Result<PlanRef, Sto
     Ok(partitioned.with_new_children(sides)?.build_exec()?)
 }
 
+/// The input whose slots may be shared by several tasks: each row of it goes through the fragment by
+/// itself, into joins as the side that is not collected, up to an aggregate that another stage
+/// finishes.
+pub(crate) fn splittable_input(plan: &PlanRef, output: Output) -> Option<StageId> {
+    let mut node = plan;
+    match plan.downcast_ref::<RepartitionExec>() {
+        Some(repartition) => node = repartition.input(),
+        // a slot for each partition is read in its order
+        None if matches!(output, Output::Exchange { slots: 2.. }) => return None,
+        None => {}
+    }
+    loop {
+        if let Some(read) = node.downcast_ref::<ExchangeReadExec>() {
+            let stage = (read.read() == Read::Slot).then(|| read.stage())?;
+            return (reads_of(plan, stage) == 1).then_some(stage);
+        }
+        let aggregate = node.downcast_ref::<AggregateExec>();
+        let passes = node.is::<FilterExec>()
+            || node.is::<ProjectionExec>()
+            || node.is::<UnnestExec>()
+            || node.is::<CooperativeExec>()
+            || aggregate.is_some_and(|a| *a.mode() == AggregateMode::Partial);
+        node = match node.children()[..] {
+            [only] if passes => only,
+            [_, right] if join_type(node).is_some_and(|t| !emits_left_rows(t)) => right,
+            _ => return None,
+        };
+    }
+}
+
+fn reads_of(plan: &PlanRef, stage: StageId) -> usize {
+    let own = plan.downcast_ref::<ExchangeReadExec>().is_some_and(|r| r.stage() == stage);
+    usize::from(own) + plan.children().into_iter().map(|c| reads_of(c, stage)).sum::<usize>()
+}
+
 /// Whether it gives other rows each time that it runs.
 fn is_volatile(plan: &PlanRef) -> bool {
     let mut found = false;
@@ -307,8 +342,17 @@ fn is_volatile(plan: &PlanRef) -> bool {
 
 /// The type of a join that collects its left side.
 fn collected_join(plan: &PlanRef) -> Option<JoinType> {
+    let partitioned = |join: &HashJoinExec| join.mode == PartitionMode::Partitioned;
+    match plan.downcast_ref::<HashJoinExec>().is_some_and(partitioned) {
+        true => None,
+        false => join_type(plan),
+    }
+}
+
+/// The type of a join that holds its left side and streams the right one.
+fn join_type(plan: &PlanRef) -> Option<JoinType> {
     if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
-        return (join.mode != PartitionMode::Partitioned).then_some(join.join_type);
+        return Some(join.join_type);
     }
     if let Some(join) = plan.downcast_ref::<NestedLoopJoinExec>() {
         return Some(*join.join_type());

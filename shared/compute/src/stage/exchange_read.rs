@@ -20,7 +20,7 @@ use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tidemill_protocol::StageId;
-use tidemill_protocol::record::{InputIndex, PartitionRange, Read};
+use tidemill_protocol::record::{InputIndex, Read, TaskSlice};
 use tokio::sync::OnceCell;
 
 /// How many pieces are fetched ahead of the one that is decoded.
@@ -52,8 +52,7 @@ pub(crate) struct ExchangeReadExec {
 pub(crate) struct ExchangeSource {
     store: Arc<dyn ObjectStore>,
     index: InputIndex,
-    /// Those of the task.
-    partitions: PartitionRange,
+    slice: TaskSlice,
     /// Pieces that are fetched before they are needed.
     ahead: usize,
     /// Bytes.
@@ -150,11 +149,11 @@ struct Piece {
 }
 
 impl ExchangeSource {
-    /// A source for the partitions of one task, whose operators read `readers` slots at once.
+    /// A source for one task, whose operators read `readers` slots at once.
     pub(crate) fn new(
         store: Arc<dyn ObjectStore>,
         index: InputIndex,
-        partitions: PartitionRange,
+        slice: TaskSlice,
         readers: usize,
         memory: usize,
     ) -> Self {
@@ -162,7 +161,7 @@ impl ExchangeSource {
         let share = memory / MEMORY_SHARE / readers.max(1) / ahead;
         let piece = PIECE_BYTES.start.max(share as u64).min(PIECE_BYTES.end);
         let windows = index.objects.iter().map(|_| OnceCell::new()).collect();
-        Self { store, index, partitions, ahead, piece, windows }
+        Self { store, index, slice, ahead, piece, windows }
     }
 
     pub(crate) fn stage(&self) -> StageId {
@@ -215,7 +214,7 @@ impl ExchangeSource {
     /// Neighbouring slots of one object that belong to one task are fetched together, if they are
     /// small.
     fn window(&self, piece: &Piece) -> Option<Range<u64>> {
-        let PartitionRange { from, to } = self.partitions;
+        let TaskSlice { from, to, .. } = self.slice;
         let offsets = &self.index.objects[piece.object].footer.offsets;
         let (start, end) = (*offsets.get(from as usize)?, *offsets.get(to as usize)?);
         let holds = start <= piece.range.start && piece.range.end <= end;

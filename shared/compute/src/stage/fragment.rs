@@ -1,9 +1,10 @@
 //! Fragments as the plan stores them.
 //!
-//! A fragment carries no file lists: each scan keeps as many file groups as it has partitions,
-//! with a placeholder in each, and its splits stand beside it. What the encoding loses (the
+//! A fragment carries no file lists: each scan keeps a placeholder, and its splits stand beside it. What the encoding loses (the
 //! compression of text files, ETags) comes back from the pinned table.
 
+use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -25,12 +26,15 @@ use datafusion_proto::bytes::{
 use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConverterExtension};
 use serde::{Deserialize, Serialize};
 use tidemill_protocol::StageId;
-use tidemill_protocol::record::Read;
+use tidemill_protocol::record::{Read, TaskSlice};
 
 use super::{ExchangeReadExec, ExchangeSource};
 use crate::table::{EncodedSchema, Split, Table, compression, file_group, table_of_url};
 
 type PlanRef = Arc<dyn ExecutionPlan>;
+
+/// Each level of a plan or an expression takes about 20 bytes of it.
+const SHALLOW_BYTES: usize = 4096;
 
 /// What a stage's tasks run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -58,7 +62,9 @@ pub(crate) struct Scan {
 /// Encodes a fragment, and decodes and encodes it again to see that it survives.
 pub(crate) fn encode(plan: &PlanRef, tables: &[Table], context: &TaskContext) -> Result<Fragment> {
     let mut scans = vec![];
-    let hollow = plan.clone().transform_up(|node| hollow_scan(node, tables, &mut scans)).data()?;
+    let numbers: Vec<_> = tables.iter().map(file_numbers).collect();
+    let hollow = |node| hollow_scan(node, tables, &numbers, &mut scans);
+    let hollow = plan.clone().transform_up(hollow).data()?;
     check_types(&hollow)?;
     check_limits(&hollow)?;
     let bytes = physical_plan_to_bytes_with_extension_codec(hollow, &Codec)?;
@@ -130,6 +136,7 @@ fn has_half_float(data_type: &DataType) -> bool {
 fn hollow_scan(
     node: PlanRef,
     tables: &[Table],
+    numbers: &[HashMap<&str, usize>],
     scans: &mut Vec<Scan>,
 ) -> Result<Transformed<PlanRef>> {
     let Some(source) = node.downcast_ref::<DataSourceExec>() else {
@@ -149,41 +156,101 @@ fn hollow_scan(
     let partitions = config
         .file_groups
         .iter()
-        .map(|group| group.iter().map(|file| split(table, file)).collect::<Result<Vec<_>>>())
+        .map(|group| group.iter().map(|f| split(&numbers[number], f)).collect::<Result<Vec<_>>>())
         .collect::<Result<Vec<_>>>()?;
     let gzip = partitions.iter().flatten().any(|s| table.files[s.file].gzip);
-    let placeholder = |_| FileGroup::new(vec![PartitionedFile::new(scans.len().to_string(), 0)]);
-    let groups: Vec<_> = partitions.iter().map(placeholder).collect();
+    let placeholder = FileGroup::new(vec![PartitionedFile::new(scans.len().to_string(), 0)]);
     scans.push(Scan { table: number, gzip, partitions });
-    let hollow = FileScanConfigBuilder::from(config.clone()).with_file_groups(groups).build();
+    let hollow =
+        FileScanConfigBuilder::from(config.clone()).with_file_groups(vec![placeholder]).build();
     Ok(Transformed::yes(DataSourceExec::from_data_source(hollow)))
 }
 
-fn split(table: &Table, file: &PartitionedFile) -> Result<Split> {
-    let key = file.object_meta.location.as_ref();
-    let number = table
-        .files
-        .iter()
-        .position(|f| f.key == key)
-        .ok_or_else(|| internal_datafusion_err!("{key} is no file of table {}", table.name))?;
-    let unsigned = |n: i64| u64::try_from(n).unwrap_or(0);
-    let range = file.range.as_ref().map(|r| (unsigned(r.start), unsigned(r.end)));
-    Ok(Split { file: number, range })
+/// The files of a table by their keys.
+fn file_numbers(table: &Table) -> HashMap<&str, usize> {
+    table.files.iter().enumerate().map(|(number, file)| (file.key.as_str(), number)).collect()
 }
 
-/// Decodes a fragment and gives its leaves what they read.
+fn split(numbers: &HashMap<&str, usize>, file: &PartitionedFile) -> Result<Split> {
+    let key = file.object_meta.location.as_ref();
+    let number = numbers.get(key);
+    let file_number = *number.ok_or_else(|| internal_datafusion_err!("{key} is not pinned"))?;
+    let unsigned = |n: i64| u64::try_from(n).unwrap_or(0);
+    let range = file.range.as_ref().map(|r| (unsigned(r.start), unsigned(r.end)));
+    Ok(Split { file: file_number, range })
+}
+
+impl Fragment {
+    /// Whether it is so short that decoding it recurses a few hundred times at most: any thread has
+    /// the stack for that.
+    pub(crate) fn is_shallow(&self) -> bool {
+        matches!(self, Self::Plan { plan, .. } if plan.len() <= SHALLOW_BYTES)
+    }
+
+    /// Stored bytes of the splits of its scans.
+    pub(crate) fn scan_bytes(&self, tables: &[Table]) -> u64 {
+        let Self::Plan { scans, .. } = self else { return 0 };
+        let bytes = |table: &Table, split: &Split| match split.range {
+            Some((from, to)) => to - from,
+            None => table.files[split.file].size,
+        };
+        let scan = |scan: &Scan| -> u64 {
+            scan.partitions.iter().flatten().map(|s| bytes(&tables[scan.table], s)).sum()
+        };
+        scans.iter().map(scan).sum()
+    }
+}
+
+/// What a task runs of a plan.
+pub(crate) struct Part {
+    pub(crate) plan: PlanRef,
+    /// Those of the plan.
+    pub(crate) partitions: Range<usize>,
+    /// What its partition 0 is in the stage.
+    pub(crate) first: usize,
+}
+
+impl Part {
+    /// All of a plan.
+    pub(crate) fn whole(plan: PlanRef) -> Self {
+        let partitions = 0..plan.output_partitioning().partition_count();
+        Self { plan, partitions, first: 0 }
+    }
+}
+
+/// Decodes a fragment and gives its leaves what a task reads.
 pub(crate) fn decode(
     plan: &str,
     scans: &[Scan],
     tables: &[Table],
     sources: &[Arc<ExchangeSource>],
+    slice: TaskSlice,
     context: &TaskContext,
-) -> Result<PlanRef> {
+) -> Result<Part> {
     let bytes = STANDARD
         .decode(plan)
         .map_err(|e| internal_datafusion_err!("the fragment is not base64: {e}"))?;
     let hollow = physical_plan_from_bytes_with_extension_codec(&bytes, context, &Codec)?;
-    hollow.transform_up(|node| fill_leaf(node, scans, tables, sources)).data()
+    let TaskSlice { from, to, .. } = slice;
+    // of thousands of partitions, a task makes its own only
+    let only = is_chain_of_scan(&hollow).then_some(from as usize..to as usize);
+    let plan = hollow
+        .transform_up(|node| fill_leaf(node, scans, tables, sources, only.as_ref()))
+        .data()?;
+    Ok(match only {
+        Some(own) => Part { plan, partitions: 0..own.len(), first: own.start },
+        None => Part { plan, partitions: from as usize..to as usize, first: 0 },
+    })
+}
+
+/// Whether the partitions of a plan are those of its only scan.
+fn is_chain_of_scan(plan: &PlanRef) -> bool {
+    let reads_files = |source: &DataSourceExec| source.data_source().is::<FileScanConfig>();
+    match plan.children()[..] {
+        [] => plan.downcast_ref().is_some_and(reads_files),
+        [child] => is_chain_of_scan(child),
+        _ => false,
+    }
 }
 
 fn fill_leaf(
@@ -191,6 +258,7 @@ fn fill_leaf(
     scans: &[Scan],
     tables: &[Table],
     sources: &[Arc<ExchangeSource>],
+    only: Option<&Range<usize>>,
 ) -> Result<Transformed<PlanRef>> {
     if let Some(read) = node.downcast_ref::<ExchangeReadExec>() {
         let source = sources.iter().find(|s| s.stage() == read.stage());
@@ -208,8 +276,12 @@ fn fill_leaf(
     let Some((scan, table)) = scan.and_then(|s| Some((s, tables.get(s.table)?))) else {
         return internal_err!("a scan of the fragment has no splits");
     };
-    let groups =
-        scan.partitions.iter().map(|p| file_group(table, p)).collect::<Result<Vec<_>>>()?;
+    let partitions = match only {
+        Some(own) => scan.partitions.get(own.clone()),
+        None => Some(&scan.partitions[..]),
+    };
+    let partitions = partitions.ok_or_else(|| internal_datafusion_err!("a scan is too short"))?;
+    let groups = partitions.iter().map(|p| file_group(table, p)).collect::<Result<Vec<_>>>()?;
     let full = FileScanConfigBuilder::from(config.clone())
         .with_file_groups(groups)
         .with_file_compression_type(compression(scan.gzip && is_text(table)))

@@ -5,7 +5,7 @@ mod exchange_read;
 mod fragment;
 mod make_spillable;
 
-pub(crate) use cut::{StageDraft, cut};
+pub(crate) use cut::{StageDraft, cut, splittable_input};
 pub(crate) use exchange_read::{ExchangeReadExec, ExchangeSource};
-pub(crate) use fragment::{Fragment, decode, encode};
+pub(crate) use fragment::{Fragment, Part, decode, encode};
 pub(crate) use make_spillable::make_spillable;

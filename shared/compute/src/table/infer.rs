@@ -25,7 +25,7 @@ use super::files;
 use super::locate::{Location, Reference};
 use super::{EncodedSchema, FileStatistics, Table, TableFile, lines};
 use crate::error::{Failure, refused};
-use crate::store::{PinnedStore, SMALL_BYTES};
+use crate::store::{PinnedFiles, PinnedStore};
 
 /// How many files are looked into at once.
 const PARALLEL_FILES: usize = 16;
@@ -95,10 +95,12 @@ async fn examine(
     let format = files::format(files, options)?;
     let csv = csv_options(options, files.first().map_or("", |f| f.location.as_ref()))?;
     let (partition_columns, mut table_files) = files::partitions(files, location.folder())?;
-    let versions = files.iter().map(|f| (f.location.clone(), f.e_tag.clone().unwrap_or_default()));
-    let small = files.iter().filter(|f| f.size <= SMALL_BYTES).map(|f| f.location.clone());
-    let pinned = PinnedStore::new(store.clone(), versions).with_small(small);
-    let pinned: Arc<dyn ObjectStore> = Arc::new(pinned);
+    let mut pinned = PinnedFiles::default();
+    for file in files {
+        let etag = file.e_tag.clone().unwrap_or_default();
+        pinned.insert(file.location.clone(), etag, file.size, None);
+    }
+    let pinned: Arc<dyn ObjectStore> = Arc::new(PinnedStore::new(store.clone(), Arc::new(pinned)));
     let (schema, statistics) = match &options.columns {
         Some(columns) => (declared_schema(state, name, columns).await?, None),
         None => infer(state, &pinned, files, format, &csv).await?,

@@ -18,6 +18,7 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::datasource::{TableType, ViewTable, provider_as_source};
 use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::functions::core::expr_fn::nullif;
 use datafusion::logical_expr::{
     Expr, LogicalPlanBuilder, TableProviderFilterPushDown, cast, ident, lit,
@@ -34,7 +35,7 @@ use super::split::{Split, spread};
 use super::{Table, TableFile};
 use crate::error::Failure;
 use crate::quotes::Cuts;
-use crate::store::{PinnedStore, SMALL_BYTES};
+use crate::store::{PinnedFiles, PinnedStore};
 
 /// The name of a table's own object store: it tells a scan's table from then on.
 pub(crate) fn store_url(table: usize) -> Result<ObjectStoreUrl> {
@@ -54,7 +55,8 @@ pub(crate) fn register(
     partitions: &[usize],
 ) -> Result<(), Failure> {
     for (number, (table, partitions)) in tables.iter().zip(partitions).enumerate() {
-        register_store(context, store, table, number)?;
+        let files = Arc::new(table.pinned_files()?);
+        register_store(&context.runtime_env(), store, files, number)?;
         let provider = PinnedTable { table: table.clone(), number, partitions: *partitions };
         let name = TableReference::bare(table.name.as_str());
         context.register_table(name, provider.into_provider()?)?;
@@ -64,25 +66,28 @@ pub(crate) fn register(
 
 /// Registers the store of one table's files.
 pub(crate) fn register_store(
-    context: &SessionContext,
+    runtime: &RuntimeEnv,
     store: &Arc<dyn ObjectStore>,
-    table: &Table,
+    files: Arc<PinnedFiles>,
     number: usize,
 ) -> Result<(), Failure> {
-    let files = table
-        .files
-        .iter()
-        .map(|f| Ok((path(&f.key)?, f.etag.clone())))
-        .collect::<Result<Vec<_>>>()?;
-    let cut = table.files.iter().filter(|f| !f.lines.is_empty());
-    let cut = cut
-        .map(|f| Ok((path(&f.key)?, Cuts { lines: f.lines.clone(), quote: table.csv.quote as u8 })))
-        .collect::<Result<Vec<_>>>()?;
-    let small = table.files.iter().filter(|f| f.size <= SMALL_BYTES);
-    let small = small.map(|f| path(&f.key)).collect::<Result<Vec<_>>>()?;
-    let pinned = Arc::new(PinnedStore::new(store.clone(), files).with_cuts(cut).with_small(small));
-    context.register_object_store(store_url(number)?.as_ref(), pinned);
+    let pinned = Arc::new(PinnedStore::new(store.clone(), files));
+    runtime.register_object_store(store_url(number)?.as_ref(), pinned);
     Ok(())
+}
+
+impl Table {
+    /// # Errors
+    /// A key is no path.
+    pub(crate) fn pinned_files(&self) -> Result<PinnedFiles, Failure> {
+        let mut pinned = PinnedFiles::default();
+        for file in &self.files {
+            let cuts = Cuts { lines: file.lines.clone(), quote: self.csv.quote as u8 };
+            let cuts = (!file.lines.is_empty()).then_some(cuts);
+            pinned.insert(path(&file.key)?, file.etag.clone(), file.size, cuts);
+        }
+        Ok(pinned)
+    }
 }
 
 fn path(key: &str) -> Result<Path> {

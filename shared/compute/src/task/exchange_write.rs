@@ -14,12 +14,17 @@ use datafusion::common::DataFusionError;
 use datafusion::physical_plan::PhysicalExpr;
 use datafusion::physical_plan::metrics::Time;
 use datafusion::physical_plan::repartition::BatchPartitioner;
+use tempfile::SpooledData;
+use tidemill_protocol::bucket::Body;
 use tidemill_protocol::record::{Footer, Usage};
 
 use crate::error::Failure;
 
 /// Rows of the batches in a slot: fewer where many slots have little memory.
 const BATCH_ROWS: std::ops::RangeInclusive<usize> = 256..=8192;
+
+/// An object of fewer bytes is no file before it is committed.
+const IN_MEMORY_BYTES: usize = 1024 * 1024;
 
 /// How the rows of a task are spread over the slots of its object.
 pub(crate) enum Spreading {
@@ -93,9 +98,9 @@ impl ExchangeWriter {
         Ok(())
     }
 
-    /// The object, its rows and its bytes.
-    pub(crate) fn finish(self, usage: Usage) -> Result<(File, u64, u64), Failure> {
-        let mut file = tempfile::tempfile()?;
+    /// The object, its bytes and its footer.
+    pub(crate) fn finish(self, usage: Usage) -> Result<(Body, u64, Footer), Failure> {
+        let mut file = tempfile::spooled_tempfile(IN_MEMORY_BYTES);
         let mut offsets = vec![0];
         let mut at = 0;
         for (number, slot) in self.slots.into_iter().enumerate() {
@@ -107,10 +112,15 @@ impl ExchangeWriter {
             at += rest.len() as u64;
             offsets.push(at);
         }
-        let footer = Footer { offsets, rows: self.rows, usage }.encode();
-        file.write_all(&footer)?;
+        let footer = Footer { offsets, rows: self.rows, usage };
+        let encoded = footer.encode();
+        file.write_all(&encoded)?;
         file.rewind()?;
-        Ok((file, self.rows, at + footer.len() as u64))
+        let body = match file.into_inner() {
+            SpooledData::InMemory(bytes) => Body::Bytes(bytes.into_inner().into()),
+            SpooledData::OnDisk(file) => Body::File(file),
+        };
+        Ok((body, at + encoded.len() as u64, footer))
     }
 }
 
@@ -145,7 +155,7 @@ impl Spill {
     }
 
     /// Copies the pieces of a slot; how many bytes they have.
-    fn copy(&self, slot: usize, to: &mut File) -> std::io::Result<u64> {
+    fn copy(&self, slot: usize, to: &mut impl Write) -> std::io::Result<u64> {
         let mut from = &self.file;
         let mut copied = 0;
         for piece in &self.pieces[slot] {
@@ -243,11 +253,16 @@ mod tests {
             let batch = RecordBatch::try_new(schema.clone(), columns).expect("a batch");
             writer.write(0, batch).expect("written");
         }
-        let (mut file, rows, size) = writer.finish(Usage::default()).expect("an object");
+        let (body, size, written) = writer.finish(Usage::default()).expect("an object");
         let mut bytes = vec![];
-        file.read_to_end(&mut bytes).expect("read");
-        assert_eq!((rows, size), (40_000, bytes.len() as u64));
+        match body {
+            Body::Bytes(kept) => bytes.extend(kept),
+            Body::File(mut file) => _ = file.read_to_end(&mut bytes).expect("read"),
+            Body::Path(_) => unreachable!("an exchange has no path"),
+        }
+        assert_eq!((written.rows, size), (40_000, bytes.len() as u64));
         let footer = Footer::decode(&bytes, size).expect("a footer");
+        assert_eq!(footer, written);
         let slot = |ends: &[u64]| &bytes[ends[0] as usize..ends[1] as usize];
         let count = |bytes| StreamReader::try_new(bytes, None).expect("a stream");
         let rows = |ends| count(slot(ends)).map(|b| b.expect("a batch").num_rows()).sum();

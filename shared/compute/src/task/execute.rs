@@ -1,28 +1,25 @@
 use std::borrow::Cow;
-use std::fs::File;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::repartition::RepartitionExec;
-use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitioning};
-use datafusion::prelude::SessionContext;
+use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use object_store::ObjectStore;
-use tidemill_protocol::bucket::Body;
-use tidemill_protocol::record::{InputIndex, Layout, Output, PartitionRange, Plan};
+use tidemill_protocol::record::{InputIndex, Layout, Output, Plan, TaskSlice};
 use tidemill_protocol::{TaskId, TaskOutput, TaskRequest};
 
+use super::LoadedPlan;
 use super::diagnose;
 use super::exchange_write::{ExchangeWriter, Spreading};
 use crate::error::{Failure, refused};
 use crate::meter::{Meter, MeteredStore};
-use crate::nth_value;
 use crate::plan::{EnginePlan, Planning};
 use crate::planning_thread::on_planning_thread;
 use crate::resources::Resources;
 use crate::session::{self, Reach, Room};
-use crate::stage::{ExchangeSource, Fragment, decode, make_spillable};
+use crate::stage::{ExchangeSource, Fragment, Part, decode, make_spillable};
 use crate::table;
 use crate::volatile;
 use crate::write::TableWriter;
@@ -36,7 +33,7 @@ const WRITER_SHARE: usize = 8;
 pub(crate) async fn execute(
     store: &Arc<dyn ObjectStore>,
     resources: &Resources,
-    engine_plan: &Arc<EnginePlan>,
+    loaded: &Arc<LoadedPlan>,
     request: &TaskRequest<'_>,
 ) -> Result<TaskOutput, Failure> {
     let resources = resources.of_task(request.layout.tasks.len());
@@ -44,7 +41,7 @@ pub(crate) async fn execute(
     loop {
         let cores = if way.room == Room::Narrow { 1 } else { resources.cores };
         let resources = Resources { cores, ..resources };
-        let task = Task::new(store, &resources, engine_plan, request);
+        let task = Task::new(store, &resources, loaded, request);
         let failure = match task.attempt(way).await {
             Err(failure) => failure,
             done => return done,
@@ -78,7 +75,7 @@ struct Task<'a> {
     store: Arc<dyn ObjectStore>,
     meter: Arc<Meter>,
     resources: &'a Resources,
-    engine_plan: &'a Arc<EnginePlan>,
+    loaded: &'a Arc<LoadedPlan>,
     request: &'a TaskRequest<'a>,
 }
 
@@ -86,123 +83,123 @@ impl<'a> Task<'a> {
     fn new(
         store: &Arc<dyn ObjectStore>,
         resources: &'a Resources,
-        engine_plan: &'a Arc<EnginePlan>,
+        loaded: &'a Arc<LoadedPlan>,
         request: &'a TaskRequest<'a>,
     ) -> Self {
         let meter = Arc::new(Meter::default());
         let store = Arc::new(MeteredStore::new(store.clone(), meter.clone()));
-        Self { store, meter, resources, engine_plan, request }
-    }
-
-    fn fragment(&self) -> Option<&Fragment> {
-        self.engine_plan.fragments.get(usize::from(self.request.layout.stage.0))
+        Self { store, meter, resources, loaded, request }
     }
 
     fn is_sql(&self) -> bool {
-        matches!(self.fragment(), Some(Fragment::Sql))
+        matches!(self.loaded.fragment(self.request.layout.stage), Some(Fragment::Sql))
     }
 
     async fn attempt(&self, way: Way) -> Result<TaskOutput, Failure> {
-        let (plan, context) = self.prepare(way).await?;
-        let TaskRequest { plan: whole, layout, task } = *self.request;
-        let (Some(stage), Some(range)) = (whole.stage(layout.stage), layout.range(task)) else {
+        let (part, context) = self.prepare(way).await?;
+        let TaskRequest { plan: whole, layout, .. } = *self.request;
+        let Some(stage) = whole.stage(layout.stage) else {
             return refused("the task is not in the plan");
         };
-        // an SQL fragment is planned for this machine, so its partitions are all the task's
-        let range = if self.is_sql() { all_partitions(&plan) } else { range };
         let written = match stage.output {
-            Output::Result => self.write_rows(&plan, range, &context).await,
-            Output::Exchange { slots } => self.write_exchange(&plan, range, slots, &context).await,
+            Output::Result => self.write_rows(&part, &context).await,
+            Output::Exchange { slots } => self.write_exchange(part, slots, &context).await,
         };
         match written {
             Err(failure) if failure.is_cut_in_quotes() || failure.is_out_of_memory() => {
                 Err(failure)
             }
             Err(Failure::DataFusion(e)) => {
-                Err(diagnose::name_the_file(self.engine_plan, &context, *e).await)
+                Err(diagnose::name_the_file(&self.loaded.plan, &context, *e).await)
             }
             written => written,
         }
     }
 
     /// Decodes the task's fragment, or plans its SQL.
-    async fn prepare(&self, way: Way) -> Result<(PlanRef, Arc<TaskContext>), Failure> {
+    async fn prepare(&self, way: Way) -> Result<(Part, Arc<TaskContext>), Failure> {
         let (store, meter) = (self.store.clone(), self.meter.clone());
-        let (resources, engine_plan) = (*self.resources, self.engine_plan.clone());
+        let (resources, loaded) = (*self.resources, self.loaded.clone());
         let TaskRequest { plan: whole, layout, task } = *self.request;
-        let seed = volatile::seed(&whole.run, layout.stage, task);
-        match self.fragment().cloned() {
-            None => refused("the plan has no fragment for the stage"),
-            Some(Fragment::Sql) => {
-                on_planning_thread(async move {
-                    plan_sql(&store, &meter, &resources, &engine_plan, seed, way).await
-                })
-                .await
+        let stage = layout.stage;
+        let seed = volatile::seed(&whole.run, stage, task);
+        let Some(slice) = layout.slice(task) else {
+            return refused("the task is not in the plan");
+        };
+        let sources = self.sources(slice);
+        let is_shallow = loaded.fragment(stage).is_some_and(Fragment::is_shallow);
+        let work = async move {
+            let plan = &loaded.plan;
+            let Some(Fragment::Plan { plan: fragment, scans }) = loaded.fragment(stage) else {
+                let planned = plan_sql(&store, &meter, &resources, plan, seed, way).await?;
+                return Ok((Part::whole(planned.0), planned.1));
+            };
+            let context = fragment_context(&store, &meter, &resources, &loaded, seed, way)?;
+            let part = decode(fragment, scans, &plan.tables, &sources, slice, &context)?;
+            let plan = if way.spills { make_spillable(part.plan)? } else { part.plan };
+            Ok((Part { plan, ..part }, context))
+        };
+        if is_shallow { work.await } else { on_planning_thread(work).await }
+    }
+
+    /// What the task reads of the exchanges.
+    fn sources(&self, slice: TaskSlice) -> Vec<Arc<ExchangeSource>> {
+        let TaskRequest { plan: whole, layout, .. } = *self.request;
+        let readers = readers(whole, layout, self.resources.cores);
+        let splits = whole.stage(layout.stage).and_then(|s| s.splits);
+        let source = |index: &InputIndex| {
+            let mut index = index.clone();
+            if let Some((from, to)) = slice.objects.filter(|_| splits == Some(index.stage)) {
+                index.objects.truncate(to as usize);
+                index.objects.drain(..(from as usize).min(index.objects.len()));
             }
-            Some(Fragment::Plan { plan, scans }) => {
-                let inputs = layout.inputs.clone();
-                let Some(range) = layout.range(task) else {
-                    return refused("the task is not in the plan");
-                };
-                let readers = readers(whole, layout, resources.cores);
-                on_planning_thread(async move {
-                    let context =
-                        fragment_context(&store, &meter, &resources, &engine_plan, seed, way)?;
-                    let memory = resources.memory;
-                    let source =
-                        |index| ExchangeSource::new(store.clone(), index, range, readers, memory);
-                    let sources: Vec<_> =
-                        inputs.into_iter().map(|index| Arc::new(source(index))).collect();
-                    let plan = decode(&plan, &scans, &engine_plan.tables, &sources, &context)?;
-                    let plan = if way.spills { make_spillable(plan)? } else { plan };
-                    Ok((plan, context))
-                })
-                .await
-            }
-        }
+            let (store, memory) = (self.store.clone(), self.resources.memory);
+            Arc::new(ExchangeSource::new(store, index, slice, readers, memory))
+        };
+        layout.inputs.iter().map(source).collect()
     }
 
     /// Writes a part of the result, or files of a table.
     async fn write_rows(
         &self,
-        plan: &PlanRef,
-        range: PartitionRange,
+        part: &Part,
         context: &Arc<TaskContext>,
     ) -> Result<TaskOutput, Failure> {
+        let schema = part.plan.schema();
         let memory = self.resources.memory / WRITER_SHARE;
-        let (mut writer, needs_file) = match &self.engine_plan.write {
-            None => (TableWriter::of_part(&plan.schema(), memory)?, true),
+        let (mut writer, needs_file) = match &self.loaded.plan.write {
+            None => (TableWriter::of_part(&schema, memory)?, true),
             Some(write) => {
                 let target = &write.target;
                 let is_first = self.request.task == TaskId(0);
                 let needs_file = target.creates && !target.is_there_already && is_first;
-                (TableWriter::of_table(&plan.schema(), target, memory)?, needs_file)
+                (TableWriter::of_table(&schema, target, memory)?, needs_file)
             }
         };
-        let mut batches = std::pin::pin!(run(plan, range, self.parallel(), context));
+        let mut batches = std::pin::pin!(run(part, self.parallel(), context));
         while let Some((_, batch)) = batches.try_next().await? {
             writer.write(&batch)?;
         }
-        Ok(TaskOutput { files: writer.finish(needs_file)?, usage: self.meter.usage(plan) })
+        Ok(TaskOutput::files(writer.finish(needs_file)?, self.meter.usage(&part.plan)))
     }
 
     async fn write_exchange(
         &self,
-        plan: &PlanRef,
-        range: PartitionRange,
+        part: Part,
         slots: u32,
         context: &Arc<TaskContext>,
     ) -> Result<TaskOutput, Failure> {
-        let (plan, spreading) = spreading(plan, slots)?;
+        let (plan, spreading) = spreading(&part.plan, slots)?;
+        let part = Part { plan, ..part };
         let memory = self.resources.memory / WRITER_SHARE;
-        let mut writer = ExchangeWriter::new(&plan.schema(), slots as usize, spreading, memory)?;
-        let mut batches = std::pin::pin!(run(&plan, range, self.parallel(), context));
+        let schema = part.plan.schema();
+        let mut writer = ExchangeWriter::new(&schema, slots as usize, spreading, memory)?;
+        let mut batches = std::pin::pin!(run(&part, self.parallel(), context));
         while let Some((partition, batch)) = batches.try_next().await? {
             writer.write(partition, batch)?;
         }
-        let usage = self.meter.usage(&plan);
-        let (file, rows, bytes): (File, u64, u64) = writer.finish(usage)?;
-        Ok(TaskOutput::of(Body::File(file), rows, bytes, usage))
+        let (body, bytes, footer) = writer.finish(self.meter.usage(&part.plan))?;
+        Ok(TaskOutput::exchange(body, bytes, footer))
     }
 
     /// How many partitions run at once. The joins of a plan that is one task wait for all of their
@@ -261,42 +258,30 @@ fn fragment_context(
     store: &Arc<dyn ObjectStore>,
     meter: &Arc<Meter>,
     resources: &Resources,
-    engine_plan: &EnginePlan,
+    loaded: &LoadedPlan,
     seed: u64,
     way: Way,
 ) -> Result<Arc<TaskContext>, Failure> {
     let runtime = session::runtime(resources.memory, meter)?;
-    let (reach, cores) = (Reach::ManyTasks, resources.cores);
-    let mut state = session::session(runtime, reach, way.room, cores, engine_plan.now);
-    volatile::register(&mut state, seed)?;
-    nth_value::register(&mut state)?;
-    let context = SessionContext::new_with_state(state);
-    for (number, table) in engine_plan.tables.iter().enumerate() {
-        table::register_store(&context, store, table, number)?;
+    for number in 0..loaded.plan.tables.len() {
+        table::register_store(&runtime, store, loaded.files(number)?, number)?;
     }
-    Ok(context.task_ctx())
+    Ok(Arc::new(session::fragment_context(runtime, way.room, resources.cores, seed)?))
 }
 
-fn all_partitions(plan: &PlanRef) -> PartitionRange {
-    let count = plan.output_partitioning().partition_count();
-    PartitionRange { from: 0, to: u32::try_from(count).unwrap_or(u32::MAX) }
-}
-
-/// The batches of all partitions of a range, each with its partition; `parallel` partitions at
-/// once, or all.
+/// The batches of all partitions of a part, each with its partition; `parallel` partitions at once,
+/// or all.
 fn run(
-    plan: &PlanRef,
-    range: PartitionRange,
+    part: &Part,
     parallel: Option<usize>,
     context: &Arc<TaskContext>,
 ) -> impl Stream<Item = Result<(usize, RecordBatch), Failure>> + use<> {
-    let (plan, context) = (plan.clone(), context.clone());
-    let partitions = range.from as usize..range.to as usize;
-    let streams = stream::iter(partitions).map(move |partition| {
+    let (plan, context, first) = (part.plan.clone(), context.clone(), part.first);
+    let streams = stream::iter(part.partitions.clone()).map(move |partition| {
         let batches = plan.execute(partition, context.clone());
         stream::once(async move { batches })
             .try_flatten()
-            .map(move |batch| Ok((partition, batch?)))
+            .map(move |batch| Ok((first + partition, batch?)))
             .boxed()
     });
     // each partition runs on a thread of its own

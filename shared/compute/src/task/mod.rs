@@ -3,5 +3,7 @@
 mod diagnose;
 mod exchange_write;
 mod execute;
+mod loaded;
 
 pub(crate) use execute::execute;
+pub(crate) use loaded::LoadedPlan;

@@ -2,6 +2,7 @@
 
 mod commit;
 mod footer;
+mod group;
 mod layout;
 mod message;
 mod outcome;
@@ -11,7 +12,8 @@ mod usage;
 
 pub use commit::{AttemptError, AttemptStart, Commit, ResultFile};
 pub use footer::{Footer, FooterError};
-pub use layout::{InputIndex, Layout, ObjectIndex, PartitionRange};
+pub use group::GroupIndex;
+pub use layout::{InputIndex, Layout, ObjectIndex, TaskSlice};
 pub use message::TaskMessage;
 pub use outcome::{Outcome, StageSummary, Status};
 pub use plan::{Input, Output, Plan, Publication, Read, Stage};

@@ -45,6 +45,13 @@ pub struct Stage {
     pub whole: bool,
     /// It reads tables, whose splits its partitions are.
     pub scans: bool,
+    /// Stored bytes of what its scans read.
+    #[serde(default)]
+    pub scan_bytes: u64,
+    /// The input of which a slot may be read by several tasks, some of its objects by each: its
+    /// rows pass through the stage one by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub splits: Option<StageId>,
     pub output: Output,
     /// The stage's operators, for people.
     pub operators: String,
@@ -84,6 +91,11 @@ impl Plan {
     /// Stages that read no exchange: the planner sends them.
     pub fn leaves(&self) -> impl Iterator<Item = &Stage> {
         self.stages.iter().filter(|s| s.inputs.is_empty())
+    }
+
+    /// The stages whose exchanges a stage reads, in the order of its inputs.
+    pub fn inputs(&self, stage: &Stage) -> impl Iterator<Item = &Stage> {
+        stage.inputs.iter().filter_map(|input| self.stage(input.stage))
     }
 
     /// Stages that read an exchange of `id`.
