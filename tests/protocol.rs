@@ -135,7 +135,7 @@ async fn a_planner_killed_at_any_effect_is_repaired_by_the_next_delivery() {
         }
         crashes += 1;
     }
-    assert_eq!(crashes, 8, "run, plan, and for both leaves: layout, send, sent");
+    assert_eq!(crashes, 9, "watch, run, plan, and for both leaves: layout, send, sent");
 }
 
 #[tokio::test]

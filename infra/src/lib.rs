@@ -105,10 +105,11 @@ impl Local {
             .map_err(|reason| StartError::Port { port: options.port, reason })?;
         let endpoint = format!("http://{address}");
         let worker_mib = options.worker_mib.or_else(|| machine::worker_mib(options.workers()));
-        let memory = worker_mib.map(|m| ("WorkerMemory".to_owned(), m.to_string()));
+        let memory = [("WorkerMemory", worker_mib), ("LargeWorkerMemory", machine::worker_mib(1))];
+        let memory = memory.map(|(name, mib)| Some((name.to_owned(), mib?.to_string())));
         let bucket = ("BucketName".to_owned(), BUCKET.to_owned());
         let setting = Setting {
-            parameters: memory.into_iter().chain([bucket]).collect(),
+            parameters: memory.into_iter().flatten().chain([bucket]).collect(),
             account: ACCOUNT.into(),
             region: REGION.into(),
             endpoint: endpoint.clone(),

@@ -1,11 +1,12 @@
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tidemill_protocol::bucket::{Body, Created, Object, ObjectInfo};
 use tidemill_protocol::queue::QueueError;
-use tidemill_protocol::record::TaskMessage;
-use tidemill_protocol::{AttemptId, Bucket, BucketError, Queue};
+use tidemill_protocol::record::{TaskMessage, WatchMessage};
+use tidemill_protocol::{AttemptId, Bucket, BucketError, Queue, WorkerSize};
 
 /// A crash at the n-th effect: just before it, or just after it, so that its answer is lost.
 #[derive(Debug)]
@@ -113,16 +114,24 @@ pub(crate) struct CrashingQueue<Q> {
 
 #[async_trait]
 impl<Q: Queue> Queue for CrashingQueue<Q> {
-    async fn send(&self, messages: &[TaskMessage]) -> Result<(), QueueError> {
+    async fn send(&self, to: WorkerSize, messages: &[TaskMessage]) -> Result<(), QueueError> {
         let (done, lost) = self.crash.effect();
         if done {
             // a crash in the middle has sent some
             let sent = if lost { messages.len().div_ceil(2) } else { messages.len() };
-            self.inner.send(&messages[..sent]).await?;
+            self.inner.send(to, &messages[..sent]).await?;
         }
         if lost {
             return Err(QueueError { count: messages.len(), source: "crash".into() });
         }
         Ok(())
+    }
+
+    async fn watch(&self, message: &WatchMessage, delay: Duration) -> Result<(), QueueError> {
+        let (done, lost) = self.crash.effect();
+        if done {
+            self.inner.watch(message, delay).await?;
+        }
+        if lost { Err(QueueError { count: 1, source: "crash".into() }) } else { Ok(()) }
     }
 }

@@ -24,6 +24,7 @@ impl StoreBucket {
             key: key.into(),
             size: got.meta.size,
             etag: bare(got.meta.e_tag.as_ref()),
+            modified: got.meta.last_modified,
         };
         let metadata = got
             .attributes
@@ -118,6 +119,7 @@ impl Bucket for StoreBucket {
                 key: m.location.to_string(),
                 size: m.size,
                 etag: bare(m.e_tag.as_ref()),
+                modified: m.last_modified,
             })
             .collect();
         found.sort_by(|a, b| a.key.cmp(&b.key));

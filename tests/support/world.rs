@@ -7,7 +7,8 @@ use tidemill_protocol::queue::MemoryQueue;
 use tidemill_protocol::record::{Outcome, TaskMessage};
 use tidemill_protocol::work::Worker;
 use tidemill_protocol::{
-    AttemptId, Bucket, Context, Engine, ObjectEvent, ProtocolError, Queue, SystemClock, context,
+    AttemptId, Bucket, Context, Engine, ObjectEvent, ProtocolError, Queue, SystemClock, WorkerSize,
+    context,
 };
 
 use super::crash::{Crash, CrashingBucket, CrashingQueue};
@@ -47,6 +48,8 @@ impl World {
             log: "log".into(),
             delivery,
             time_left: self.time_left,
+            message: "message".into(),
+            size: WorkerSize::Normal,
         }
     }
 

@@ -1,7 +1,7 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Context, LambdaEvent};
 use tidemill_aws::event::{NoEvent, uploads};
-use tidemill_aws::{Function, Heartbeat, batch};
+use tidemill_aws::{Function, Handled, Heartbeat, batch};
 use tidemill_compute::DataFusionEngine;
 use tidemill_protocol::ProtocolError;
 use tidemill_protocol::dispatch::dispatch;
@@ -29,7 +29,7 @@ impl Handler {
         batch(event.payload.records, async |message| self.start(message, &invocation).await).await
     }
 
-    async fn start(&self, message: &SqsMessage, invocation: &Context) -> Result<(), Failed> {
+    async fn start(&self, message: &SqsMessage, invocation: &Context) -> Result<Handled, Failed> {
         let (sqs, url) = (self.function.sqs.clone(), self.queue_url.clone());
         let _alive = Heartbeat::start(sqs, url, message).await;
         let cx = self.function.context(message, invocation);
@@ -40,6 +40,6 @@ impl Handler {
                 warn!(bucket = %upload.bucket, "an event of another bucket is left out");
             }
         }
-        Ok(())
+        Ok(Handled::Done)
     }
 }

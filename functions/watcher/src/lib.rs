@@ -1,9 +1,13 @@
-//! The watcher: ends the runs of dead letters.
+//! The watcher: looks after runs, cancels them, and ends those whose messages were given up.
 
 mod handler;
 
+use std::sync::Arc;
+
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use tidemill_aws::{Function, telemetry};
+use tidemill_aws::{Function, env, telemetry};
+
+use handler::Handler;
 
 /// Serves the function until Lambda ends it.
 ///
@@ -12,9 +16,11 @@ use tidemill_aws::{Function, telemetry};
 pub async fn run() -> Result<(), Error> {
     telemetry::init();
     let function = Function::from_env().await?;
+    let queue_url = env::required(env::WATCH_QUEUE_URL)?;
+    let handler = Arc::new(Handler { function, queue_url });
     lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| {
-        let function = function.clone();
-        async move { Ok::<_, Error>(handler::handle(&function, event).await) }
+        let handler = handler.clone();
+        async move { Ok::<_, Error>(handler.handle(event).await) }
     }))
     .await
 }

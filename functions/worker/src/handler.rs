@@ -1,6 +1,6 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Context, LambdaEvent};
-use tidemill_aws::{Function, Heartbeat, batch};
+use tidemill_aws::{Function, Handled, Heartbeat, batch};
 use tidemill_protocol::ProtocolError;
 use tidemill_protocol::record::TaskMessage;
 use tidemill_protocol::work::Worker;
@@ -28,13 +28,13 @@ impl Handler {
         batch(event.payload.records, async |message| self.execute(message, &invocation).await).await
     }
 
-    async fn execute(&self, message: &SqsMessage, invocation: &Context) -> Result<(), Failed> {
+    async fn execute(&self, message: &SqsMessage, invocation: &Context) -> Result<Handled, Failed> {
         let (sqs, url) = (self.function.sqs.clone(), self.queue_url.clone());
         let _alive = Heartbeat::start(sqs, url, message).await;
         let tasks: TaskMessage = serde_json::from_str(message.body.as_deref().unwrap_or_default())?;
         let cx = self.function.context(message, invocation);
         let span = info_span!("task", run = %tasks.run, stage = %tasks.stage, task = %tasks.task);
         self.worker.run_tasks(&cx, &tasks).instrument(span).await?;
-        Ok(())
+        Ok(Handled::Done)
     }
 }

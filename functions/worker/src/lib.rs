@@ -7,6 +7,7 @@ use std::sync::Arc;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use tidemill_aws::{Function, env, reader, telemetry};
 use tidemill_compute::{DataFusionEngine, Resources};
+use tidemill_protocol::WorkerSize;
 use tidemill_protocol::work::Worker;
 
 use handler::Handler;
@@ -18,7 +19,10 @@ use handler::Handler;
 pub async fn run() -> Result<(), Error> {
     telemetry::init();
     let function = Function::from_env().await?;
-    let queue_url = env::required(env::TASK_QUEUE_URL)?;
+    let queue_url = env::required(match function.size {
+        WorkerSize::Normal => env::TASK_QUEUE_URL,
+        WorkerSize::Large => env::LARGE_TASK_QUEUE_URL,
+    })?;
     let store = reader(&function.config, &function.bucket_name)?;
     let engine = DataFusionEngine::new(store, function.bucket_name.clone(), Resources::from_env());
     let worker = Worker::new(Arc::new(engine));

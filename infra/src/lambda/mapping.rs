@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
-use tracing::{error, warn};
+use tracing::{debug, error};
 
 use super::Function;
 use crate::sqs::{MessageAttribute, Queue, Received};
@@ -73,7 +73,8 @@ impl Mapping {
             self.queue.delete(&message.receipt);
         }
         if !failed.is_empty() {
-            warn!(function = %self.function.spec.id, failed = failed.len(), of = batch.len(), "messages failed");
+            // the function has said why; the watcher keeps its messages this way
+            debug!(function = %self.function.spec.id, kept = failed.len(), of = batch.len(), "messages kept");
         }
     }
 

@@ -42,7 +42,7 @@ impl Process {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?.to_string();
-        let log_stream: Arc<str> = format!("{}-{number}", spec.binary).into();
+        let log_stream: Arc<str> = format!("{}-{number}", spec.id.to_lowercase()).into();
         let mut child = Command::new(&command.program)
             .args(&command.arguments)
             .arg(&spec.binary)

@@ -68,7 +68,7 @@ pub(crate) struct QueueSpec {
 pub(crate) struct FunctionSpec {
     /// The logical id in the template.
     pub(crate) id: String,
-    /// The binary that it is: the logical id in lower case.
+    /// The binary that it is: of its metadata, or the logical id in lower case.
     pub(crate) binary: String,
     /// MiB.
     pub(crate) memory: u32,

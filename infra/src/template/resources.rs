@@ -103,7 +103,10 @@ impl Reader<'_> {
         match kind {
             "AWS::S3::Bucket" => self.bucket(id, properties),
             "AWS::SQS::Queue" => self.queue(id, properties),
-            "AWS::Serverless::Function" => self.function(id, properties),
+            "AWS::Serverless::Function" => {
+                let binary = resource["Metadata"]["BuildProperties"]["Binary"].as_str();
+                self.function(id, binary, properties)
+            }
             _ if TYPES_WITHOUT_EFFECT.contains(&kind) => {
                 self.template.without_effect.insert(kind.to_owned());
                 Ok(())
@@ -224,14 +227,19 @@ impl Reader<'_> {
         text.parse().map_err(|_| invalid(at, format!("'{text}' is no number")))
     }
 
-    fn function(&mut self, id: &str, properties: &Map<String, Value>) -> Result<(), TemplateError> {
+    fn function(
+        &mut self,
+        id: &str,
+        binary: Option<&str>,
+        properties: &Map<String, Value>,
+    ) -> Result<(), TemplateError> {
         let mut all = self.globals["Function"].as_object().cloned().unwrap_or_default();
         let global_environment = all.remove("Environment").unwrap_or(Value::Null);
         all.extend(properties.clone());
         let mut environment = self.environment(id, &global_environment)?;
         let mut spec = FunctionSpec {
             id: id.to_owned(),
-            binary: id.to_lowercase(),
+            binary: binary.unwrap_or(&id.to_lowercase()).to_owned(),
             memory: 128,
             timeout: Duration::from_secs(3),
             environment: BTreeMap::new(),
@@ -410,8 +418,8 @@ mod tests {
         let template = read(TEMPLATE, &setting()).expect("a template");
         assert_eq!(template.buckets[0].name, "tidemill");
         let names: Vec<_> = template.functions.iter().map(|f| f.binary.as_str()).collect();
-        assert_eq!(names, ["api", "planner", "watcher", "worker"]);
-        let worker = &template.functions[3];
+        assert_eq!(names, ["api", "worker", "planner", "watcher", "worker"]);
+        let worker = &template.functions[4];
         assert_eq!(worker.environment["TIDEMILL_BUCKET"], "tidemill");
         let url = "http://127.0.0.1:4566/000000000000/TaskQueue";
         assert_eq!(worker.environment["TIDEMILL_TASK_QUEUE_URL"], url);

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -86,7 +86,7 @@ impl S3Bucket {
             .content_range()
             .and_then(|r| r.rsplit_once('/')?.1.parse().ok())
             .unwrap_or_else(|| unsigned(got.content_length()));
-        let info = info(key, size, got.e_tag());
+        let info = info(key, size, got.e_tag(), got.last_modified());
         let metadata = metadata(got.metadata());
         let bytes = got.body.collect().await.map_err(|e| io("reading", key, e))?.into_bytes();
         Ok(Object { info, bytes, metadata })
@@ -133,7 +133,8 @@ impl Bucket for S3Bucket {
     async fn head(&self, key: &str) -> Result<Option<Object>, BucketError> {
         match self.client.head_object().bucket(&self.name).key(key).send().await {
             Ok(head) => {
-                let info = info(key, unsigned(head.content_length()), head.e_tag());
+                let (size, modified) = (unsigned(head.content_length()), head.last_modified());
+                let info = info(key, size, head.e_tag(), modified);
                 let metadata = metadata(head.metadata());
                 Ok(Some(Object { info, bytes: Bytes::new(), metadata }))
             }
@@ -190,12 +191,10 @@ impl Bucket for S3Bucket {
         let mut objects = vec![];
         while let Some(page) = pages.next().await {
             let page = page.map_err(|e| failed("listing", prefix, e))?;
-            objects.extend(
-                page.contents
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(|o| info(o.key().unwrap_or_default(), unsigned(o.size()), o.e_tag())),
-            );
+            objects.extend(page.contents.unwrap_or_default().into_iter().map(|o| {
+                let key = o.key().unwrap_or_default();
+                info(key, unsigned(o.size()), o.e_tag(), o.last_modified())
+            }));
         }
         Ok(objects)
     }
@@ -218,9 +217,11 @@ impl Bucket for S3Bucket {
     }
 }
 
-fn info(key: &str, size: u64, etag: Option<&str>) -> ObjectInfo {
+fn info(key: &str, size: u64, etag: Option<&str>, modified: Option<&DateTime>) -> ObjectInfo {
     let etag = etag.unwrap_or_default().trim_matches('"').to_owned();
-    ObjectInfo { key: key.to_owned(), size, etag }
+    let modified =
+        modified.and_then(|m| chrono::DateTime::from_timestamp(m.secs(), m.subsec_nanos()));
+    ObjectInfo { key: key.to_owned(), size, etag, modified: modified.unwrap_or_default() }
 }
 
 fn unsigned(n: Option<i64>) -> u64 {

@@ -6,6 +6,15 @@ pub const BUCKET: &str = "TIDEMILL_BUCKET";
 /// The URL of the task queue: the planner and the worker send to it.
 pub const TASK_QUEUE_URL: &str = "TIDEMILL_TASK_QUEUE_URL";
 
+/// The URL of the queue of tasks for large workers.
+pub const LARGE_TASK_QUEUE_URL: &str = "TIDEMILL_LARGE_TASK_QUEUE_URL";
+
+/// The URL of the watch queue.
+pub const WATCH_QUEUE_URL: &str = "TIDEMILL_WATCH_QUEUE_URL";
+
+/// `large`, if the worker is one.
+pub const WORKER_SIZE: &str = "TIDEMILL_WORKER_SIZE";
+
 /// The URL of the queue of storage events: the planner keeps its messages hidden.
 pub const EVENTS_QUEUE_URL: &str = "TIDEMILL_EVENTS_QUEUE_URL";
 

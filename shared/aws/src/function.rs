@@ -6,12 +6,12 @@ use std::time::{Duration, SystemTime};
 use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsMessage};
 use tidemill_protocol::context::full_text;
-use tidemill_protocol::{AttemptId, Context, Queue, SystemClock};
+use tidemill_protocol::{AttemptId, Context, Queue, SystemClock, WorkerSize};
 use tracing::error;
 
 use crate::bucket::S3Bucket;
 use crate::env::{self, MissingVariable};
-use crate::queue::{NoQueue, SqsQueue};
+use crate::queue::SqsQueues;
 
 /// What is left of an invocation's time for ending a run.
 const RESERVE: Duration = Duration::from_secs(5);
@@ -33,6 +33,8 @@ pub struct Function {
     pub bucket: Arc<S3Bucket>,
     pub queue: Arc<dyn Queue>,
     pub sqs: aws_sdk_sqs::Client,
+    /// Of a worker.
+    pub size: WorkerSize,
     log: String,
 }
 
@@ -45,13 +47,14 @@ impl Function {
         let bucket_name = env::required(env::BUCKET)?;
         let config = aws_config::load_from_env().await;
         let sqs = aws_sdk_sqs::Client::new(&config);
-        let queue: Arc<dyn Queue> = match env::optional(env::TASK_QUEUE_URL) {
-            Some(url) => Arc::new(SqsQueue::new(sqs.clone(), url)),
-            None => Arc::new(NoQueue),
+        let queue = Arc::new(SqsQueues::new(sqs.clone()));
+        let size = match env::optional(env::WORKER_SIZE).as_deref() {
+            Some("large") => WorkerSize::Large,
+            _ => WorkerSize::Normal,
         };
         let bucket = Arc::new(S3Bucket::new(crate::bucket::client(&config), bucket_name.clone()));
         let log = env::optional(env::LOG_STREAM).unwrap_or_else(|| "standard error".into());
-        Ok(Self { config, bucket_name, bucket, queue, sqs, log })
+        Ok(Self { config, bucket_name, bucket, queue, sqs, size, log })
     }
 
     /// The context of one delivery of one message.
@@ -64,6 +67,8 @@ impl Function {
             log: self.log.clone(),
             delivery: delivery(message),
             time_left: time_left(invocation),
+            message: message.message_id.clone().unwrap_or_default(),
+            size: self.size,
         }
     }
 }
@@ -80,22 +85,34 @@ fn delivery(message: &SqsMessage) -> u32 {
     count.and_then(|n| n.parse().ok()).unwrap_or(1)
 }
 
-/// Handles the messages of a batch side by side and reports those that failed, so that only they
-/// are delivered again.
+/// What becomes of a message that was handled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handled {
+    /// It is done with.
+    Done,
+    /// It stays in the queue: it is needed again.
+    Kept,
+}
+
+/// Handles the messages of a batch side by side and reports those that failed or are kept, so that
+/// only they are delivered again.
 pub async fn batch<E: std::error::Error>(
     messages: Vec<SqsMessage>,
-    handle: impl AsyncFn(&SqsMessage) -> Result<(), E>,
+    handle: impl AsyncFn(&SqsMessage) -> Result<Handled, E>,
 ) -> SqsBatchResponse {
     let results = messages.into_iter().map(|message| {
         let handle = &handle;
         async move {
-            let result = handle(&message).await;
-            result.err().map(|e| {
-                error!(id = message.message_id, error = %full_text(&e), "message failed");
-                let mut failure = BatchItemFailure::default();
-                failure.item_identifier = message.message_id.unwrap_or_default();
-                failure
-            })
+            match handle(&message).await {
+                Ok(Handled::Done) => return None,
+                Ok(Handled::Kept) => {}
+                Err(e) => {
+                    error!(id = message.message_id, error = %full_text(&e), "message failed");
+                }
+            }
+            let mut failure = BatchItemFailure::default();
+            failure.item_identifier = message.message_id.unwrap_or_default();
+            Some(failure)
         }
     });
     let mut response = SqsBatchResponse::default();

@@ -15,8 +15,8 @@ pub mod telemetry;
 mod visibility;
 
 pub use bucket::S3Bucket;
-pub use function::{Function, StartError, batch, exit};
-pub use queue::SqsQueue;
+pub use function::{Function, Handled, StartError, batch, exit};
+pub use queue::SqsQueues;
 #[cfg(feature = "store")]
 pub use store::reader;
-pub use visibility::Heartbeat;
+pub use visibility::{Heartbeat, hide};

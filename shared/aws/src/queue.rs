@@ -1,12 +1,16 @@
-//! The protocol's queue on SQS.
+//! The protocol's queues on SQS.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use futures::stream::{self, StreamExt, TryStreamExt};
-use tidemill_protocol::queue::{Queue, QueueError};
-use tidemill_protocol::record::TaskMessage;
+use tidemill_protocol::queue::{Queue, QueueError, WorkerSize};
+use tidemill_protocol::record::{TaskMessage, WatchMessage};
+
+use crate::env::{self, MissingVariable};
 
 /// Messages of one SendMessageBatch request.
 const BATCH: usize = 10;
@@ -14,26 +18,29 @@ const BATCH: usize = 10;
 /// Requests under way at once.
 const PARALLEL: usize = 16;
 
+/// The longest delay of a message, in seconds: Amazon SQS message quotas.
+const MAX_DELAY: i32 = 900;
+
 /// How often the part of a batch that SQS refused is sent again.
 const RETRIES: usize = 3;
 
-/// A queue of SQS.
+/// The queues that a function sends to, by their URLs in the environment. One that a function has
+/// no use for is not there.
 #[derive(Debug, Clone)]
-pub struct SqsQueue {
+pub struct SqsQueues {
     client: Client,
-    url: String,
 }
 
-impl SqsQueue {
-    pub fn new(client: Client, url: String) -> Self {
-        Self { client, url }
+impl SqsQueues {
+    pub fn new(client: Client) -> Self {
+        Self { client }
     }
 
-    async fn send_batch(&self, messages: &[TaskMessage]) -> Result<(), Source> {
+    async fn send_batch(&self, url: &str, messages: &[TaskMessage]) -> Result<(), Source> {
         let mut left: Vec<(String, &TaskMessage)> =
             messages.iter().enumerate().map(|(n, m)| (n.to_string(), m)).collect();
         for _ in 0..=RETRIES {
-            let failed = self.try_send(&left).await?;
+            let failed = self.try_send(url, &left).await?;
             left.retain(|(id, _)| failed.contains(id));
             if left.is_empty() {
                 return Ok(());
@@ -43,8 +50,12 @@ impl SqsQueue {
     }
 
     /// Sends once; the ids of the messages that were refused.
-    async fn try_send(&self, messages: &[(String, &TaskMessage)]) -> Result<Vec<String>, Source> {
-        let mut request = self.client.send_message_batch().queue_url(&self.url);
+    async fn try_send(
+        &self,
+        url: &str,
+        messages: &[(String, &TaskMessage)],
+    ) -> Result<Vec<String>, Source> {
+        let mut request = self.client.send_message_batch().queue_url(url);
         for (id, message) in messages {
             let body = serde_json::to_string(message)?;
             let entry = SendMessageBatchRequestEntry::builder()
@@ -63,22 +74,28 @@ impl SqsQueue {
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 #[async_trait]
-impl Queue for SqsQueue {
-    async fn send(&self, messages: &[TaskMessage]) -> Result<(), QueueError> {
+impl Queue for SqsQueues {
+    async fn send(&self, to: WorkerSize, messages: &[TaskMessage]) -> Result<(), QueueError> {
         let failed = |source| QueueError { count: messages.len(), source };
-        let batches: Vec<_> = messages.chunks(BATCH).map(|b| self.send_batch(b)).collect();
+        let url = env::required(match to {
+            WorkerSize::Normal => env::TASK_QUEUE_URL,
+            WorkerSize::Large => env::LARGE_TASK_QUEUE_URL,
+        });
+        let url = url.map_err(|e: MissingVariable| failed(e.into()))?;
+        let batches: Vec<_> = messages.chunks(BATCH).map(|b| self.send_batch(&url, b)).collect();
         stream::iter(batches).buffer_unordered(PARALLEL).try_collect::<()>().await.map_err(failed)
     }
-}
 
-/// The queue of a function that sends nothing.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct NoQueue;
-
-#[async_trait]
-impl Queue for NoQueue {
-    async fn send(&self, messages: &[TaskMessage]) -> Result<(), QueueError> {
-        let source = crate::env::MissingVariable(crate::env::TASK_QUEUE_URL).into();
-        Err(QueueError { count: messages.len(), source })
+    async fn watch(&self, message: &WatchMessage, delay: Duration) -> Result<(), QueueError> {
+        let sent = async {
+            let url = env::required(env::WATCH_QUEUE_URL)?;
+            let delay = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
+            let request = self.client.send_message().queue_url(url);
+            let request = request.message_body(serde_json::to_string(message)?);
+            let sent = request.delay_seconds(delay.min(MAX_DELAY)).send().await;
+            sent.map_err(|e| DisplayErrorContext(e).to_string())?;
+            Ok::<_, Source>(())
+        };
+        sent.await.map_err(|source| QueueError { count: 1, source })
     }
 }

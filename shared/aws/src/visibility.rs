@@ -6,8 +6,8 @@ use tokio::task::JoinHandle;
 use tracing::warn;
 
 /// How long a message stays hidden after its worker was last heard of, so that a death shows
-/// within this time, in seconds.
-const HIDDEN_SECONDS: i32 = 30;
+/// within this time.
+const HIDDEN: Duration = Duration::from_secs(30);
 
 /// How often the worker is heard of.
 const RENEWAL: Duration = Duration::from_secs(10);
@@ -21,25 +21,31 @@ impl Heartbeat {
     /// first renewal shortens it, and nothing is done before it.
     pub async fn start(sqs: aws_sdk_sqs::Client, queue_url: String, message: &SqsMessage) -> Self {
         let receipt = message.receipt_handle.clone().unwrap_or_default();
-        hide(&sqs, &queue_url, &receipt).await;
+        renew(&sqs, &queue_url, &receipt).await;
         Self(tokio::spawn(async move {
             loop {
                 tokio::time::sleep(RENEWAL).await;
-                hide(&sqs, &queue_url, &receipt).await;
+                renew(&sqs, &queue_url, &receipt).await;
             }
         }))
     }
 }
 
-async fn hide(sqs: &aws_sdk_sqs::Client, queue_url: &str, receipt: &str) {
+async fn renew(sqs: &aws_sdk_sqs::Client, queue_url: &str, receipt: &str) {
+    // at worst the task is delivered a second time, and one of the two commits
+    hide(sqs, queue_url, receipt, HIDDEN).await;
+}
+
+/// Hides a message for a while from now on. If that fails, it stays hidden as long as it was to.
+pub async fn hide(sqs: &aws_sdk_sqs::Client, queue_url: &str, receipt: &str, time: Duration) {
+    let seconds = i32::try_from(time.as_secs()).unwrap_or(i32::MAX);
     let change = sqs
         .change_message_visibility()
         .queue_url(queue_url)
         .receipt_handle(receipt)
-        .visibility_timeout(HIDDEN_SECONDS);
+        .visibility_timeout(seconds);
     if let Err(e) = change.send().await {
-        // at worst the task is delivered a second time, and one of the two commits
-        warn!(error = %DisplayErrorContext(e), "the message's visibility was not renewed");
+        warn!(error = %DisplayErrorContext(e), "the message's visibility was not changed");
     }
 }
 

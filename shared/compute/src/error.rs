@@ -91,12 +91,14 @@ impl Failure {
             }
             None => {}
         }
+        let lacks_memory = self.is_out_of_memory();
         match self {
             Self::Refused(sentence) => EngineError::Refused(sentence),
             Self::Spool(_) => {
                 let what = "writing to the temporary folder failed".to_owned();
                 EngineError::Transient { what, source: Box::new(self) }
             }
+            Self::DataFusion(e) if lacks_memory => EngineError::OutOfMemory(sentence(&e)),
             Self::DataFusion(e) => EngineError::Refused(sentence(&e)),
             Self::Store(e) => EngineError::Refused(e.to_string()), // answered above
         }

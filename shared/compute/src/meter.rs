@@ -35,6 +35,7 @@ impl Meter {
             read_bytes: self.read_bytes.load(Ordering::Relaxed),
             peak_memory_bytes: self.peak_memory.load(Ordering::Relaxed) as u64,
             spilled_bytes: spilled_bytes(plan),
+            large_tasks: 0,
         }
     }
 

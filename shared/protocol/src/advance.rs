@@ -17,6 +17,7 @@ use crate::context::{Context, ProtocolError};
 use crate::end;
 use crate::ids::StageId;
 use crate::key::Key;
+use crate::queue::WorkerSize;
 use crate::record::{InputIndex, Layout, Plan, Stage};
 
 /// Goes on from committed tasks of a group: to the next stage, to the outcome, or no further.
@@ -102,7 +103,7 @@ pub async fn open(cx: &Context, plan: &Plan, stage: &Stage) -> Result<(), Protoc
         }
         layout = cx.read(&key).await?;
     }
-    cx.queue.send(&layout.messages(stage)).await?;
+    cx.queue.send(WorkerSize::Normal, &layout.messages(stage)).await?;
     cx.mark(sent).await?;
     info!(run = %plan.run, stage = %stage.id, tasks = layout.tasks.len(), "tasks sent");
     Ok(())

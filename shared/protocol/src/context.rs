@@ -7,7 +7,7 @@ use crate::bucket::{self, Bucket, BucketError, Created};
 use crate::clock::Clock;
 use crate::engine::EngineError;
 use crate::ids::AttemptId;
-use crate::queue::{Queue, QueueError};
+use crate::queue::{Queue, QueueError, WorkerSize};
 use crate::record::Versioned;
 
 /// The seams, and who we are.
@@ -25,12 +25,21 @@ pub struct Context {
     pub delivery: u32,
     /// How long this invocation may still take.
     pub time_left: Duration,
+    /// Which message brought us here: it stays the same from delivery to delivery.
+    pub message: String,
+    /// What we run on, and where a task goes that needs more.
+    pub size: WorkerSize,
 }
 
 impl Context {
     /// Whether an earlier delivery may have crashed between two writes.
     pub fn repairs(&self) -> bool {
         self.delivery > 1
+    }
+
+    /// The same, doing again what may have been left half done.
+    pub(crate) fn repairing(&self) -> Self {
+        Self { delivery: self.delivery.max(2), ..self.clone() }
     }
 
     /// Bounds a computation by the time that is left, so that it ends with a reason before the

@@ -2,10 +2,11 @@
 //!
 //! The order of writes, each create-or-read-back, so that a planner that is killed between any
 //! two of them is repaired by the next delivery of its event:
-//! 1. `run.json`: from here on the run exists and must end;
-//! 2. `plan.json`: one object, so that all tasks see the same plan; the loser of a race drops its
+//! 1. the watch message: whatever happens from here on, somebody looks after the run;
+//! 2. `run.json`: from here on the run exists and must end;
+//! 3. `plan.json`: one object, so that all tasks see the same plan; the loser of a race drops its
 //!    own and loads the winner's;
-//! 3. for each stage that reads tables only: `layout`, its tasks, `sent` ([`advance::open`]).
+//! 4. for each stage that reads tables only: `layout`, its tasks, `sent` ([`advance::open`]).
 //!
 //! A job that cannot be run gets its `run.json` and then an outcome that says why.
 
@@ -20,8 +21,8 @@ use crate::ids::{JobName, RunId};
 use crate::job::{self, JobFile, JobSpec, Refusal};
 use crate::key::{Key, is_hidden};
 use crate::pipeline::{self, Pipeline};
-use crate::record::{Outcome, PinnedObject, Plan, Run, Source};
-use crate::{advance, end};
+use crate::record::{Outcome, PinnedObject, Plan, Run, Source, WatchMessage};
+use crate::{advance, end, watch};
 
 /// The name of the user metadata by which a submitter finds its run.
 pub const SUBMISSION: &str = "submission";
@@ -185,6 +186,7 @@ async fn start(cx: &Context, engine: &dyn Engine, mut asked: Asked) -> Result<()
         Err(refusal) => (None, Some(refusal)),
     };
     asked.run.spec = spec;
+    have_watched(cx, &asked.run).await?;
     let run = asked.create(cx).await?;
     info!(run = %run.run, key = %run.source.key, "run started");
     if let Some(refusal) = refusal {
@@ -193,6 +195,18 @@ async fn start(cx: &Context, engine: &dyn Engine, mut asked: Asked) -> Result<()
     }
     let Some(plan) = plan(cx, engine, &run).await? else { return Ok(()) };
     try_join_all(plan.leaves().map(|stage| advance::open(cx, &plan, stage))).await?;
+    Ok(())
+}
+
+/// Has a run watched that is about to exist. One that exists is watched already.
+async fn have_watched(cx: &Context, run: &Run) -> Result<(), ProtocolError> {
+    if cx.repairs() && cx.exists(&Key::Run(&run.run).to_string()).await? {
+        return Ok(());
+    }
+    let sent = cx.clock.now();
+    let message = WatchMessage { watch: run.run.clone(), job: run.job.clone(), sent };
+    let deadline = run.deadline().to_std().unwrap_or_default();
+    cx.queue.watch(&message, watch::first_look(deadline)).await?;
     Ok(())
 }
 

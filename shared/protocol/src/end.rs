@@ -50,12 +50,27 @@ pub async fn fail(
     job: &JobName,
     reason: &str,
 ) -> Result<Outcome, ProtocolError> {
+    end_early(cx, run, job, Status::Failed, reason).await
+}
+
+/// Ends a run because somebody asked for it. If it has ended already, that outcome stands.
+pub async fn cancel(cx: &Context, run: &Run) -> Result<Outcome, ProtocolError> {
+    end_early(cx, &run.run, &run.job, Status::Cancelled, "the run was cancelled").await
+}
+
+async fn end_early(
+    cx: &Context,
+    run: &RunId,
+    job: &JobName,
+    status: Status,
+    reason: &str,
+) -> Result<Outcome, ProtocolError> {
     let ended = cx.clock.now();
     let found: Option<Run> = cx.find(&Key::Run(run).to_string()).await?;
     let outcome = Outcome {
         run: run.clone(),
         job: job.clone(),
-        status: Status::Failed,
+        status,
         reason: Some(reason.to_owned()),
         into: None,
         files: vec![],
@@ -85,7 +100,7 @@ async fn decide(cx: &Context, outcome: Outcome) -> Result<Outcome, ProtocolError
     let (run, rows, seconds) = (&outcome.run, outcome.rows, outcome.seconds);
     match &outcome.reason {
         None => info!(%run, rows, seconds, "run succeeded"),
-        Some(reason) => warn!(%run, %reason, "run failed"),
+        Some(reason) => warn!(%run, %reason, "run ended without a result"),
     };
     finish(cx, &outcome).await?;
     Ok(outcome)
@@ -146,7 +161,7 @@ async fn find_version(cx: &Context, pinned: &PinnedObject) -> Result<Option<Stri
 }
 
 /// Removes the working keys of a run that succeeded.
-async fn sweep(cx: &Context, run: &RunId) -> Result<(), ProtocolError> {
+pub(crate) async fn sweep(cx: &Context, run: &RunId) -> Result<(), ProtocolError> {
     let asked: Option<Run> = cx.find(&Key::Run(run).to_string()).await?;
     if asked.and_then(|r| r.spec).is_some_and(|s| s.options.keep_work) {
         return Ok(());

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use crate::bucket::Body;
 use crate::ids::{RunId, TaskId};
 use crate::job::JobSpec;
+use crate::queue::WorkerSize;
 use crate::record::{Footer, Layout, PinnedObject, Plan, Usage};
 
 /// The seam to the computation: the protocol moves tasks, the engine knows what they do.
@@ -34,6 +35,8 @@ pub struct TaskRequest<'a> {
     pub plan: &'a Plan,
     pub layout: &'a Layout,
     pub task: TaskId,
+    /// Goes into the usage.
+    pub size: WorkerSize,
 }
 
 /// What a task made.
@@ -88,6 +91,9 @@ pub enum EngineError {
     /// It will fail again; the sentence says what, on which object and what to do.
     #[error("{0}")]
     Refused(String),
+    /// It may work where there is more memory; the sentence says what was too large.
+    #[error("{0}")]
+    OutOfMemory(String),
     /// An input is no longer the version that the plan pinned.
     #[error("{key} changed while run {run} was reading it: drop the job again")]
     InputChanged { run: RunId, key: String },

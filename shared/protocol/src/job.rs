@@ -10,6 +10,9 @@ use crate::key::{Key, is_table_folder};
 /// The largest job or pipeline file, in bytes.
 pub const MAX_JOB_BYTES: u64 = 1024 * 1024;
 
+/// The longest deadline, in seconds: working keys are kept for a week.
+const MAX_DEADLINE: u32 = 6 * 24 * 60 * 60;
+
 /// One sentence that refuses a job: what is wrong, where, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -37,6 +40,9 @@ pub struct JobOptions {
     /// Spread the job over this many partitions (1 to 10,000), whatever its size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partitions: Option<u32>,
+    /// Seconds from the upload after which the run ends as failed; 6 hours if nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<u32>,
     /// Keep the working keys after success.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keep_work: bool,
@@ -199,6 +205,13 @@ impl JobSpec {
             && !(1..=10_000).contains(&n)
         {
             return Err(Refusal(format!("{key}: partitions is {n}: it must be from 1 to 10000")));
+        }
+        if let Some(n) = self.options.deadline
+            && !(1..=MAX_DEADLINE).contains(&n)
+        {
+            return Err(Refusal(format!(
+                "{key}: deadline is {n}: it must be from 1 to {MAX_DEADLINE} seconds"
+            )));
         }
         if let Some(into) = &self.into {
             check_into(key, into)?;

@@ -12,6 +12,8 @@ pub enum Key<'a> {
     Plan(&'a RunId),
     /// `runs/<run>/outcome.json`: how the run ended, with its manifest. By whoever ends it first.
     Outcome(&'a RunId),
+    /// `runs/<run>/cancel`: the run is to end as cancelled. By anyone who may cancel.
+    Cancel(&'a RunId),
     /// `runs/<run>/closed`: all that follows the outcome is done. By whoever finishes it.
     Closed(&'a RunId),
     /// `work/<run>/layout/<stage>`: the stage's tasks and where they read. By the planner for
@@ -28,6 +30,11 @@ pub enum Key<'a> {
     /// `work/<run>/attempts/<stage>/<task>/<attempt>`: an attempt has started, of the task or of
     /// several from there on; with `.error` after it: why it failed.
     Attempt(&'a RunId, StageId, TaskId, &'a AttemptId),
+    /// `work/<run>/again/<stage>/<task>`: the message of a straggler has been sent a second time.
+    /// By the watcher.
+    Again(&'a RunId, StageId, TaskId),
+    /// `work/<run>/dead/<stage>/<task>/<message>`: the queue has given a message up. By the watcher.
+    Dead(&'a RunId, StageId, TaskId, &'a str),
     /// `work/<run>/files/<stage>/<task>/<attempt>/<name>`: a file of an attempt that is published
     /// only after the outcome. By a worker.
     File(&'a RunId, StageId, TaskId, &'a AttemptId, &'a str),
@@ -81,6 +88,22 @@ impl Key<'_> {
         format!("work/{run}/done/{stage}/")
     }
 
+    /// `work/<run>/attempts/<stage>/`: the attempts of all tasks of a stage.
+    pub fn stage_attempts_folder(run: &RunId, stage: StageId) -> String {
+        format!("work/{run}/attempts/{stage}/")
+    }
+
+    /// `work/<run>/dead/<stage>/<task>/`: the messages of a task that were given up.
+    pub fn dead_folder(run: &RunId, stage: StageId, task: TaskId) -> String {
+        format!("work/{run}/dead/{stage}/{:06}/", task.0)
+    }
+
+    /// The run that a cancel key names.
+    pub fn cancelled_run(key: &str) -> Option<RunId> {
+        let run = key.strip_prefix(Key::RUNS)?.strip_suffix("/cancel")?;
+        RunId::parse(run).ok()
+    }
+
     /// `work/<run>/attempts/<stage>/<task>/`: the attempts of a task, or of tasks that share a
     /// message with it.
     pub fn attempts_folder(run: &RunId, stage: StageId, task: TaskId) -> String {
@@ -99,6 +122,7 @@ impl std::fmt::Display for Key<'_> {
             Key::Run(run) => write!(f, "runs/{run}/run.json"),
             Key::Plan(run) => write!(f, "runs/{run}/plan.json"),
             Key::Outcome(run) => write!(f, "runs/{run}/outcome.json"),
+            Key::Cancel(run) => write!(f, "runs/{run}/cancel"),
             Key::Closed(run) => write!(f, "runs/{run}/closed"),
             Key::Layout(run, s) => write!(f, "work/{run}/layout/{s}"),
             Key::Sent(run, s) => write!(f, "work/{run}/sent/{s}"),
@@ -110,6 +134,8 @@ impl std::fmt::Display for Key<'_> {
             Key::Attempt(run, s, t, a) => {
                 write!(f, "work/{run}/attempts/{s}/{:06}/{a}", t.0)
             }
+            Key::Again(run, s, t) => write!(f, "work/{run}/again/{s}/{:06}", t.0),
+            Key::Dead(run, s, t, m) => write!(f, "work/{run}/dead/{s}/{:06}/{m}", t.0),
             Key::File(run, s, t, a, n) => write!(f, "work/{run}/files/{s}/{:06}/{a}/{n}", t.0),
             Key::Part(job, run, t) => write!(f, "results/{job}/{run}/part-{:05}.parquet", t.0),
             Key::Published(folder, run, t, name) => {

@@ -2,8 +2,8 @@
 //!
 //! The bucket is the only state of a run. This crate defines every key ([`Key`]), every stored
 //! record ([`record`]), and the only sequences of writes that change a run:
-//! [`dispatch`] (event to tasks), [`work`] (one attempt of a task), [`advance`] (stage to stage)
-//! and [`end`] (outcome and what follows it). Storage, queue, time and computation are behind the
+//! [`dispatch`] (event to tasks), [`work`] (one attempt of a task), [`advance`] (stage to stage),
+//! [`watch`] (what a crash left half done) and [`end`] (outcome and what follows it). Storage, queue, time and computation are behind the
 //! seams [`Bucket`], [`Queue`], [`Clock`] and [`Engine`], so the same code runs on S3, on the
 //! local emulator and in a simulation.
 
@@ -23,6 +23,7 @@ pub mod pipeline;
 pub mod queue;
 pub mod record;
 pub mod status;
+pub mod watch;
 pub mod work;
 
 pub use bucket::{Bucket, BucketError};
@@ -32,4 +33,4 @@ pub use engine::{Engine, EngineError, OutputFile, PlanRequest, TaskOutput, TaskR
 pub use event::ObjectEvent;
 pub use ids::{AttemptId, JobName, RunId, StageId, TaskId};
 pub use key::{Key, is_hidden, is_table_folder};
-pub use queue::{Queue, QueueError};
+pub use queue::{Queue, QueueError, WorkerSize};

@@ -6,7 +6,7 @@ use crate::bucket::{Bucket, BucketError};
 use crate::context::find;
 use crate::ids::RunId;
 use crate::key::Key;
-use crate::record::{Layout, Outcome, Plan, Run};
+use crate::record::{Layout, Outcome, Plan, Run, Stage};
 
 /// Objects of one LIST request.
 const LISTED_AT_ONCE: usize = 1000;
@@ -46,6 +46,21 @@ async fn committed(bucket: &dyn Bucket, layout: &Layout) -> Result<usize, Bucket
     Ok((0..layout.groups()).filter(|g| is_done(*g)).map(|g| layout.group_len(g)).sum())
 }
 
+/// How far a stage is.
+pub(crate) async fn progress(
+    bucket: &dyn Bucket,
+    run: &RunId,
+    stage: &Stage,
+) -> Result<StageStatus, BucketError> {
+    let layout = find::<Layout>(bucket, &Key::Layout(run, stage.id).to_string()).await?;
+    let committed = match &layout {
+        Some(layout) => committed(bucket, layout).await?,
+        None => 0,
+    };
+    let tasks = layout.map(|l| l.tasks.len());
+    Ok(StageStatus { operators: stage.operators.clone(), tasks, committed })
+}
+
 /// Looks a run up; `None` if there is none.
 pub async fn status(bucket: &dyn Bucket, id: &RunId) -> Result<Option<RunStatus>, BucketError> {
     let Some(run) = find::<Run>(bucket, &Key::Run(id).to_string()).await? else {
@@ -70,13 +85,7 @@ pub async fn status(bucket: &dyn Bucket, id: &RunId) -> Result<Option<RunStatus>
     };
     let mut stages = vec![];
     for stage in &plan.stages {
-        let layout = find::<Layout>(bucket, &Key::Layout(id, stage.id).to_string()).await?;
-        let committed = match &layout {
-            Some(layout) => committed(bucket, layout).await?,
-            None => 0,
-        };
-        let tasks = layout.map(|l| l.tasks.len());
-        stages.push(StageStatus { operators: stage.operators.clone(), tasks, committed });
+        stages.push(progress(bucket, id, stage).await?);
     }
     Ok(Some(RunStatus { run, state: "running", stages, outcome: None }))
 }

@@ -7,6 +7,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tracing::{debug, info, warn};
@@ -17,8 +18,9 @@ use crate::committed::{Committed, Known};
 use crate::context::{Context, ProtocolError, full_text};
 use crate::end;
 use crate::engine::{Engine, EngineError, OutputFile, TaskOutput, TaskRequest};
-use crate::ids::{JobName, RunId, StageId, TaskId};
+use crate::ids::{JobName, RunId, TaskId};
 use crate::key::Key;
+use crate::queue::WorkerSize;
 use crate::record::{
     AttemptError, AttemptStart, Commit, Layout, Outcome, Output, Plan, ResultFile, Run, Stage,
     TaskMessage,
@@ -29,6 +31,9 @@ const PARALLEL_WRITES: usize = 8;
 
 /// How many tiny tasks of one message run at once: they mostly wait for the bucket.
 const PARALLEL_TASKS: usize = 8;
+
+/// How often a worker looks whether its run has ended.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How many plans, and how many layouts, a warm worker remembers.
 const REMEMBERED: usize = 8;
@@ -93,12 +98,17 @@ impl Worker {
         }
         let tiny = message.tasks > 1;
         let attempt = Attempt { cx, job: &asked.job, plan: &plan, stage, layout: &layout, tiny };
-        match self.attempt_all(&attempt, message).await {
+        let tasks = uncommitted(cx, message).await?;
+        if !tasks.is_empty() && died_in_silence(cx, message).await? {
+            return send_on(cx, message).await;
+        }
+        let attempted = tokio::select! {
+            attempted = self.attempt_all(&attempt, message, tasks) => attempted,
+            ended = until_ended(cx, run) => return ended,
+        };
+        match attempted {
             Ok(known) => advance::advance(cx, &plan, stage, &layout, task.group(), &known).await,
-            Err((task, ProtocolError::Engine(e))) => {
-                give_up_or_repeat(cx, &asked, stage.id, task, e).await
-            }
-            Err((_, e)) => Err(e),
+            Err(failed) => attempt.give_up_or_repeat(message, failed).await,
         }
     }
 
@@ -121,24 +131,19 @@ impl Worker {
         &self,
         attempt: &Attempt<'_>,
         message: &TaskMessage,
-    ) -> Result<Known, (TaskId, ProtocolError)> {
-        let failed = |e: BucketError| (message.task, e.into());
-        let mut tasks: Vec<_> = message.task_ids().collect();
-        if attempt.cx.repairs() {
-            let committed = committed_tasks(attempt.cx, message).await.map_err(failed)?;
-            tasks.retain(|task| !committed.contains(task));
-            if tasks.is_empty() {
-                return Ok(Known::new());
-            }
+        tasks: Vec<TaskId>,
+    ) -> Result<Known, ProtocolError> {
+        if tasks.is_empty() {
+            return Ok(Known::new());
         }
         let work = stream::iter(tasks)
-            .map(async |task| attempt.run(&*self.engine, task).await.map_err(|e| (task, e)))
+            .map(|task| attempt.run(&*self.engine, task))
             .buffer_unordered(PARALLEL_TASKS)
             .try_filter_map(async |known| Ok(known))
             .try_collect();
         // the start record is written while the tasks already run
         let (known, started) = futures::join!(work, attempt.record_start(message.task));
-        started.map_err(failed)?;
+        started?;
         if attempt.tiny {
             info!(first = %message.task, tasks = message.tasks, "tasks committed");
         }
@@ -165,7 +170,7 @@ impl Attempt<'_> {
         task: TaskId,
     ) -> Result<Option<(String, Committed)>, ProtocolError> {
         let Self { cx, plan, stage, layout, .. } = *self;
-        let request = TaskRequest { plan, layout, task };
+        let request = TaskRequest { plan, layout, task, size: cx.size };
         let what = format!("task {task} of stage {}", stage.id);
         let output = cx.in_time(&what, engine.execute(&request)).await?;
         let (rows, bytes) = (output.rows(), output.bytes());
@@ -187,9 +192,36 @@ impl Attempt<'_> {
         let Self { cx, plan, stage, .. } = *self;
         let key = Key::Attempt(&plan.run, stage.id, first, &cx.attempt).to_string();
         let started = cx.clock.now();
-        let start = AttemptStart { started, delivery: cx.delivery, log: cx.log.clone() };
-        cx.create(key, start).await?;
+        let (delivery, message, log) = (cx.delivery, cx.message.clone(), cx.log.clone());
+        cx.create(key, AttemptStart { started, delivery, message, log }).await?;
         Ok(())
+    }
+
+    /// What follows a failed attempt: another one, one with more memory, or the end of the run.
+    async fn give_up_or_repeat(
+        &self,
+        message: &TaskMessage,
+        failed: ProtocolError,
+    ) -> Result<(), ProtocolError> {
+        let Self { cx, plan, stage, .. } = *self;
+        if cx.exists(&Key::Outcome(&plan.run).to_string()).await? {
+            return Ok(()); // what it missed was swept
+        }
+        let text = full_text(&failed);
+        warn!(error = %text, "attempt failed");
+        if let ProtocolError::Engine(e) = &failed {
+            let lacks_memory = matches!(e, EngineError::OutOfMemory(_));
+            if !e.is_retryable() && !(lacks_memory && cx.size == WorkerSize::Normal) {
+                end::fail(cx, &plan.run, self.job, &e.to_string()).await?;
+                return Ok(());
+            }
+            if lacks_memory {
+                return send_on(cx, message).await;
+            }
+        }
+        let key = format!("{}.error", Key::Attempt(&plan.run, stage.id, message.task, &cx.attempt));
+        cx.create(key, AttemptError { failed: cx.clock.now(), error: text }).await?;
+        Err(failed)
     }
 
     async fn commit_exchange(
@@ -238,19 +270,46 @@ impl Attempt<'_> {
     }
 }
 
-/// Those tasks of a message that have a commit.
-async fn committed_tasks(
-    cx: &Context,
-    message: &TaskMessage,
-) -> Result<HashSet<TaskId>, BucketError> {
+/// Those tasks of a message that have no commit; a first delivery does not look.
+async fn uncommitted(cx: &Context, message: &TaskMessage) -> Result<Vec<TaskId>, BucketError> {
     let TaskMessage { run, stage, task, tasks } = message;
     let key = |task| Key::Out(run, *stage, task).to_string();
+    if !cx.repairs() {
+        return Ok(message.task_ids().collect());
+    }
     if *tasks == 1 {
-        return Ok(cx.exists(&key(*task)).await?.then_some(*task).into_iter().collect());
+        let is_there = cx.exists(&key(*task)).await?;
+        return Ok((!is_there).then_some(*task).into_iter().collect());
     }
     let objects = cx.bucket.list(&Key::out_folder(run, *stage, task.group())).await?;
     let there: HashSet<_> = objects.into_iter().map(|o| o.key).collect();
-    Ok(message.task_ids().filter(|task| there.contains(&key(*task))).collect())
+    Ok(message.task_ids().filter(|task| !there.contains(&key(*task))).collect())
+}
+
+/// Whether earlier deliveries of a message were killed, most likely for their memory: what fails or
+/// runs out of time says so. One death may be the machine's.
+async fn died_in_silence(cx: &Context, message: &TaskMessage) -> Result<bool, BucketError> {
+    if cx.delivery < 3 || cx.size == WorkerSize::Large {
+        return Ok(false);
+    }
+    Ok(last_words(cx, message).await?.silent >= 2)
+}
+
+/// Sends tasks on to a large worker. A repetition costs an attempt, and no more.
+async fn send_on(cx: &Context, message: &TaskMessage) -> Result<(), ProtocolError> {
+    warn!(tasks = message.tasks, "sent on to a large worker");
+    Ok(cx.queue.send(WorkerSize::Large, std::slice::from_ref(message)).await?)
+}
+
+/// Waits until somebody has ended the run: then what its tasks do is for nothing.
+async fn until_ended(cx: &Context, run: &RunId) -> Result<(), ProtocolError> {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if cx.exists(&Key::Outcome(run).to_string()).await? {
+            info!("the run has ended before its task");
+            return Ok(());
+        }
+    }
 }
 
 /// Creates a file under the attempt's own prefix, from where it is published after the outcome.
@@ -301,40 +360,24 @@ fn not_in_plan(run: &RunId, message: &TaskMessage) -> ProtocolError {
     ProtocolError::NotInPlan { run: run.to_string(), what }
 }
 
-async fn give_up_or_repeat(
-    cx: &Context,
-    asked: &Run,
-    stage: StageId,
-    task: TaskId,
-    error: EngineError,
-) -> Result<(), ProtocolError> {
-    let run = &asked.run;
-    if cx.exists(&Key::Outcome(run).to_string()).await? {
-        return Ok(()); // what it missed was swept
-    }
-    if !error.is_retryable() {
-        end::fail(cx, run, &asked.job, &error.to_string()).await?;
-        return Ok(());
-    }
-    let text = full_text(&error);
-    warn!(%run, %stage, %task, error = %text, "attempt failed");
-    let key = format!("{}.error", Key::Attempt(run, stage, task, &cx.attempt));
-    cx.create(key, AttemptError { failed: cx.clock.now(), error: text }).await?;
-    Err(error.into())
-}
-
-/// Ends the run of tasks that were given up by the queue, unless all have a commit after all.
+/// Ends the run of tasks that were given up by the queue, unless all have a commit after all, or
+/// another message of theirs is still on its way: a straggler's second one.
 pub async fn give_up(
     cx: &Context,
     message: &TaskMessage,
 ) -> Result<Option<Outcome>, ProtocolError> {
-    let TaskMessage { run, stage, .. } = message;
+    let TaskMessage { run, stage, task: first, .. } = message;
     let Some(asked) = cx.find::<Run>(&Key::Run(run).to_string()).await? else { return Ok(None) };
-    let committed = committed_tasks(cx, message).await?;
-    let Some(task) = message.task_ids().find(|task| !committed.contains(task)) else {
+    let Some(task) = uncommitted(&cx.repairing(), message).await?.first().copied() else {
         return Ok(None);
     };
-    let Words { attempts, error, log } = last_words(cx, message).await?;
+    // said before looking for others: of two messages that die together at least one sees both
+    cx.mark(Key::Dead(run, *stage, *first, &cx.message).to_string()).await?;
+    let words = last_words(cx, message).await?;
+    if words.others_live {
+        return Ok(None);
+    }
+    let LastWords { attempts, error, log, .. } = words;
     let reason = format!(
         "task {task} of stage {stage} did not end in {attempts} attempts; {error}; its log is {log}"
     );
@@ -342,36 +385,45 @@ pub async fn give_up(
 }
 
 /// What the attempts of a message's tasks left behind.
-struct Words {
-    attempts: u32,
+struct LastWords {
+    attempts: usize,
+    /// How many attempts of this message ended without a word.
+    silent: usize,
+    /// The last error.
     error: String,
-    /// Where the log of the last one is.
+    /// Where the log of the last attempt is.
     log: String,
+    /// Another message that was not given up has started an attempt that has not failed.
+    others_live: bool,
 }
 
-async fn last_words(cx: &Context, message: &TaskMessage) -> Result<Words, BucketError> {
-    let mut objects = vec![];
-    for task in message.task_ids() {
-        let folder = Key::attempts_folder(&message.run, message.stage, task);
-        objects.extend(cx.bucket.list(&folder).await?);
-    }
-    let mut error = None;
-    let mut log = None;
-    let mut attempts = 0;
-    for object in objects {
-        if object.key.ends_with(".error") {
-            let found: AttemptError = cx.read(&object.key).await?;
-            error = error.max(Some((found.failed, found.error)));
-        } else {
-            let found: AttemptStart = cx.read(&object.key).await?;
-            attempts += 1;
-            log = log.max(Some((found.started, found.log)));
+async fn last_words(cx: &Context, message: &TaskMessage) -> Result<LastWords, BucketError> {
+    let TaskMessage { run, stage, task, .. } = message;
+    let objects = cx.bucket.list(&Key::attempts_folder(run, *stage, *task)).await?;
+    let given_up = cx.bucket.list(&Key::dead_folder(run, *stage, *task)).await?;
+    let is_dead =
+        |message: &str| given_up.iter().any(|o| o.key.rsplit('/').next() == Some(message));
+    let errors: HashSet<&str> =
+        objects.iter().filter_map(|o| o.key.strip_suffix(".error")).collect();
+    let (mut error, mut log) = (None, None);
+    let (mut silent, mut others_live) = (0, false);
+    for object in objects.iter().filter(|o| !o.key.ends_with(".error")) {
+        let found: AttemptStart = cx.read(&object.key).await?;
+        if !errors.contains(object.key.as_str()) {
+            silent += usize::from(found.message == cx.message);
+            others_live |= found.message != cx.message && !is_dead(&found.message);
         }
+        log = log.max(Some((found.started, found.log)));
+    }
+    for key in &errors {
+        let found: AttemptError = cx.read(&format!("{key}.error")).await?;
+        error = error.max(Some((found.failed, found.error)));
     }
     let error = error.map_or_else(
         || "it left no error: its process was killed or ran out of time".to_owned(),
         |(_, e)| format!("the last error: {e}"),
     );
     let log = log.map_or_else(|| "unknown".into(), |(_, l)| l);
-    Ok(Words { attempts, error, log })
+    let attempts = objects.len() - errors.len();
+    Ok(LastWords { attempts, silent, error, log, others_live })
 }

@@ -7,8 +7,8 @@ use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use object_store::ObjectStore;
-use tidemill_protocol::record::{InputIndex, Layout, Output, Plan, TaskSlice};
-use tidemill_protocol::{TaskId, TaskOutput, TaskRequest};
+use tidemill_protocol::record::{InputIndex, Layout, Output, Plan, TaskSlice, Usage};
+use tidemill_protocol::{TaskId, TaskOutput, TaskRequest, WorkerSize};
 
 use super::LoadedPlan;
 use super::diagnose;
@@ -120,7 +120,7 @@ impl<'a> Task<'a> {
     async fn prepare(&self, way: Way) -> Result<(Part, Arc<TaskContext>), Failure> {
         let (store, meter) = (self.store.clone(), self.meter.clone());
         let (resources, loaded) = (*self.resources, self.loaded.clone());
-        let TaskRequest { plan: whole, layout, task } = *self.request;
+        let TaskRequest { plan: whole, layout, task, .. } = *self.request;
         let stage = layout.stage;
         let seed = volatile::seed(&whole.run, stage, task);
         let Some(slice) = layout.slice(task) else {
@@ -180,7 +180,7 @@ impl<'a> Task<'a> {
         while let Some((_, batch)) = batches.try_next().await? {
             writer.write(&batch)?;
         }
-        Ok(TaskOutput::files(writer.finish(needs_file)?, self.meter.usage(&part.plan)))
+        Ok(TaskOutput::files(writer.finish(needs_file)?, self.usage(&part.plan)))
     }
 
     async fn write_exchange(
@@ -198,8 +198,13 @@ impl<'a> Task<'a> {
         while let Some((partition, batch)) = batches.try_next().await? {
             writer.write(partition, batch)?;
         }
-        let (body, bytes, footer) = writer.finish(self.meter.usage(&part.plan))?;
+        let (body, bytes, footer) = writer.finish(self.usage(&part.plan))?;
         Ok(TaskOutput::exchange(body, bytes, footer))
+    }
+
+    fn usage(&self, plan: &PlanRef) -> Usage {
+        let large_tasks = u64::from(self.request.size == WorkerSize::Large);
+        Usage { large_tasks, ..self.meter.usage(plan) }
     }
 
     /// How many partitions run at once. The joins of a plan that is one task wait for all of their

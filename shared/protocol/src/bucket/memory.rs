@@ -1,32 +1,47 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 
 use super::{Body, Bucket, BucketError, Created, Object, ObjectInfo};
+use crate::clock::{Clock, SystemClock};
 use crate::ids::AttemptId;
 
 /// A bucket in memory, for tests and simulations.
-#[derive(Debug, Default)]
 pub struct MemoryBucket {
     objects: Mutex<BTreeMap<String, Stored>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Default for MemoryBucket {
+    fn default() -> Self {
+        Self::new(Arc::new(SystemClock))
+    }
 }
 
 #[derive(Debug, Clone)]
 struct Stored {
     bytes: Bytes,
     version: u64,
+    modified: DateTime<Utc>,
     metadata: Vec<(String, String)>,
 }
 
 impl MemoryBucket {
+    /// An empty bucket whose objects are dated by `clock`.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { objects: Mutex::default(), clock }
+    }
+
     /// Writes an object as a user would, over whatever is there; returns its ETag.
     pub fn put(&self, key: &str, bytes: impl Into<Bytes>) -> String {
         let mut objects = self.lock();
         let version = objects.get(key).map_or(1, |o| o.version + 1);
-        let stored = Stored { bytes: bytes.into(), version, metadata: vec![] };
+        let stored =
+            Stored { bytes: bytes.into(), version, modified: self.clock.now(), metadata: vec![] };
         let etag = stored.etag();
         objects.insert(key.into(), stored);
         etag
@@ -53,7 +68,12 @@ impl Stored {
     }
 
     fn object(&self, key: &str, bytes: Bytes) -> Object {
-        let info = ObjectInfo { key: key.into(), size: self.bytes.len() as u64, etag: self.etag() };
+        let info = ObjectInfo {
+            key: key.into(),
+            size: self.bytes.len() as u64,
+            etag: self.etag(),
+            modified: self.modified,
+        };
         Object { info, bytes, metadata: self.metadata.clone() }
     }
 }
@@ -98,7 +118,8 @@ impl Bucket for MemoryBucket {
         }
         let mut all = vec![("attempt".to_owned(), attempt.0.clone())];
         all.extend(metadata.iter().map(|(k, v)| ((*k).to_owned(), v.clone())));
-        objects.insert(key.into(), Stored { bytes, version: 1, metadata: all });
+        let modified = self.clock.now();
+        objects.insert(key.into(), Stored { bytes, version: 1, modified, metadata: all });
         Ok(Created::Now)
     }
 

@@ -7,6 +7,7 @@ use std::fs::File;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use tempfile::TempPath;
 
 use crate::ids::AttemptId;
@@ -21,6 +22,8 @@ pub struct ObjectInfo {
     pub size: u64,
     /// Without quotes.
     pub etag: String,
+    /// By the clock of the storage.
+    pub modified: DateTime<Utc>,
 }
 
 /// An object with its bytes and its user metadata.

@@ -1,31 +1,45 @@
-//! The seam to the task queue.
+//! The seam to the queues.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::record::TaskMessage;
+use crate::record::{TaskMessage, WatchMessage};
 
-/// A queue of tasks: at least once, unordered.
+/// Which worker is to run a task: the same program with more or less memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkerSize {
+    Normal,
+    Large,
+}
+
+/// The queues that a function sends to: at least once, unordered.
 #[async_trait]
 pub trait Queue: Send + Sync {
-    /// Sends messages, in batches as large as the queue takes.
+    /// Sends tasks to workers of a size, in batches as large as the queue takes.
     ///
     /// # Errors
     /// If any of them may not have been sent.
-    async fn send(&self, messages: &[TaskMessage]) -> Result<(), QueueError>;
+    async fn send(&self, to: WorkerSize, messages: &[TaskMessage]) -> Result<(), QueueError>;
+
+    /// Has a run watched; the watcher looks at it after `delay` for the first time.
+    ///
+    /// # Errors
+    /// If the message may not have been sent.
+    async fn watch(&self, message: &WatchMessage, delay: Duration) -> Result<(), QueueError>;
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("sending {count} task messages failed")]
+#[error("sending {count} messages failed")]
 pub struct QueueError {
     pub count: usize,
     #[source]
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
-/// A queue in memory, for tests and simulations.
+/// Queues in memory, for tests: all tasks are in one, and nobody watches.
 #[derive(Debug, Default)]
 pub struct MemoryQueue {
     messages: Mutex<VecDeque<TaskMessage>>,
@@ -39,9 +53,13 @@ impl MemoryQueue {
 
 #[async_trait]
 impl Queue for MemoryQueue {
-    async fn send(&self, messages: &[TaskMessage]) -> Result<(), QueueError> {
+    async fn send(&self, _: WorkerSize, messages: &[TaskMessage]) -> Result<(), QueueError> {
         let mut queue = self.messages.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         queue.extend(messages.iter().cloned());
+        Ok(())
+    }
+
+    async fn watch(&self, _: &WatchMessage, _: Duration) -> Result<(), QueueError> {
         Ok(())
     }
 }

@@ -30,6 +30,9 @@ pub struct AttemptStart {
     pub started: DateTime<Utc>,
     /// Which delivery of the message it is, from 1.
     pub delivery: u32,
+    /// The message's id.
+    #[serde(default)]
+    pub message: String,
     /// Where its log is.
     pub log: String,
 }

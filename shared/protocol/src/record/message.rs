@@ -1,6 +1,7 @@
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{RunId, StageId, TaskId};
+use crate::ids::{JobName, RunId, StageId, TaskId};
 
 /// A message of the task queue: it names a task, or several tiny ones, and carries no state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,15 @@ impl TaskMessage {
     pub fn task_ids(&self) -> impl Iterator<Item = TaskId> + use<> {
         (self.task.0..self.task.0.saturating_add(self.tasks)).map(TaskId)
     }
+}
+
+/// A message of the watch queue: one for each run, from before its first record until it is closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchMessage {
+    /// The run to watch.
+    pub watch: RunId,
+    pub job: JobName,
+    pub sent: DateTime<Utc>,
 }
 
 fn one() -> u32 {

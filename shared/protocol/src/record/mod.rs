@@ -14,7 +14,7 @@ pub use commit::{AttemptError, AttemptStart, Commit, ResultFile};
 pub use footer::{Footer, FooterError};
 pub use group::GroupIndex;
 pub use layout::{InputIndex, Layout, ObjectIndex, TaskSlice};
-pub use message::TaskMessage;
+pub use message::{TaskMessage, WatchMessage};
 pub use outcome::{Outcome, StageSummary, Status};
 pub use plan::{Input, Output, Plan, Publication, Read, Stage};
 pub use run::{PinnedObject, Run, Source};

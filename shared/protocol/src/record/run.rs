@@ -1,8 +1,11 @@
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{JobName, RunId};
 use crate::job::JobSpec;
+
+/// How long a run may take that does not say: longer than any that is meant to end.
+const DEADLINE: TimeDelta = TimeDelta::hours(6);
 
 /// `run.json`: what was asked for, by which event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +23,14 @@ pub struct Run {
     /// What the submitter wrote into the job file's metadata to find its run again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub submission: Option<String>,
+}
+
+impl Run {
+    /// How long after [`Run::created`] it has to end.
+    pub fn deadline(&self) -> TimeDelta {
+        let asked = self.spec.as_ref().and_then(|s| s.options.deadline);
+        asked.map_or(DEADLINE, |seconds| TimeDelta::seconds(i64::from(seconds)))
+    }
 }
 
 /// The upload that started a run.

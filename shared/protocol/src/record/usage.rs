@@ -16,6 +16,8 @@ pub struct Usage {
     pub peak_memory_bytes: u64,
     /// Bytes that operators wrote to the temporary folder, for want of memory.
     pub spilled_bytes: u64,
+    /// Tasks that needed a large worker.
+    pub large_tasks: u64,
 }
 
 impl Sum for Usage {
@@ -25,6 +27,7 @@ impl Sum for Usage {
             read_bytes: a.read_bytes + b.read_bytes,
             peak_memory_bytes: a.peak_memory_bytes.max(b.peak_memory_bytes),
             spilled_bytes: a.spilled_bytes + b.spilled_bytes,
+            large_tasks: a.large_tasks + b.large_tasks,
         })
     }
 }
@@ -35,9 +38,18 @@ mod tests {
 
     #[test]
     fn bytes_add_up_and_the_peak_is_that_of_the_largest_task() {
-        let task = |n| Usage { requests: n, read_bytes: n, peak_memory_bytes: n, spilled_bytes: n };
+        let task = |n| Usage {
+            requests: n,
+            read_bytes: n,
+            peak_memory_bytes: n,
+            spilled_bytes: n,
+            large_tasks: n,
+        };
         let sum: Usage = [task(2), task(5)].into_iter().sum();
-        assert_eq!((sum.requests, sum.read_bytes, sum.spilled_bytes), (7, 7, 7));
+        assert_eq!(
+            (sum.requests, sum.read_bytes, sum.spilled_bytes, sum.large_tasks),
+            (7, 7, 7, 7)
+        );
         assert_eq!(sum.peak_memory_bytes, 5);
     }
 }

@@ -1,0 +1,255 @@
+//! What keeps a run from ending in silence.
+//!
+//! Each run has one message in the watch queue from before its first record until it is closed.
+//! Whoever receives it looks at the run, does again what a crash left half done, and leaves the
+//! message where it is until the next look: nothing is scheduled when nothing runs.
+//!
+//! Every repair is a step of the protocol that anyone may take twice, so two watchers, or a watcher
+//! and a worker, do no harm to each other.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tracing::{info, warn};
+
+use crate::bucket::{BucketError, Created, ObjectInfo};
+use crate::committed::{self, Known};
+use crate::context::{Context, ProtocolError};
+use crate::ids::{RunId, TaskId};
+use crate::key::Key;
+use crate::queue::WorkerSize;
+use crate::record::{Layout, Outcome, Plan, Run, Stage, Status, TaskMessage, WatchMessage};
+use crate::status::progress;
+use crate::{advance, end};
+
+/// The time between two looks at a run.
+pub const TICK: Duration = Duration::from_secs(30);
+
+/// A planner that has not started a run for so long never will: its event was delivered as often
+/// as the queue does.
+const UNSTARTED: TimeDelta = TimeDelta::minutes(15);
+
+/// How long after its outcome a run is swept once more: a late attempt stops within a second or
+/// two, and may have written something by then.
+const LAST_SWEEP: TimeDelta = TimeDelta::seconds(10);
+
+/// A stage of fewer messages has no stragglers: there is no telling what is slow.
+const MIN_MESSAGES: usize = 10;
+
+/// A message is a straggler if it takes so many times as long as the median one.
+const SLOW: i32 = 3;
+
+/// What is no straggler, however long the others took.
+const NOT_SLOW: TimeDelta = TimeDelta::seconds(10);
+
+/// When the message is needed again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Never: the run is closed.
+    Closed,
+    /// After a while.
+    Look(Duration),
+}
+
+/// How long after the upload a run is looked at for the first time.
+pub(crate) fn first_look(deadline: Duration) -> Duration {
+    TICK.min(deadline)
+}
+
+/// Looks at a run, and repairs, repeats or ends what is to be.
+///
+/// # Errors
+/// Only what another look may mend.
+pub async fn watch(cx: &Context, message: &WatchMessage) -> Result<Next, ProtocolError> {
+    let cx = &cx.repairing();
+    let (run, now) = (&message.watch, cx.clock.now());
+    if let Some(outcome) = cx.find::<Outcome>(&Key::Outcome(run).to_string()).await? {
+        return close(cx, &outcome).await;
+    }
+    let Some(asked) = cx.find::<Run>(&Key::Run(run).to_string()).await? else {
+        if now - message.sent < UNSTARTED {
+            return Ok(Next::Look(TICK));
+        }
+        let reason = "the planner did not get the run started; its log says why, and uploading \
+                      the job again tries again";
+        let outcome = end::fail(cx, run, &message.job, reason).await?;
+        return close(cx, &outcome).await;
+    };
+    if cx.exists(&Key::Cancel(run).to_string()).await? {
+        let outcome = end::cancel(cx, &asked).await?;
+        return close(cx, &outcome).await;
+    }
+    let plan = cx.find::<Plan>(&Key::Plan(run).to_string()).await?;
+    let left = asked.created + asked.deadline() - now;
+    if left <= TimeDelta::zero() {
+        let reason = overdue(cx, &asked, plan.as_ref()).await?;
+        let outcome = end::fail(cx, run, &asked.job, &reason).await?;
+        return close(cx, &outcome).await;
+    }
+    if let Some(plan) = plan {
+        for stage in &plan.stages {
+            mend(cx, &plan, stage).await?;
+        }
+    }
+    let left = left.to_std().unwrap_or_default().max(Duration::from_secs(1));
+    Ok(Next::Look(TICK.min(left)))
+}
+
+/// Ends a run because its cancel key is there; nothing, if there is no such run.
+///
+/// # Errors
+/// Only what another delivery may mend.
+pub async fn cancel(cx: &Context, run: &RunId) -> Result<Option<Outcome>, ProtocolError> {
+    match cx.find::<Run>(&Key::Run(run).to_string()).await? {
+        Some(asked) => end::cancel(cx, &asked).await.map(Some),
+        None => {
+            warn!(%run, "there is no such run to cancel");
+            Ok(None)
+        }
+    }
+}
+
+/// Closes a run that has an outcome, and sweeps it once more a little later.
+async fn close(cx: &Context, outcome: &Outcome) -> Result<Next, ProtocolError> {
+    end::finish(cx, outcome).await?;
+    if outcome.status != Status::Succeeded {
+        return Ok(Next::Closed); // what it left is for `retry`
+    }
+    let wait = outcome.ended + LAST_SWEEP - cx.clock.now();
+    if wait > TimeDelta::zero() {
+        return Ok(Next::Look(wait.to_std().unwrap_or_default()));
+    }
+    end::sweep(cx, &outcome.run).await?;
+    Ok(Next::Closed)
+}
+
+/// Why a run ends at its deadline, and how far it got.
+async fn overdue(cx: &Context, asked: &Run, plan: Option<&Plan>) -> Result<String, BucketError> {
+    let seconds = asked.deadline().num_seconds();
+    let mut reached = "it was not planned yet".to_owned();
+    for stage in plan.into_iter().flat_map(|p| &p.stages) {
+        let done = progress(&*cx.bucket, &asked.run, stage).await?;
+        if let Some(tasks) = done.tasks {
+            reached = format!("stage {} had {} of {tasks} tasks", stage.id, done.committed);
+        }
+    }
+    Ok(format!("the deadline of {seconds} seconds has passed: {reached}; see the option deadline"))
+}
+
+/// Does again what is missing of a stage.
+async fn mend(cx: &Context, plan: &Plan, stage: &Stage) -> Result<(), ProtocolError> {
+    let run = &plan.run;
+    if cx.exists(&Key::Done(run, stage.id).to_string()).await? {
+        return Ok(());
+    }
+    let layout = cx.find::<Layout>(&Key::Layout(run, stage.id).to_string()).await?;
+    let Some(layout) = layout else {
+        for input in &stage.inputs {
+            if !cx.exists(&Key::Done(run, input.stage).to_string()).await? {
+                return Ok(());
+            }
+        }
+        info!(%run, stage = %stage.id, "a layout is missing");
+        return advance::open(cx, plan, stage).await;
+    };
+    if !cx.exists(&Key::Sent(run, stage.id).to_string()).await? {
+        info!(%run, stage = %stage.id, "tasks may not have been sent");
+        return advance::open(cx, plan, stage).await;
+    }
+    let objects = cx.bucket.list(&Key::stage_out_folder(run, stage.id)).await?;
+    if objects.len() == layout.tasks.len() {
+        return mend_advance(cx, plan, stage, &layout).await;
+    }
+    repeat_stragglers(cx, stage, &layout, &objects).await
+}
+
+/// All tasks are committed, but nobody went on from there.
+async fn mend_advance(
+    cx: &Context,
+    plan: &Plan,
+    stage: &Stage,
+    layout: &Layout,
+) -> Result<(), ProtocolError> {
+    info!(run = %plan.run, stage = %stage.id, "nobody went on from a stage");
+    let marks = committed::group_marks(cx, &plan.run, stage.id).await?;
+    let is_marked = |group: u32| {
+        let key = Key::DoneGroup(&plan.run, stage.id, group).to_string();
+        marks.iter().any(|m| m.key == key)
+    };
+    let mut open: Vec<_> = (0..layout.groups()).filter(|g| !is_marked(*g)).collect();
+    if open.is_empty() {
+        open.push(0);
+    }
+    for group in open {
+        advance::advance(cx, plan, stage, layout, group, &Known::new()).await?;
+    }
+    Ok(())
+}
+
+/// Sends the messages of a stage again that take far longer than the others, each once.
+async fn repeat_stragglers(
+    cx: &Context,
+    stage: &Stage,
+    layout: &Layout,
+    objects: &[ObjectInfo],
+) -> Result<(), ProtocolError> {
+    let messages = layout.messages(stage);
+    if messages.len() < MIN_MESSAGES || objects.len() * 2 < layout.tasks.len() {
+        return Ok(());
+    }
+    let starts = starts(cx, layout).await?;
+    let committed: HashMap<&str, DateTime<Utc>> =
+        objects.iter().map(|o| (o.key.as_str(), o.modified)).collect();
+    let mut took = vec![];
+    let mut open = vec![];
+    for message in messages {
+        let Some(started) = starts.get(&message.task) else { continue };
+        match end_of(&message, &committed) {
+            Some(end) => took.push(end - *started),
+            None => open.push((message, *started)),
+        }
+    }
+    took.sort_unstable();
+    let Some(median) = took.get(took.len() / 2) else { return Ok(()) };
+    let limit = (*median * SLOW).max(NOT_SLOW);
+    for (message, started) in open {
+        if cx.clock.now() - started < limit {
+            continue;
+        }
+        let TaskMessage { run, stage, task, .. } = &message;
+        // the claim comes first: a straggler is not worth a third attempt
+        if cx.mark(Key::Again(run, *stage, *task).to_string()).await? == Created::Now {
+            warn!(%run, %stage, %task, "a straggler is repeated");
+            cx.queue.send(WorkerSize::Normal, &[message]).await?;
+        }
+    }
+    Ok(())
+}
+
+/// When the first attempt at each message started, by its first task.
+async fn starts(
+    cx: &Context,
+    layout: &Layout,
+) -> Result<BTreeMap<TaskId, DateTime<Utc>>, BucketError> {
+    let folder = Key::stage_attempts_folder(&layout.run, layout.stage);
+    let mut starts = BTreeMap::new();
+    for object in cx.bucket.list(&folder).await? {
+        let task = object.key.strip_prefix(&folder).and_then(|rest| rest.split_once('/'));
+        let Some(Ok(task)) = task.map(|(task, _)| task.parse()) else { continue };
+        let start = starts.entry(TaskId(task)).or_insert(object.modified);
+        *start = (*start).min(object.modified);
+    }
+    Ok(starts)
+}
+
+/// When the last task of a message was committed, if all are.
+fn end_of(
+    message: &TaskMessage,
+    committed: &HashMap<&str, DateTime<Utc>>,
+) -> Option<DateTime<Utc>> {
+    let key = |task| Key::Out(&message.run, message.stage, task).to_string();
+    let times: Option<HashSet<_>> =
+        message.task_ids().map(|task| committed.get(key(task).as_str()).copied()).collect();
+    times?.into_iter().max()
+}
