@@ -1,5 +1,6 @@
 //! The `tidemill` command.
 
+mod cancel;
 mod client;
 mod compact;
 mod data;
@@ -32,6 +33,7 @@ const EXAMPLES: &str = "Examples:
   tidemill run top.sql --local data --format csv    the same without a running emulator
   tidemill run top.sql --bucket my-bucket           on AWS
   tidemill explain top.sql                          stages, tasks and bytes, before anything runs
+  tidemill cancel RUN                               end a run
   tidemill compact flights                          few large files in the place of many small ones";
 
 #[derive(Debug, Subcommand)]
@@ -42,6 +44,8 @@ enum Command {
     Local(local::LocalArgs),
     /// Submit a job, show its progress, print its result.
     Run(run::RunArgs),
+    /// End a run.
+    Cancel(cancel::CancelArgs),
     /// Say what a job would do: stages, tasks, bytes.
     Explain(explain::ExplainArgs),
     /// Rewrite a table of many small files as few large ones.
@@ -72,6 +76,7 @@ async fn execute(command: Command) -> anyhow::Result<std::process::ExitCode> {
         Command::Demo(demo) => demo.execute().await,
         Command::Local(args) => args.execute().await,
         Command::Run(args) => args.execute().await,
+        Command::Cancel(args) => args.execute().await,
         Command::Explain(args) => args.execute().await,
         Command::Compact(args) => args.execute().await,
         Command::Pipeline(command) => command.execute().await,

@@ -3,9 +3,9 @@ use std::fmt;
 use proptest::strategy::{NewTree, Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
-use super::dice::Dice;
 use super::query::Query;
 use super::table::Table;
+use crate::support::dice::Dice;
 
 /// Over how many partitions a query is spread; `None` lets the engine choose.
 pub(crate) const PARTITIONS: [Option<u32>; 5] = [None, Some(1), Some(2), Some(7), Some(16)];

@@ -7,7 +7,6 @@
 
 mod aggregate;
 mod case;
-mod dice;
 mod expression;
 mod kind;
 mod node;

@@ -2,13 +2,13 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::{SortColumn, SortOptions, lexsort_to_indices, take_record_batch};
 use datafusion::arrow::datatypes::Schema;
 
-use super::dice::Dice;
 use super::kind::Kind;
 use super::node::Node;
 use super::scope::{Column, Scope};
 use super::table::Table;
 use super::writer::Writer;
 use crate::support::compare::Rule;
+use crate::support::dice::Dice;
 
 /// A whole statement; its order and its limit stand apart, for the answer is compared by them.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
-use super::dice::Dice;
 use super::node::Node;
 use super::scope::{Column, Scope};
 use super::table::Table;
+use crate::support::dice::Dice;
 
 /// Writes one query over some tables.
 pub(crate) struct Writer<'a> {

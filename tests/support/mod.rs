@@ -2,6 +2,7 @@
 
 pub(crate) mod compare;
 pub(crate) mod crash;
+pub(crate) mod dice;
 pub(crate) mod emulator;
 pub(crate) mod rule;
 pub(crate) mod store_bucket;

@@ -49,9 +49,10 @@ impl Context {
         what: &str,
         work: impl Future<Output = Result<T, EngineError>>,
     ) -> Result<T, EngineError> {
-        match tokio::time::timeout(self.time_left, work).await {
-            Ok(done) => done,
-            Err(_) => Err(EngineError::Refused(format!(
+        tokio::select! {
+            biased;
+            done = work => done,
+            () = self.clock.sleep(self.time_left) => Err(EngineError::Refused(format!(
                 "{what} was not done within the function's {} seconds; a job is spread over more \
                  tasks with the option partitions",
                 self.time_left.as_secs()

@@ -30,9 +30,12 @@ pub const TICK: Duration = Duration::from_secs(30);
 /// as the queue does.
 const UNSTARTED: TimeDelta = TimeDelta::minutes(15);
 
-/// How long after its outcome a run is swept once more: a late attempt stops within a second or
-/// two, and may have written something by then.
-const LAST_SWEEP: TimeDelta = TimeDelta::seconds(10);
+/// How long after its outcome a run is swept once more: no attempt that was under way then is still
+/// alive, since no function may take longer (AWS Lambda quotas).
+const LAST_SWEEP: TimeDelta = TimeDelta::minutes(15);
+
+/// What has not been gone on from for so long is taken up by the watcher.
+const STALLED: TimeDelta = TimeDelta::seconds(30);
 
 /// A stage of fewer messages has no stragglers: there is no telling what is slow.
 const MIN_MESSAGES: usize = 10;
@@ -143,25 +146,45 @@ async fn mend(cx: &Context, plan: &Plan, stage: &Stage) -> Result<(), ProtocolEr
     if cx.exists(&Key::Done(run, stage.id).to_string()).await? {
         return Ok(());
     }
-    let layout = cx.find::<Layout>(&Key::Layout(run, stage.id).to_string()).await?;
-    let Some(layout) = layout else {
-        for input in &stage.inputs {
-            if !cx.exists(&Key::Done(run, input.stage).to_string()).await? {
-                return Ok(());
-            }
-        }
-        info!(%run, stage = %stage.id, "a layout is missing");
-        return advance::open(cx, plan, stage).await;
+    let key = Key::Layout(run, stage.id).to_string();
+    let Some(layout) = cx.find::<Layout>(&key).await? else {
+        let mut needs = vec![Key::Plan(run).to_string()];
+        needs.extend(stage.inputs.iter().map(|i| Key::Done(run, i.stage).to_string()));
+        return match have_long_been(cx, &needs).await? {
+            true => advance::open(cx, plan, stage).await,
+            false => Ok(()),
+        };
     };
     if !cx.exists(&Key::Sent(run, stage.id).to_string()).await? {
-        info!(%run, stage = %stage.id, "tasks may not have been sent");
-        return advance::open(cx, plan, stage).await;
+        return match have_long_been(cx, &[key]).await? {
+            true => advance::open(cx, plan, stage).await,
+            false => Ok(()),
+        };
     }
     let objects = cx.bucket.list(&Key::stage_out_folder(run, stage.id)).await?;
-    if objects.len() == layout.tasks.len() {
-        return mend_advance(cx, plan, stage, &layout).await;
+    if objects.len() < layout.tasks.len() {
+        return repeat_stragglers(cx, stage, &layout, &objects).await;
     }
-    repeat_stragglers(cx, stage, &layout, &objects).await
+    match objects.iter().all(|o| is_long_ago(cx, o.modified)) {
+        true => mend_advance(cx, plan, stage, &layout).await,
+        false => Ok(()),
+    }
+}
+
+/// Whether all of these objects exist, and have for so long that whoever was to go on from them is
+/// dead.
+async fn have_long_been(cx: &Context, keys: &[String]) -> Result<bool, BucketError> {
+    for key in keys {
+        match cx.bucket.head(key).await? {
+            Some(found) if is_long_ago(cx, found.info.modified) => {}
+            _ => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
+fn is_long_ago(cx: &Context, time: DateTime<Utc>) -> bool {
+    cx.clock.now() - time >= STALLED
 }
 
 /// All tasks are committed, but nobody went on from there.

@@ -5,7 +5,7 @@
 //! part file first and its commit second, so a commit never names a file that is not there; a
 //! part that another attempt left behind is adopted whole, never mixed with ours.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -103,6 +103,7 @@ impl Worker {
             return send_on(cx, message).await;
         }
         let attempted = tokio::select! {
+            biased;
             attempted = self.attempt_all(&attempt, message, tasks) => attempted,
             ended = until_ended(cx, run) => return ended,
         };
@@ -304,7 +305,7 @@ async fn send_on(cx: &Context, message: &TaskMessage) -> Result<(), ProtocolErro
 /// Waits until somebody has ended the run: then what its tasks do is for nothing.
 async fn until_ended(cx: &Context, run: &RunId) -> Result<(), ProtocolError> {
     loop {
-        tokio::time::sleep(LOOK).await;
+        cx.clock.sleep(LOOK).await;
         if cx.exists(&Key::Outcome(run).to_string()).await? {
             info!("the run has ended before its task");
             return Ok(());
@@ -403,7 +404,7 @@ async fn last_words(cx: &Context, message: &TaskMessage) -> Result<LastWords, Bu
     let given_up = cx.bucket.list(&Key::dead_folder(run, *stage, *task)).await?;
     let is_dead =
         |message: &str| given_up.iter().any(|o| o.key.rsplit('/').next() == Some(message));
-    let errors: HashSet<&str> =
+    let errors: BTreeSet<&str> =
         objects.iter().filter_map(|o| o.key.strip_suffix(".error")).collect();
     let (mut error, mut log) = (None, None);
     let (mut silent, mut others_live) = (0, false);

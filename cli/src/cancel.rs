@@ -1,0 +1,66 @@
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use clap::Args;
+use tidemill_protocol::record::{Outcome, Status};
+use tidemill_protocol::{Bucket, Key, RunId, context};
+
+use crate::client::{Client, Target};
+
+/// How long a run may take to notice.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const EXAMPLES: &str = "Examples:
+  tidemill cancel top-20260102T030405678Z-00ff11aa22bb
+  tidemill cancel top-20260102T030405678Z-00ff11aa22bb --bucket my-bucket
+
+The same without this program: put an empty object at runs/<run>/cancel.";
+
+/// Ends a run: what it has not done yet is not done.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct CancelArgs {
+    /// The run, as `tidemill run` prints it.
+    #[arg(value_parser = RunId::parse)]
+    run: RunId,
+    #[command(flatten)]
+    target: Target,
+}
+
+impl CancelArgs {
+    pub(crate) async fn execute(self) -> anyhow::Result<ExitCode> {
+        let client = Client::open(&self.target).await?;
+        let code = self.cancel(&client).await;
+        client.close().await;
+        code
+    }
+
+    async fn cancel(&self, client: &Client) -> anyhow::Result<ExitCode> {
+        let (bucket, run) = (&client.bucket, &self.run);
+        if bucket.head(&Key::Run(run).to_string()).await?.is_none() {
+            bail!("there is no run {run} in bucket {}", bucket.name());
+        }
+        let outcome = Key::Outcome(run).to_string();
+        let mut found: Option<Outcome> = context::find(bucket, &outcome).await?;
+        if found.is_none() {
+            bucket.put(&Key::Cancel(run).to_string(), bytes::Bytes::new(), &[]).await?;
+        }
+        let start = Instant::now();
+        while found.is_none() {
+            if start.elapsed() > PATIENCE {
+                bail!("run {run} has not noticed yet that it is cancelled: look again later");
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            found = context::find(bucket, &outcome).await?;
+        }
+        let status = found.map(|o| o.status);
+        let (text, code) = match status {
+            Some(Status::Cancelled) => ("is cancelled", ExitCode::SUCCESS),
+            Some(Status::Failed) => ("had failed before", ExitCode::FAILURE),
+            _ => ("had succeeded before", ExitCode::FAILURE),
+        };
+        eprintln!("run {run} {text}");
+        Ok(code)
+    }
+}

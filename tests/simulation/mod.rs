@@ -1,0 +1,131 @@
+//! The protocol in a world of crashes.
+//!
+//! The real protocol code runs on a bucket and queues in memory and a manual clock, with a stand-in
+//! for the engine. All that happens is drawn from a seed: processes die before or after an effect,
+//! answers are lost, messages come twice, late and in any order, a receiver is slow and its message
+//! comes again, runs are cancelled or have a deadline. `TIDEMILL_SIMULATION_SEEDS` plays more of
+//! them, `TIDEMILL_SIMULATION_SEED` one, and prints what it did.
+
+mod clock;
+mod engine;
+mod faults;
+mod queues;
+mod world;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tidemill_protocol::record::Status;
+
+use engine::{oracle, rows_of};
+use faults::Bug;
+use world::{End, Trial, play};
+
+/// What an end breaks of what is promised, if anything.
+fn broken(end: &End) -> Option<String> {
+    let [outcome] = &end.outcomes[..] else {
+        return Some(format!("{} outcomes after {:?}", end.outcomes.len(), end.took));
+    };
+    let keys = end.bucket.keys();
+    let count = |prefix: &str| keys.iter().filter(|k| k.starts_with(prefix)).count();
+    let has = |suffix: &str| keys.iter().any(|k| k.ends_with(suffix));
+    if !end.queues_empty {
+        return Some("a message is left in a queue".into());
+    }
+    if !has("/closed") {
+        return Some("the run is not closed".into());
+    }
+    if outcome.status != Status::Succeeded {
+        if end.trial.must_succeed() {
+            return Some(format!("the run ended with {:?}", outcome.reason));
+        }
+        return (!has("/_FAILED") || has("/_SUCCESS") || count("tables/") > 0)
+            .then(|| "a run without a result left one".into());
+    }
+    let mut rows = vec![];
+    for file in &outcome.files {
+        let Some(bytes) = end.read(&file.key) else { return Some(format!("no {}", file.key)) };
+        rows.extend(rows_of(&bytes));
+    }
+    rows.sort_unstable();
+    let expected = oracle(end.trial.seed);
+    if rows != expected {
+        return Some(format!("{} rows, where there should be {}", rows.len(), expected.len()));
+    }
+    if end.trial.into && count("tables/") != outcome.files.len() {
+        return Some("the table has other files".into());
+    }
+    if !has("/_SUCCESS") || count("work/") > 0 {
+        return Some(format!("{} working keys are left", count("work/")));
+    }
+    if end.trial.faults == 0 {
+        let tasks = outcome.tasks;
+        if end.sent() != tasks && !end.trace.tells("/again/") {
+            return Some(format!("{} tasks were sent for {tasks}", end.sent()));
+        }
+        let stages = u32::try_from(outcome.stages.len()).expect("small");
+        if end.lists() > 2 * tasks + 6 * stages + 4 {
+            return Some(format!("{} LISTs for {tasks} tasks", end.lists()));
+        }
+    }
+    None
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// The first seed of a range that breaks a promise, and how.
+fn first_broken(seeds: u64, bug: Option<Bug>) -> Option<(u64, String)> {
+    let next = AtomicU64::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let search = || {
+        while let seed = next.fetch_add(1, Ordering::Relaxed)
+            && seed < seeds
+        {
+            let end = play(Trial { bug, ..Trial::of_seed(seed) });
+            if let Some(why) = broken(&end) {
+                next.store(seeds, Ordering::Relaxed); // the others may stop
+                return Some((seed, why));
+            }
+        }
+        None
+    };
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..threads).map(|_| scope.spawn(search)).collect();
+        all.into_iter().filter_map(|t| t.join().expect("a thread")).min()
+    })
+}
+
+#[test]
+fn whatever_happens_a_run_ends_once_and_its_rows_are_right() {
+    if let Some(seed) = number("TIDEMILL_SIMULATION_SEED") {
+        let end = play(Trial::of_seed(seed));
+        let lines = end.trace.lines.lock().expect("a trace");
+        println!("{}\n{:?}\n{:?}", lines.join("\n"), end.trial, end.outcomes);
+        assert_eq!(broken(&end), None);
+        return;
+    }
+    let seeds = number("TIDEMILL_SIMULATION_SEEDS").unwrap_or(10_000);
+    if let Some((seed, why)) = first_broken(seeds, None) {
+        panic!("{why}; TIDEMILL_SIMULATION_SEED={seed} shows it again");
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_story() {
+    for seed in 0..100 {
+        let story = || {
+            let end = play(Trial::of_seed(seed));
+            let lines = end.trace.lines.lock().expect("a trace").join("\n");
+            lines
+        };
+        assert_eq!(story(), story(), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_mistake_in_the_protocol_is_found() {
+    for bug in [Bug::SendsBeforeCommit, Bug::ClaimsWithoutRepair, Bug::Overwrites] {
+        assert!(first_broken(2_000, Some(bug)).is_some(), "{bug:?} was not found");
+    }
+}
