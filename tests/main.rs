@@ -10,6 +10,7 @@ mod inputs;
 mod liveness;
 mod pipelines;
 mod protocol;
+mod records;
 mod simulation;
 mod suites;
 mod support;

@@ -29,3 +29,34 @@ async fn what_does_not_fit_the_memory_spills_and_is_right() {
     let peak = outcome.usage.peak_memory_bytes;
     assert!(peak > 0 && peak <= 12 << 20, "{peak} bytes at the peak");
 }
+
+/// Their left side does not fit.
+const WITHOUT_KEYS: &[&str] = &[
+    "SELECT count(*) FROM side a JOIN side b ON a.id * b.id < 90000 AND a.pad < b.pad",
+    "SELECT count(*), count(b.id) FROM side a LEFT JOIN side b ON a.id * b.id < 90000 AND a.pad < b.pad",
+    "SELECT count(*) FROM side a WHERE NOT EXISTS (SELECT 1 FROM side b WHERE a.id * b.id < 90000 AND a.pad < b.pad)",
+];
+
+#[tokio::test]
+async fn a_join_without_keys_that_does_not_fit_is_right_or_says_so() {
+    let resources = Resources { memory: 1 << 20, cores: 2, workers: 1, one_task_bytes: 1 << 30 };
+    let lab = lab_with(resources).await;
+    let mut refused = 0;
+    for sql in WITHOUT_KEYS {
+        let sql = sql.replace("side", "(SELECT id, pad FROM big WHERE id < 20000)");
+        let answer = lab.answer(&sql).await.expect("the oracle's");
+        for partitions in [None, Some(1), Some(3)] {
+            match lab.rows_over(&sql, partitions).await {
+                Ok(rows) => answer.check(&sql, partitions, &rows).expect("the same rows"),
+                Err(why) => {
+                    assert!(
+                        why.starts_with("the memory of the function does not suffice"),
+                        "{why}"
+                    );
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(refused > 0, "all fit");
+}

@@ -74,14 +74,20 @@ impl World {
     /// Runs tasks until the queue is empty.
     pub(crate) async fn work(&self, crash: &Arc<Crash>) {
         let worker = Worker::new(self.engine.clone());
-        while let Some(message) = self.queue.pop() {
-            self.deliver(&worker, &message, crash).await;
+        while let Some((size, message)) = self.queue.pop_sized() {
+            self.deliver(&worker, size, &message, crash).await;
         }
     }
 
-    async fn deliver(&self, worker: &Worker, message: &TaskMessage, crash: &Arc<Crash>) {
+    async fn deliver(
+        &self,
+        worker: &Worker,
+        size: WorkerSize,
+        message: &TaskMessage,
+        crash: &Arc<Crash>,
+    ) {
         for delivery in 1..4 {
-            let cx = self.crashing(crash, delivery);
+            let cx = Context { size, ..self.crashing(crash, delivery) };
             if worker.run_tasks(&cx, message).await.is_ok() {
                 return;
             }

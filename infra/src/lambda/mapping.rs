@@ -33,10 +33,14 @@ pub(crate) struct Mapping {
 
 impl Mapping {
     /// Polls for as long as it is not dropped. A batch is received only when there is a place
-    /// for it, so that no message waits hidden.
+    /// for it, so that no message waits hidden; and a place is taken only when there is a message,
+    /// since another queue may need it.
     pub(crate) async fn run(self: Arc<Self>) {
         let mut handled = tokio::task::JoinSet::new();
         loop {
+            if !self.queue.wait(POLL).await {
+                continue;
+            }
             let place = self.function.place().await;
             let batch = self.receive().await;
             if !batch.is_empty() {
@@ -49,7 +53,7 @@ impl Mapping {
 
     async fn receive(&self) -> Vec<Received> {
         let limit = if self.window.is_zero() { self.batch.min(RECEIVE) } else { self.batch };
-        let mut batch = self.queue.receive(limit.min(RECEIVE), POLL, None).await;
+        let mut batch = self.queue.receive(limit.min(RECEIVE), Duration::ZERO, None).await;
         let end = Instant::now() + self.window;
         while !batch.is_empty() && batch.len() < limit && Instant::now() < end {
             let wait = end - Instant::now();

@@ -4,6 +4,7 @@
 mod http;
 mod journal;
 mod queue;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

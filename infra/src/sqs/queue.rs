@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::journal::{Journal, Kept};
+use super::turns::Turns;
 use crate::hex::hex;
 
 /// What a queue is created with.
@@ -105,7 +106,7 @@ struct Inner {
     redrive: Option<(Arc<Queue>, u32)>,
     messages: HashMap<u64, Message>,
     next: u64,
-    visible: VecDeque<u64>,
+    visible: Turns,
     /// Messages that become visible at a time.
     hidden: BTreeSet<(Instant, u64)>,
 }
@@ -117,7 +118,7 @@ impl Queue {
             redrive: None,
             messages: HashMap::new(),
             next: 0,
-            visible: VecDeque::new(),
+            visible: Turns::default(),
             hidden: BTreeSet::new(),
         };
         Self { name, inner: Mutex::new(inner), arrived: Notify::new(), journal: None }
@@ -209,7 +210,7 @@ impl Queue {
         let delay = message.new.delay.unwrap_or(inner.attributes.delay);
         if delay.is_zero() {
             message.state = State::Visible;
-            inner.visible.push_back(number);
+            inner.visible.push(message.new.group.as_ref(), number);
         } else {
             let until = Instant::now() + delay;
             message.state = State::Delayed(until);
@@ -219,6 +220,28 @@ impl Queue {
         drop(inner);
         // waiters also learn of a new delay, which may end before what they wait for
         self.arrived.notify_one();
+    }
+
+    /// Waits until there is a message to receive, at most for `wait`; whether there is.
+    pub(crate) async fn wait(&self, wait: Duration) -> bool {
+        let deadline = Instant::now() + wait;
+        loop {
+            let arrived = self.arrived.notified();
+            let now = Instant::now();
+            let (dead, any, next) = self.lock().look(now);
+            self.bury(dead);
+            if any {
+                self.arrived.notify_one(); // it is still there for another waiter
+            }
+            if any || now >= deadline {
+                return any;
+            }
+            let until = next.map_or(deadline, |n| n.min(deadline));
+            tokio::select! {
+                () = arrived => {}
+                () = tokio::time::sleep_until(until) => {}
+            }
+        }
     }
 
     /// Receives up to `max` messages; waits for the first one for at most `wait`.
@@ -235,7 +258,7 @@ impl Queue {
             let (received, dead, next) = self.lock().take(max, visibility, now);
             self.bury(dead);
             if !received.is_empty() {
-                if self.lock().visible.front().is_some() {
+                if !self.lock().visible.is_empty() {
                     self.arrived.notify_one(); // there is more for another waiter
                 }
                 return received;
@@ -349,10 +372,16 @@ impl Inner {
                 dead.extend(self.messages.remove(&number));
             } else {
                 message.state = State::Visible;
-                self.visible.push_back(number);
+                self.visible.push(message.new.group.as_ref(), number);
             }
         }
         dead
+    }
+
+    /// The dead letters, whether something is visible now, and when to look again.
+    fn look(&mut self, now: Instant) -> (Vec<Message>, bool, Option<Instant>) {
+        let dead = self.wake(now);
+        (dead, !self.visible.is_empty(), self.hidden.first().map(|(until, _)| *until))
     }
 
     /// Receives what is visible now; with the dead letters, and when to look again.
@@ -368,7 +397,7 @@ impl Inner {
             - i64::try_from(self.attributes.retention.as_millis()).unwrap_or(i64::MAX);
         let mut received = vec![];
         while received.len() < max
-            && let Some(number) = self.visible.pop_front()
+            && let Some(number) = self.visible.pop()
         {
             let Some(message) = self.messages.get_mut(&number) else { continue };
             if message.sent < oldest {
@@ -401,7 +430,7 @@ impl Inner {
             State::InFlight { until, .. } | State::Delayed(until) => {
                 self.hidden.remove(&(until, number));
             }
-            State::Visible => self.visible.retain(|n| *n != number),
+            State::Visible => self.visible.remove(number),
         }
         Some(message.id)
     }

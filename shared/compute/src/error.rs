@@ -18,6 +18,11 @@ pub(crate) enum Failure {
     DataFusion(Box<DataFusionError>),
     #[error(transparent)]
     Store(Box<object_store::Error>),
+    /// The operators did; the text of the panic.
+    #[error(
+        "the engine failed within: {0}; this is a mistake of the engine: please report the SQL"
+    )]
+    Panicked(String),
     #[error("the spool file of a task could not be written: {0}")]
     Spool(#[from] std::io::Error),
 }
@@ -56,7 +61,7 @@ impl Failure {
         match self {
             Self::Store(e) => Some(e),
             Self::DataFusion(e) => find_store_error(&**e),
-            Self::Refused(_) | Self::Spool(_) => None,
+            Self::Refused(_) | Self::Panicked(_) | Self::Spool(_) => None,
         }
     }
 
@@ -69,10 +74,16 @@ impl Failure {
         chain(error).any(|e| e.is::<CutInQuotes>())
     }
 
-    /// Whether the pool of the task was too small.
+    /// Whether the pool of the task was too small, or may have been: what operators do for want of
+    /// memory is the least tried of what they do.
     pub(crate) fn is_out_of_memory(&self) -> bool {
-        let Self::DataFusion(e) = self else { return false };
-        matches!(e.find_root(), DataFusionError::ResourcesExhausted(_))
+        match self {
+            Self::Panicked(_) => true,
+            Self::DataFusion(e) => {
+                matches!(e.find_root(), DataFusionError::ResourcesExhausted(_))
+            }
+            _ => false,
+        }
     }
 
     /// What the protocol is told.
@@ -94,6 +105,7 @@ impl Failure {
         let lacks_memory = self.is_out_of_memory();
         match self {
             Self::Refused(sentence) => EngineError::Refused(sentence),
+            Self::Panicked(_) => EngineError::OutOfMemory(self.to_string()),
             Self::Spool(_) => {
                 let what = "writing to the temporary folder failed".to_owned();
                 EngineError::Transient { what, source: Box::new(self) }

@@ -1,11 +1,13 @@
+use std::any::Any;
 use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, Partitioning};
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
 use object_store::ObjectStore;
 use tidemill_protocol::record::{InputIndex, Layout, Output, Plan, TaskSlice, Usage};
 use tidemill_protocol::{TaskId, TaskOutput, TaskRequest, WorkerSize};
@@ -19,7 +21,7 @@ use crate::plan::{EnginePlan, Planning};
 use crate::planning_thread::on_planning_thread;
 use crate::resources::Resources;
 use crate::session::{self, Reach, Room};
-use crate::stage::{ExchangeSource, Fragment, Part, decode, make_spillable};
+use crate::stage::{ExchangeSource, Fragment, Part, decode, execute_once, make_spillable};
 use crate::table;
 use crate::volatile;
 use crate::write::TableWriter;
@@ -42,7 +44,8 @@ pub(crate) async fn execute(
         let cores = if way.room == Room::Narrow { 1 } else { resources.cores };
         let resources = Resources { cores, ..resources };
         let task = Task::new(store, &resources, loaded, request);
-        let failure = match task.attempt(way).await {
+        let attempt = AssertUnwindSafe(task.attempt(way)).catch_unwind().await;
+        let failure = match attempt.unwrap_or_else(|panic| Err(Failure::Panicked(text(&*panic)))) {
             Err(failure) => failure,
             done => return done,
         };
@@ -56,6 +59,12 @@ pub(crate) async fn execute(
             return Err(failure);
         }
     }
+}
+
+/// What a panic says.
+fn text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no reason is known").to_owned()
 }
 
 /// How a task runs; each is tried only when the faster one did not work.
@@ -137,7 +146,7 @@ impl<'a> Task<'a> {
             let context = fragment_context(&store, &meter, &resources, &loaded, seed, way)?;
             let part = decode(fragment, scans, &plan.tables, &sources, slice, &context)?;
             let plan = if way.spills { make_spillable(part.plan)? } else { part.plan };
-            Ok((Part { plan, ..part }, context))
+            Ok((Part { plan: execute_once(plan)?, ..part }, context))
         };
         if is_shallow { work.await } else { on_planning_thread(work).await }
     }
@@ -256,7 +265,7 @@ async fn plan_sql(
     }
     let plan = state.query_planner().create_physical_plan(&logical, &state).await?;
     let plan = if way.spills { make_spillable(plan)? } else { plan };
-    Ok((plan, context.task_ctx()))
+    Ok((execute_once(plan)?, context.task_ctx()))
 }
 
 fn fragment_context(

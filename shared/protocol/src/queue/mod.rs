@@ -42,20 +42,26 @@ pub struct QueueError {
 /// Queues in memory, for tests: all tasks are in one, and nobody watches.
 #[derive(Debug, Default)]
 pub struct MemoryQueue {
-    messages: Mutex<VecDeque<TaskMessage>>,
+    messages: Mutex<VecDeque<(WorkerSize, TaskMessage)>>,
 }
 
 impl MemoryQueue {
+    /// The next message.
     pub fn pop(&self) -> Option<TaskMessage> {
+        self.pop_sized().map(|(_, message)| message)
+    }
+
+    /// The next message, and which worker it is for.
+    pub fn pop_sized(&self) -> Option<(WorkerSize, TaskMessage)> {
         self.messages.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop_front()
     }
 }
 
 #[async_trait]
 impl Queue for MemoryQueue {
-    async fn send(&self, _: WorkerSize, messages: &[TaskMessage]) -> Result<(), QueueError> {
+    async fn send(&self, to: WorkerSize, messages: &[TaskMessage]) -> Result<(), QueueError> {
         let mut queue = self.messages.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        queue.extend(messages.iter().cloned());
+        queue.extend(messages.iter().map(|message| (to, message.clone())));
         Ok(())
     }
 
