@@ -115,9 +115,9 @@ fn whatever_happens_a_run_ends_once_and_its_rows_are_right() {
 fn the_same_seed_is_the_same_story() {
     for seed in 0..100 {
         let story = || {
-            let end = play(Trial::of_seed(seed));
-            let lines = end.trace.lines.lock().expect("a trace").join("\n");
-            lines
+            let trace = play(Trial::of_seed(seed)).trace;
+            let lines = trace.lines.lock().expect("a trace");
+            lines.join("\n")
         };
         assert_eq!(story(), story(), "seed {seed}");
     }

@@ -210,15 +210,15 @@ impl Attempt<'_> {
         }
         let text = full_text(&failed);
         warn!(error = %text, "attempt failed");
-        if let ProtocolError::Engine(e) = &failed {
-            let lacks_memory = matches!(e, EngineError::OutOfMemory(_));
-            if !e.is_retryable() && !(lacks_memory && cx.size == WorkerSize::Normal) {
+        match &failed {
+            ProtocolError::Engine(EngineError::OutOfMemory(_)) if cx.size == WorkerSize::Normal => {
+                return send_on(cx, message).await;
+            }
+            ProtocolError::Engine(e) if !e.is_retryable() => {
                 end::fail(cx, &plan.run, self.job, &e.to_string()).await?;
                 return Ok(());
             }
-            if lacks_memory {
-                return send_on(cx, message).await;
-            }
+            _ => {}
         }
         let key = format!("{}.error", Key::Attempt(&plan.run, stage.id, message.task, &cx.attempt));
         cx.create(key, AttemptError { failed: cx.clock.now(), error: text }).await?;
