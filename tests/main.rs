@@ -9,6 +9,7 @@ mod engine;
 mod inputs;
 mod liveness;
 mod pipelines;
+mod poison;
 mod protocol;
 mod records;
 mod simulation;

@@ -30,7 +30,7 @@ struct Numbers {
     pace: u64,
 }
 
-pub(super) fn rng(seed: u64, purpose: u64) -> TestRng {
+pub(crate) fn rng(seed: u64, purpose: u64) -> TestRng {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     bytes[8..16].copy_from_slice(&purpose.to_le_bytes());

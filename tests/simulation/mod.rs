@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tidemill_protocol::record::Status;
 
+pub(crate) use engine::rng;
 use engine::{oracle, rows_of};
 use faults::Bug;
 use world::{End, Trial, play};

@@ -448,6 +448,31 @@ mod tests {
         }
     }
 
+    /// Lines of our own template are cut short, doubled or put somewhere else.
+    #[test]
+    fn a_damaged_template_is_an_error_and_never_a_panic() {
+        let lines: Vec<&str> = TEMPLATE.lines().collect();
+        let mut state: u64 = 7;
+        let mut below = |n: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from(state >> 33).unwrap_or(0) % n
+        };
+        for _ in 0..1_000 {
+            let mut damaged: Vec<String> = lines.iter().map(|l| (*l).to_owned()).collect();
+            for _ in 0..3 {
+                let (at, other) = (below(damaged.len()), below(damaged.len()));
+                let cut = below(damaged[at].len() + 1);
+                match below(4) {
+                    0 if damaged[at].is_char_boundary(cut) => damaged[at].truncate(cut),
+                    1 => damaged.swap(at, other),
+                    2 => damaged.insert(other, damaged[at].clone()),
+                    _ => drop(damaged.remove(at)),
+                }
+            }
+            let _ = read(&damaged.join("\n"), &setting());
+        }
+    }
+
     #[test]
     fn a_visibility_below_the_time_out_is_refused() {
         let text = TEMPLATE.replacen("VisibilityTimeout: 900", "VisibilityTimeout: 5", 1);
