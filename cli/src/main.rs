@@ -69,8 +69,14 @@ fn main() -> std::process::ExitCode {
     }
 }
 
-#[tokio::main]
-async fn execute(command: Command) -> anyhow::Result<std::process::ExitCode> {
+fn execute(command: Command) -> anyhow::Result<std::process::ExitCode> {
+    let runtime = tidemill_aws::runtime()?;
+    let done = runtime.block_on(run_command(command));
+    runtime.shutdown_background(); // an operator may work on for minutes
+    done
+}
+
+async fn run_command(command: Command) -> anyhow::Result<std::process::ExitCode> {
     match command {
         Command::Function { name } => function(&name).await,
         Command::Demo(demo) => demo.execute().await,

@@ -1,8 +1,15 @@
+use std::process::ExitCode;
+
 // queries allocate and free large buffers at a high rate
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
-async fn main() -> std::process::ExitCode {
-    tidemill_aws::exit(tidemill_worker::run().await)
+fn main() -> ExitCode {
+    let runtime = match tidemill_aws::runtime() {
+        Ok(runtime) => runtime,
+        Err(e) => return tidemill_aws::exit(Err(e.into())),
+    };
+    let served = runtime.block_on(tidemill_worker::run());
+    runtime.shutdown_background(); // an operator may work on for minutes
+    tidemill_aws::exit(served)
 }

@@ -9,6 +9,7 @@ pub mod event;
 mod folder_reads;
 mod function;
 pub mod queue;
+mod runtime;
 #[cfg(feature = "store")]
 mod store;
 pub mod telemetry;
@@ -17,6 +18,7 @@ mod visibility;
 pub use bucket::S3Bucket;
 pub use function::{Function, Handled, StartError, batch, exit};
 pub use queue::SqsQueues;
+pub use runtime::runtime;
 #[cfg(feature = "store")]
 pub use store::reader;
 pub use visibility::{Heartbeat, hide};

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, resources_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::joins::NestedLoopJoinExec;
 use datafusion::physical_plan::{
@@ -20,12 +21,14 @@ use datafusion::physical_plan::{
 
 type PlanRef = Arc<dyn ExecutionPlan>;
 
-/// Guards the left side of every join without keys.
+/// Guards the left side of every join without keys, and lets others run between its batches.
 pub(crate) fn execute_once(plan: PlanRef) -> Result<PlanRef> {
     let guard = |node: PlanRef| match node.children()[..] {
         [left, right] if node.is::<NestedLoopJoinExec>() => {
             let sides = vec![ExecuteOnce::of(left), right.clone()];
-            Ok(Transformed::yes(replace_children_if_necessary(node, sides)?))
+            let join = replace_children_if_necessary(node, sides)?;
+            // of one batch it may make millions: between them its task can be stopped
+            Ok(Transformed::yes(Arc::new(CooperativeExec::new(join)) as PlanRef))
         }
         _ => Ok(Transformed::no(node)),
     };
