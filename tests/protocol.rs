@@ -6,7 +6,7 @@ use std::time::Duration;
 use tidemill_protocol::bucket::MemoryBucket;
 use tidemill_protocol::record::{Outcome, Status, TaskMessage};
 use tidemill_protocol::work::{self, Worker};
-use tidemill_protocol::{Bucket, StageId, TaskId};
+use tidemill_protocol::{Bucket, Context, StageId, TaskId, WorkerSize};
 
 use crate::support::crash::Crash;
 use crate::support::toy_engine::ToyEngine;
@@ -208,6 +208,22 @@ async fn a_dead_task_fails_its_run_unless_it_has_a_commit() {
     assert!(reason.contains("task 0 of stage 1"), "{reason}");
     world.work(&Crash::never()).await;
     assert_eq!(world.outcomes().await[0].status, Status::Failed, "what ended stays ended");
+}
+
+#[tokio::test]
+async fn a_task_that_was_sent_on_and_died_there_fails_its_run() {
+    let world = world();
+    let event = world.upload("jobs/top.sql", "sum 98").await;
+    world.dispatch(&event, &Crash::never()).await;
+    let first = world.queue.pop().expect("a task");
+    while world.queue.pop().is_some() {}
+    let worker = Worker::new(world.engine.clone());
+    worker.run_tasks(&world.context(1), &first).await.expect("sent on");
+    let (size, message) = world.queue.pop_sized().expect("it was sent on");
+    assert_eq!(size, WorkerSize::Large);
+    let cx = Context { message: "large".into(), size, ..world.context(1) };
+    let outcome = work::give_up(&cx, &message).await.expect("given up");
+    assert_eq!(outcome.expect("nobody else is at it").status, Status::Failed);
 }
 
 #[tokio::test]

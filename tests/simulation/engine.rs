@@ -6,7 +6,7 @@ use proptest::test_runner::{RngAlgorithm, TestRng};
 use serde::{Deserialize, Serialize};
 use tidemill_protocol::bucket::{Body, MemoryBucket};
 use tidemill_protocol::record::{
-    Footer, Input, InputIndex, Layout, Output, Plan, Publication, Read, Stage, Usage,
+    Footer, Input, InputIndex, Output, Plan, Publication, Read, Stage, Usage,
 };
 use tidemill_protocol::{
     Bucket, Clock, Engine, EngineError, OutputFile, PlanRequest, StageId, TaskOutput, TaskRequest,
@@ -190,11 +190,11 @@ impl Engine for NumbersEngine {
             }
             rows.extend(compute(numbers.seed, stage, partition, &inputs));
         }
-        Ok(write(layout, stage, &rows))
+        Ok(write(stage, &rows))
     }
 }
 
-fn write(_: &Layout, stage: &Stage, rows: &[u64]) -> TaskOutput {
+fn write(stage: &Stage, rows: &[u64]) -> TaskOutput {
     let bytes = |rows: &[u64]| rows.iter().flat_map(|r| r.to_le_bytes()).collect::<Vec<u8>>();
     let Output::Exchange { slots } = stage.output else {
         let body = bytes(rows);

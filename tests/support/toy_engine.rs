@@ -8,7 +8,7 @@ use tidemill_protocol::{
 };
 
 /// Adds up the numbers below n in two sums and adds those: `sum n`. `hang` is never planned, and
-/// `sum 99` never executed.
+/// `sum 99` never executed; no memory suffices for `sum 98`.
 ///
 /// Stages 0 and 1 make the even and the odd numbers, one for each partition; stage 2 reads both.
 pub(crate) struct ToyEngine {
@@ -61,6 +61,9 @@ impl Engine for ToyEngine {
     async fn execute(&self, request: &TaskRequest<'_>) -> Result<TaskOutput, EngineError> {
         if request.plan.engine_plan == 99 {
             std::future::pending::<()>().await;
+        }
+        if request.plan.engine_plan == 98 {
+            return Err(EngineError::OutOfMemory("too large".into()));
         }
         let stage = request.layout.stage;
         let number = u64::from(request.task.0) * 2 + u64::from(stage.0);

@@ -33,7 +33,8 @@ pub enum Key<'a> {
     /// `work/<run>/again/<stage>/<task>`: the message of a straggler has been sent a second time.
     /// By the watcher.
     Again(&'a RunId, StageId, TaskId),
-    /// `work/<run>/dead/<stage>/<task>/<message>`: the queue has given a message up. By the watcher.
+    /// `work/<run>/dead/<stage>/<task>/<message>`: a message was given up: by its
+    /// queue, or for another one to a large worker.
     Dead(&'a RunId, StageId, TaskId, &'a str),
     /// `work/<run>/files/<stage>/<task>/<attempt>/<name>`: a file of an attempt that is published
     /// only after the outcome. By a worker.

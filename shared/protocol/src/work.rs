@@ -298,8 +298,12 @@ async fn died_in_silence(cx: &Context, message: &TaskMessage) -> Result<bool, Bu
 
 /// Sends tasks on to a large worker. A repetition costs an attempt, and no more.
 async fn send_on(cx: &Context, message: &TaskMessage) -> Result<(), ProtocolError> {
+    let TaskMessage { run, stage, task, .. } = message;
     warn!(tasks = message.tasks, "sent on to a large worker");
-    Ok(cx.queue.send(WorkerSize::Large, std::slice::from_ref(message)).await?)
+    cx.queue.send(WorkerSize::Large, std::slice::from_ref(message)).await?;
+    // else the attempts of this message would look alive when the other one dies
+    cx.mark(Key::Dead(run, *stage, *task, &cx.message).to_string()).await?;
+    Ok(())
 }
 
 /// Waits until somebody has ended the run: then what its tasks do is for nothing.
