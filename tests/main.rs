@@ -1,6 +1,7 @@
 //! Tests across crates: the protocol on in-memory seams, the engine against single-process
 //! DataFusion, and the whole chain with real processes.
 
+mod chaos;
 mod constructs;
 mod contract;
 mod differential;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use tidemill_infra::{FunctionCommand, KeyPair, Local, Options, PORT};
+use tidemill_infra::{Faults, FunctionCommand, KeyPair, Local, Options, PORT};
 use tracing_subscriber::EnvFilter;
 
 /// Options of the emulator.
@@ -26,6 +26,11 @@ pub(crate) struct LocalArgs {
     /// memory, and at most 4096.
     #[arg(long, value_name = "MIB")]
     one_task: Option<u64>,
+    /// Faults on purpose, e.g. kill=0.2,duplicate=0.1,seed=7: kill, kill-first (first deliveries
+    /// only), oom, slow, lose (answers), duplicate and delay (messages), of one function or queue
+    /// as in kill@Worker=0.5.
+    #[arg(long, value_name = "FAULT=P,…")]
+    faults: Option<Faults>,
     /// Another template than the built-in one.
     #[arg(long)]
     template: Option<PathBuf>,
@@ -57,11 +62,18 @@ impl LocalArgs {
             functions: functions()?,
             worker_mib: self.memory,
             one_task_mib: self.one_task,
+            faults: self.faults.clone(),
         };
         let local = Local::start(options).await?;
         announce(&local, &self.dir);
+        if let Some(faults) = &self.faults {
+            println!("faults: {faults}");
+        }
         wait_for_signal().await?;
         eprintln!("stopping");
+        if let Some(faults) = local.faults() {
+            eprintln!("faults injected: {faults}");
+        }
         local.stop().await;
         Ok(ExitCode::SUCCESS)
     }
@@ -79,6 +91,7 @@ pub(crate) async fn start(dir: &Path) -> anyhow::Result<Local> {
         functions: functions()?,
         worker_mib: None,
         one_task_mib: None,
+        faults: None,
     };
     Ok(Local::start(options).await?)
 }

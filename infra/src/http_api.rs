@@ -48,7 +48,7 @@ impl HttpApi {
         };
         let event = event(route, method, path, uri, headers, &body, &parameters);
         let place = route.function.place().await;
-        match route.function.invoke(&place, event.to_string().into()).await {
+        match route.function.invoke(&place, event.to_string().into(), &[]).await {
             Ok(answer) => from_function(&answer),
             Err(e) => {
                 tracing::error!(error = %e, "the API function failed");

@@ -5,6 +5,7 @@
 //! are delivered as AWS does: at least once, unordered, in batches, with visibility time-outs,
 //! partial failures, and redrive to the dead-letter queue.
 
+mod faults;
 mod hex;
 mod http_api;
 mod lambda;
@@ -22,15 +23,17 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+pub use faults::Faults;
 pub use lambda::FunctionCommand;
 pub use s3::KeyPair;
 pub use template::TemplateError;
 
+use faults::Injector;
 use http_api::{HttpApi, Route};
 use lambda::{Function, Mapping, Surroundings};
 use s3::{Notification, Notifications};
 use server::Server;
-use sqs::{Queues, Sqs};
+use sqs::{Queue, Queues, Sqs};
 use template::{Setting, Template};
 
 /// The bucket that is always there.
@@ -60,6 +63,8 @@ pub struct Options {
     pub worker_mib: Option<u64>,
     /// What one task reads at most, before a job is spread.
     pub one_task_mib: Option<u64>,
+    /// What is to go wrong on purpose.
+    pub faults: Option<Faults>,
 }
 
 impl Options {
@@ -78,6 +83,8 @@ pub enum StartError {
     Port { port: u16, reason: std::io::Error },
     #[error(transparent)]
     Template(#[from] TemplateError),
+    #[error("{0}")]
+    Faults(String),
 }
 
 /// A running emulator. Dropping it stops it and its functions.
@@ -87,6 +94,7 @@ pub struct Local {
     without_effect: BTreeSet<String>,
     functions: Vec<Arc<Function>>,
     tasks: JoinSet<()>,
+    faults: Option<Arc<Injector>>,
     /// The folder is ours while this is open.
     _lock: std::fs::File,
 }
@@ -115,10 +123,13 @@ impl Local {
             endpoint: endpoint.clone(),
         };
         let template = template::read(&options.template, &setting)?;
+        let faults = options.faults.clone().map(|faults| Injector::new(faults, &template));
+        let faults = faults.transpose().map_err(StartError::Faults)?;
         let lock = s3::lock(&options.dir)
             .map_err(|reason| StartError::Folder { dir: options.dir.clone(), reason })?;
         let queues = Arc::new(Queues::default());
-        create_queues(&queues, &template, &s3::private_folder(&options.dir, "queues"))
+        let folder = s3::private_folder(&options.dir, "queues");
+        create_queues(&queues, &template, &folder, faults.as_ref())
             .map_err(|reason| StartError::Folder { dir: options.dir.clone(), reason })?;
         let mut buckets: Vec<&str> = template.buckets.iter().map(|b| b.name.as_str()).collect();
         buckets.push(BUCKET);
@@ -126,7 +137,7 @@ impl Local {
         let s3 = s3::service(options.dir.clone(), &buckets, options.keys.as_ref(), notifications)
             .map_err(|reason| StartError::Folder { dir: options.dir.clone(), reason })?;
         let one_task_mib = options.one_task_mib.unwrap_or(machine::one_task_mib(worker_mib));
-        let functions = functions(&template, &options, &endpoint, one_task_mib);
+        let functions = functions(&template, &options, &endpoint, one_task_mib, faults.as_ref());
         let routes = template.routes.iter().filter_map(|spec| {
             Some(Route { spec: spec.clone(), function: find(&functions, &spec.function)? })
         });
@@ -140,6 +151,7 @@ impl Local {
             },
             api: HttpApi { routes: routes.collect() },
             anonymous: options.keys.is_none(),
+            faults: faults.clone(),
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::new(server).run(listener));
@@ -147,7 +159,7 @@ impl Local {
             tasks.spawn(Arc::new(mapping).run());
         }
         let without_effect = template.without_effect;
-        Ok(Self { address, without_effect, functions, tasks, _lock: lock })
+        Ok(Self { address, without_effect, functions, tasks, faults, _lock: lock })
     }
 
     /// E.g. `http://127.0.0.1:4566`.
@@ -165,6 +177,11 @@ impl Local {
         self.without_effect.iter().map(String::as_str)
     }
 
+    /// How often each fault has happened, if there are to be any.
+    pub fn faults(&self) -> Option<String> {
+        self.faults.as_ref().map(|f| f.summary())
+    }
+
     /// Stops the emulator and its functions.
     pub async fn stop(mut self) {
         self.tasks.shutdown().await;
@@ -174,9 +191,16 @@ impl Local {
     }
 }
 
-fn create_queues(queues: &Queues, template: &Template, folder: &Path) -> std::io::Result<()> {
+fn create_queues(
+    queues: &Queues,
+    template: &Template,
+    folder: &Path,
+    faults: Option<&Arc<Injector>>,
+) -> std::io::Result<()> {
     for spec in &template.queues {
-        queues.open(&spec.name, spec.attributes.clone(), folder.join(&spec.name))?;
+        let queue =
+            Queue::open(spec.name.clone(), spec.attributes.clone(), folder.join(&spec.name))?;
+        queues.insert(queue.with_faults(faults.cloned()));
     }
     for spec in &template.queues {
         if let (Some(queue), Some((target, max))) = (queues.get(&spec.name), &spec.redrive) {
@@ -214,6 +238,7 @@ fn functions(
     options: &Options,
     endpoint: &str,
     one_task_mib: u64,
+    faults: Option<&Arc<Injector>>,
 ) -> Vec<Arc<Function>> {
     let functions = template.functions.iter().map(|spec| {
         let mapped = template.mappings.iter().filter(|m| m.function == spec.id);
@@ -227,7 +252,7 @@ fn functions(
             one_task_mib,
             concurrency,
         };
-        Arc::new(Function::new(spec.clone(), command, surroundings))
+        Arc::new(Function::new(spec.clone(), command, surroundings, faults.cloned()))
     });
     functions.collect()
 }

@@ -1,6 +1,5 @@
 //! One port for S3, SQS and the HTTP API.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,6 +12,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use s3s::service::S3Service;
 use tokio::net::TcpListener;
 
+use crate::faults::{Injector, Lost};
 use crate::http_api::{self, HttpApi};
 use crate::s3::Anonymous;
 use crate::sqs::{self, Sqs};
@@ -27,6 +27,7 @@ pub(crate) struct Server {
     pub(crate) api: HttpApi,
     /// Whether any credentials are accepted.
     pub(crate) anonymous: bool,
+    pub(crate) faults: Option<Arc<Injector>>,
 }
 
 impl Server {
@@ -47,7 +48,7 @@ impl Server {
             connections.spawn(async move {
                 let service = service_fn(move |request| {
                     let server = server.clone();
-                    async move { Ok::<_, Infallible>(server.answer(request).await) }
+                    async move { server.answer_or_not(request).await }
                 });
                 let mut connection = hyper::server::conn::http1::Builder::new();
                 connection.timer(TokioTimer::new());
@@ -55,6 +56,22 @@ impl Server {
             });
             while connections.try_join_next().is_some() {}
         }
+    }
+
+    /// Where answers may be lost on purpose, the connection is closed without one.
+    async fn answer_or_not(&self, request: Request<Incoming>) -> Result<Response<s3s::Body>, Lost> {
+        let Some(faults) = &self.faults else { return Ok(self.answer(request).await) };
+        let verdict = faults.judge(request.method(), request.headers());
+        tokio::time::sleep(verdict.wait).await;
+        let response = match verdict.has_effect {
+            true => Some(self.answer(request).await),
+            false => None,
+        };
+        if let Some(kill) = verdict.kill {
+            let _ = kill.send(()).await; // it may have ended by itself
+            kill.closed().await;
+        }
+        response.filter(|_| verdict.is_answered).ok_or(Lost)
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<s3s::Body> {

@@ -36,6 +36,8 @@ impl Surroundings {
             ("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023"),
             ("AWS_REGION", &self.region),
             ("AWS_DEFAULT_REGION", &self.region),
+            // temporary credentials have one, and the emulator knows whose requests it gets
+            ("AWS_SESSION_TOKEN", log_stream),
             ("AWS_ENDPOINT_URL", &self.endpoint),
             ("TIDEMILL_LOCAL_FOLDER", &self.folder.to_string_lossy()),
             ("TIDEMILL_ONE_TASK_MIB", &self.one_task_mib.to_string()),

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tracing::{debug, error};
 
 use super::Function;
+use crate::faults::Delivery;
 use crate::sqs::{MessageAttribute, Queue, Received};
 
 /// How long one poll of the queue waits. A message ends the wait at once.
@@ -65,7 +66,9 @@ impl Mapping {
 
     async fn handle(&self, place: &OwnedSemaphorePermit, batch: Vec<Received>) {
         let payload = Bytes::from(self.event(&batch).to_string());
-        let failed = match self.function.invoke(place, payload).await {
+        let deliveries: Vec<_> =
+            batch.iter().map(|m| Delivery { message: &m.id, receives: m.receives }).collect();
+        let failed = match self.function.invoke(place, payload, &deliveries).await {
             Ok(response) => self.failures(&response, &batch),
             Err(e) => {
                 // the messages come back when their visibility ends, as on AWS

@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, Semaphore};
 pub(crate) use invocation::InvokeError;
 pub(crate) use mapping::Mapping;
 
+use crate::faults::{Delivery, Injector};
 use crate::template::FunctionSpec;
 pub(crate) use environment::Surroundings;
 use process::Process;
@@ -36,6 +37,7 @@ pub(crate) struct Function {
     slots: Arc<Semaphore>,
     /// Warm processes, the last used first.
     idle: Mutex<Vec<Process>>,
+    faults: Option<Arc<Injector>>,
 }
 
 impl Function {
@@ -43,9 +45,10 @@ impl Function {
         spec: FunctionSpec,
         command: FunctionCommand,
         surroundings: Surroundings,
+        faults: Option<Arc<Injector>>,
     ) -> Self {
         let slots = Arc::new(Semaphore::new(surroundings.concurrency.max(1)));
-        Self { spec, command, surroundings, slots, idle: Mutex::default() }
+        Self { spec, command, surroundings, slots, idle: Mutex::default(), faults }
     }
 
     /// Waits for one of the function's places, so that work is taken only when it can be done.
@@ -56,18 +59,25 @@ impl Function {
         }
     }
 
-    /// Invokes the function in one of its places.
+    /// Invokes the function in one of its places, with messages if they are what it is invoked for.
     pub(crate) async fn invoke(
         &self,
         _place: &tokio::sync::OwnedSemaphorePermit,
         payload: bytes::Bytes,
+        deliveries: &[Delivery<'_>],
     ) -> Result<bytes::Bytes, InvokeError> {
         let warm = self.idle.lock().await.pop();
         let mut process = match warm {
             Some(process) if process.is_alive() => process,
             _ => self.start().await?,
         };
+        let faults = self.faults.as_ref().filter(|_| !deliveries.is_empty());
+        let under_way =
+            faults.map(|f| f.begin(&self.spec, process.name(), deliveries, process.killer()));
         let result = process.invoke(payload, self.spec.timeout).await;
+        if under_way.is_some_and(|u| u.dies_at_last()) {
+            return Err(InvokeError::Crashed(process.kill().await));
+        }
         if result.as_ref().err().is_none_or(InvokeError::leaves_process_alive) {
             self.idle.lock().await.push(process);
         }

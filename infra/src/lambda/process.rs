@@ -25,6 +25,8 @@ static STARTED: AtomicU32 = AtomicU32::new(0);
 /// A process of a function. Dropping it kills it.
 #[derive(Debug)]
 pub(super) struct Process {
+    /// Its log stream.
+    name: Arc<str>,
     work: mpsc::Sender<Invocation>,
     polled: watch::Receiver<bool>,
     /// How the process ended, once it has.
@@ -64,7 +66,7 @@ impl Process {
         let (kill, kills) = mpsc::channel(1);
         tasks.spawn(watch_child(child, kills, ended_sender));
         tracing::debug!(process = %log_stream, "function started");
-        Ok(Self { work, polled, ended, kill, _tasks: tasks })
+        Ok(Self { name: log_stream, work, polled, ended, kill, _tasks: tasks })
     }
 
     pub(super) fn is_alive(&self) -> bool {
@@ -110,6 +112,21 @@ impl Process {
                 Err(InvokeError::Init(INIT_TIMEOUT))
             }
         }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whoever sends to it kills the process.
+    pub(super) fn killer(&self) -> mpsc::Sender<()> {
+        self.kill.clone()
+    }
+
+    /// Kills it; how it ended.
+    pub(super) async fn kill(&self) -> String {
+        let _ = self.kill.send(()).await; // it may have ended by itself
+        self.end().await
     }
 
     async fn end(&self) -> String {

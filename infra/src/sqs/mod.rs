@@ -28,16 +28,8 @@ impl Queues {
         queues.entry(name.to_owned()).or_insert_with(new).clone()
     }
 
-    /// Opens a queue whose messages survive a restart, with those that an earlier process left.
-    pub(crate) fn open(
-        &self,
-        name: &str,
-        attributes: Attributes,
-        folder: std::path::PathBuf,
-    ) -> std::io::Result<()> {
-        let queue = Queue::open(name.to_owned(), attributes, folder)?;
-        self.lock().insert(name.to_owned(), Arc::new(queue));
-        Ok(())
+    pub(crate) fn insert(&self, queue: Queue) {
+        self.lock().insert(queue.name.clone(), Arc::new(queue));
     }
 
     pub(crate) fn delete(&self, name: &str) -> bool {

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::journal::{Journal, Kept};
 use super::turns::Turns;
+use crate::faults::Injector;
 use crate::hex::hex;
 
 /// What a queue is created with.
@@ -98,6 +99,7 @@ pub(crate) struct Queue {
     inner: Mutex<Inner>,
     arrived: Notify,
     journal: Option<Journal>,
+    faults: Option<Arc<Injector>>,
 }
 
 #[derive(Debug)]
@@ -121,7 +123,7 @@ impl Queue {
             visible: Turns::default(),
             hidden: BTreeSet::new(),
         };
-        Self { name, inner: Mutex::new(inner), arrived: Notify::new(), journal: None }
+        Self { name, inner: Mutex::new(inner), arrived: Notify::new(), journal: None, faults: None }
     }
 
     /// A queue whose messages survive a restart. Those that an earlier process left count as
@@ -147,6 +149,11 @@ impl Queue {
             });
         }
         Ok(Self { journal: Some(journal), ..queue })
+    }
+
+    /// A queue whose messages come late, or twice.
+    pub(crate) fn with_faults(self, faults: Option<Arc<Injector>>) -> Self {
+        Self { faults, ..self }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -186,7 +193,7 @@ impl Queue {
     /// Takes a message; returns its id.
     pub(crate) fn send(&self, new: NewMessage) -> String {
         let id = uuid::Uuid::new_v4().to_string();
-        let message = Message {
+        let mut message = Message {
             id: id.clone(),
             new,
             sent: Utc::now().timestamp_millis(),
@@ -195,6 +202,16 @@ impl Queue {
             state: State::Visible,
             source: None,
         };
+        if let Some(faults) = &self.faults {
+            let (late, again) = faults.sending(&self.name);
+            let asked = message.new.delay.unwrap_or(self.attributes().delay);
+            message.new.delay = Some(asked + late.unwrap_or_default());
+            if let Some(again) = again {
+                let mut second = message.clone();
+                second.new.delay = Some(asked + again);
+                self.add(second);
+            }
+        }
         self.add(message);
         id
     }

@@ -1,0 +1,269 @@
+//! Faults on purpose: what AWS does seldom is done often, so that it can be seen that nothing is
+//! lost and nothing runs twice.
+//!
+//! Each process of a function has a session token of its own, so that its requests are known: it
+//! can be killed before or after any of them.
+
+mod spec;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hyper::{HeaderMap, Method};
+use tokio::sync::mpsc;
+use tracing::info;
+
+pub use spec::Faults;
+
+use crate::sqs;
+use crate::template::{FunctionSpec, Template};
+use spec::{Kind, Rule};
+
+/// The header that names a process.
+pub(crate) const TOKEN: &str = "x-amz-security-token";
+
+/// A doomed invocation makes at most so many requests after its first sign of life.
+const LAST_REQUEST: u32 = 16;
+
+/// How long a request of a slow invocation waits at most.
+const SLOW: Duration = Duration::from_millis(500);
+
+/// How much later a message arrives at most.
+const LATE: Duration = Duration::from_secs(5);
+
+/// Decides which faults happen, and counts them.
+#[derive(Debug)]
+pub(crate) struct Injector {
+    faults: Faults,
+    /// Functions of whose binary there is one with more memory.
+    have_larger: BTreeSet<String>,
+    dice: Mutex<fastrand::Rng>,
+    /// What becomes of the invocations under way, by the token of their process.
+    fates: Mutex<HashMap<String, Fate>>,
+    counts: Mutex<BTreeMap<Kind, u64>>,
+}
+
+/// A message that an invocation handles.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Delivery<'a> {
+    pub(crate) message: &'a str,
+    pub(crate) receives: u32,
+}
+
+/// What becomes of an invocation.
+#[derive(Debug)]
+struct Fate {
+    function: String,
+    slow: bool,
+    death: Option<Death>,
+}
+
+/// When a process is killed.
+#[derive(Debug)]
+struct Death {
+    kind: Kind,
+    /// Whether it has said that it lives: one that dies before costs its queue's whole visibility,
+    /// which is the platform's to shorten.
+    lives: bool,
+    /// Requests that it has left.
+    requests: u32,
+    /// Whether the last of them has its effect.
+    after_effect: bool,
+    kill: mpsc::Sender<()>,
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    pub(crate) wait: Duration,
+    pub(crate) has_effect: bool,
+    pub(crate) is_answered: bool,
+    /// Ends the process that made it, before its answer.
+    pub(crate) kill: Option<mpsc::Sender<()>>,
+}
+
+impl Verdict {
+    const SPARED: Self =
+        Self { wait: Duration::ZERO, has_effect: true, is_answered: true, kill: None };
+}
+
+/// The answer does not arrive.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer was lost on purpose")]
+pub(crate) struct Lost;
+
+/// An invocation under way; forgotten when this is dropped.
+#[derive(Debug)]
+pub(crate) struct UnderWay<'a> {
+    injector: &'a Injector,
+    token: String,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Injector {
+    /// # Errors
+    /// A fault names a target that is not in the template.
+    pub(crate) fn new(faults: Faults, template: &Template) -> Result<Arc<Self>, String> {
+        let functions = template.functions.iter().map(|f| f.id.as_str());
+        let targets: BTreeSet<_> =
+            functions.chain(template.queues.iter().map(|q| q.name.as_str())).collect();
+        for target in faults.rules.iter().filter_map(|r| r.target.as_deref()) {
+            if !targets.contains(target) {
+                let known: Vec<_> = targets.into_iter().collect();
+                return Err(format!("there is no '{target}' to fail, only {}", known.join(", ")));
+            }
+        }
+        let is_larger =
+            |a: &FunctionSpec, b: &FunctionSpec| a.binary == b.binary && a.memory > b.memory;
+        let smaller = template.functions.iter();
+        let smaller = smaller.filter(|f| template.functions.iter().any(|g| is_larger(g, f)));
+        Ok(Arc::new(Self {
+            have_larger: smaller.map(|f| f.id.clone()).collect(),
+            dice: Mutex::new(fastrand::Rng::with_seed(faults.seed)),
+            faults,
+            fates: Mutex::default(),
+            counts: Mutex::default(),
+        }))
+    }
+
+    /// How often each fault has happened.
+    pub(crate) fn summary(&self) -> String {
+        let counts = lock(&self.counts);
+        let counts: Vec<_> = counts.iter().map(|(kind, n)| format!("{kind} {n}")).collect();
+        if counts.is_empty() { "none".into() } else { counts.join(", ") }
+    }
+
+    /// Decides what becomes of an invocation. `kill` ends its process.
+    pub(crate) fn begin(
+        &self,
+        spec: &FunctionSpec,
+        token: &str,
+        deliveries: &[Delivery<'_>],
+        kill: mpsc::Sender<()>,
+    ) -> UnderWay<'_> {
+        let is_first = deliveries.iter().all(|d| d.receives == 1);
+        let death = if deliveries.iter().any(|d| self.is_too_large(&spec.id, d.message)) {
+            Some(Kind::OutOfMemory)
+        } else if is_first && self.strikes(Kind::KillFirst, &spec.id) {
+            Some(Kind::KillFirst)
+        } else {
+            self.strikes(Kind::Kill, &spec.id).then_some(Kind::Kill)
+        };
+        let death = death.map(|kind| {
+            let mut dice = lock(&self.dice);
+            let (requests, after_effect) = (dice.u32(1..=LAST_REQUEST), dice.bool());
+            Death { kind, lives: false, requests, after_effect, kill }
+        });
+        let slow = self.strikes(Kind::Slow, &spec.id);
+        if slow {
+            self.count(Kind::Slow);
+        }
+        let fate = Fate { function: spec.id.clone(), slow, death };
+        lock(&self.fates).insert(token.to_owned(), fate);
+        UnderWay { injector: self, token: token.to_owned() }
+    }
+
+    /// Decides what becomes of a request.
+    pub(crate) fn judge(&self, method: &Method, headers: &HeaderMap) -> Verdict {
+        let token = headers.get(TOKEN).and_then(|t| t.to_str().ok()).unwrap_or_default();
+        let mut fates = lock(&self.fates);
+        let Some(fate) = fates.get_mut(token) else { return Verdict::SPARED };
+        let wait = if fate.slow { self.up_to(SLOW) } else { Duration::ZERO };
+        let is_last = fate.death.as_mut().is_some_and(|death| death.is_last(headers));
+        if let Some(death) = fate.death.take_if(|_| is_last) {
+            let Death { kind, after_effect, kill, .. } = death;
+            self.count(kind);
+            info!(process = token, %kind, after_effect, "fault: killed");
+            return Verdict {
+                wait,
+                has_effect: after_effect,
+                is_answered: false,
+                kill: Some(kill),
+            };
+        }
+        let is_write = !matches!(*method, Method::GET | Method::HEAD);
+        let is_lost = is_write && self.strikes(Kind::Lose, &fate.function);
+        if is_lost {
+            self.count(Kind::Lose);
+            info!(process = token, %method, "fault: answer lost");
+        }
+        Verdict { wait, is_answered: !is_lost, ..Verdict::SPARED }
+    }
+
+    /// How much later a message arrives, and how much later than now a second time.
+    pub(crate) fn sending(&self, queue: &str) -> (Option<Duration>, Option<Duration>) {
+        let may = |kind| {
+            self.strikes(kind, queue).then(|| {
+                self.count(kind);
+                self.up_to(LATE)
+            })
+        };
+        (may(Kind::Delay), may(Kind::Duplicate))
+    }
+
+    /// What is too large for a function is so every time.
+    fn is_too_large(&self, function: &str, message: &str) -> bool {
+        let p = self.probability(Kind::OutOfMemory, function);
+        let mut seed = self.faults.seed;
+        for byte in message.bytes() {
+            seed = seed.wrapping_mul(31).wrapping_add(u64::from(byte));
+        }
+        self.have_larger.contains(function) && fastrand::Rng::with_seed(seed).f64() < p
+    }
+
+    fn strikes(&self, kind: Kind, target: &str) -> bool {
+        let p = self.probability(kind, target);
+        p > 0.0 && lock(&self.dice).f64() < p
+    }
+
+    /// The rule that names the target comes before the one for all.
+    fn probability(&self, kind: Kind, target: &str) -> f64 {
+        let rules = || self.faults.rules.iter().filter(|r| r.kind == kind);
+        let named = rules().find(|r| r.target.as_deref() == Some(target));
+        let found = named.or_else(|| rules().find(|r: &&Rule| r.target.is_none()));
+        found.map_or(0.0, |r| r.probability)
+    }
+
+    fn up_to(&self, most: Duration) -> Duration {
+        most.mul_f64(lock(&self.dice).f64())
+    }
+
+    fn count(&self, kind: Kind) {
+        *lock(&self.counts).entry(kind).or_default() += 1;
+    }
+}
+
+impl Death {
+    fn is_last(&mut self, headers: &HeaderMap) -> bool {
+        let is_sign_of_life = !self.lives && sqs::is_request(headers);
+        self.lives |= is_sign_of_life;
+        if self.lives {
+            self.requests -= 1;
+        }
+        self.after_effect |= is_sign_of_life;
+        self.requests == 0
+    }
+}
+
+impl UnderWay<'_> {
+    /// Whether the invocation is to die at its end, since it has not died before.
+    pub(crate) fn dies_at_last(&self) -> bool {
+        let mut fates = lock(&self.injector.fates);
+        let death = fates.get_mut(&self.token).and_then(|fate| fate.death.take());
+        if let Some(Death { kind, .. }) = &death {
+            self.injector.count(*kind);
+            info!(process = self.token, %kind, "fault: killed as it answered");
+        }
+        death.is_some()
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        lock(&self.injector.fates).remove(&self.token);
+    }
+}
