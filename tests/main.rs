@@ -13,6 +13,7 @@ mod pipelines;
 mod poison;
 mod protocol;
 mod records;
+mod retry;
 mod simulation;
 mod suites;
 mod support;

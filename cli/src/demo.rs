@@ -58,7 +58,7 @@ impl Demo {
             );
         }
         println!("5. the answer:");
-        let printer = Printer { format: Format::Table, output: None };
+        let printer = Printer::new(Format::Table, None)?;
         printer.print(&client.bucket, &outcome).await?;
         let folder = self.dir.join(BUCKET);
         println!("6. where everything lies:");

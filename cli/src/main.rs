@@ -7,10 +7,13 @@ mod data;
 mod demo;
 mod explain;
 mod local;
+mod ls;
 mod pipeline;
 mod progress;
 mod results;
+mod retry;
 mod run;
+mod status;
 
 use clap::{Parser, Subcommand};
 
@@ -34,6 +37,9 @@ const EXAMPLES: &str = "Examples:
   tidemill run top.sql --bucket my-bucket           on AWS
   tidemill explain top.sql                          stages, tasks and bytes, before anything runs
   tidemill cancel RUN                               end a run
+  tidemill retry RUN                                take up a run that failed or was cancelled
+  tidemill status RUN                               what a run is doing, and what is left of it
+  tidemill ls                                       all runs
   tidemill compact flights                          few large files in the place of many small ones";
 
 #[derive(Debug, Subcommand)]
@@ -46,6 +52,12 @@ enum Command {
     Run(run::RunArgs),
     /// End a run.
     Cancel(cancel::CancelArgs),
+    /// Run a job again whose run did not succeed; what that had done is taken over.
+    Retry(retry::RetryArgs),
+    /// Say what a run is doing, or how it ended.
+    Status(status::StatusArgs),
+    /// List runs.
+    Ls(ls::LsArgs),
     /// Say what a job would do: stages, tasks, bytes.
     Explain(explain::ExplainArgs),
     /// Rewrite a table of many small files as few large ones.
@@ -83,6 +95,9 @@ async fn run_command(command: Command) -> anyhow::Result<std::process::ExitCode>
         Command::Local(args) => args.execute().await,
         Command::Run(args) => args.execute().await,
         Command::Cancel(args) => args.execute().await,
+        Command::Retry(args) => args.execute().await,
+        Command::Status(args) => args.execute().await,
+        Command::Ls(args) => args.execute().await,
         Command::Explain(args) => args.execute().await,
         Command::Compact(args) => args.execute().await,
         Command::Pipeline(command) => command.execute().await,

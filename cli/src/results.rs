@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use bytes::Bytes;
 use clap::ValueEnum;
 use datafusion::arrow::array::RecordBatch;
@@ -31,12 +31,19 @@ pub(crate) enum Format {
 }
 
 pub(crate) struct Printer {
-    pub(crate) format: Format,
+    format: Format,
     /// Standard output, if none.
-    pub(crate) output: Option<PathBuf>,
+    output: Option<PathBuf>,
 }
 
 impl Printer {
+    pub(crate) fn new(format: Format, output: Option<PathBuf>) -> anyhow::Result<Self> {
+        if format == Format::Parquet && output.is_none() {
+            bail!("Parquet is no text: name a file with --output FILE");
+        }
+        Ok(Self { format, output })
+    }
+
     pub(crate) async fn print(&self, bucket: &S3Bucket, outcome: &Outcome) -> anyhow::Result<()> {
         let (schema, batches) = read(bucket, outcome).await?;
         let result = match &self.output {

@@ -57,28 +57,11 @@ pub(crate) struct Job {
 impl RunArgs {
     pub(crate) async fn execute(self) -> anyhow::Result<ExitCode> {
         let job = self.job()?;
-        if self.format == Format::Parquet && self.output.is_none() {
-            bail!("Parquet is no text: name a file with --output FILE");
-        }
+        let printer = Printer::new(self.format, self.output)?;
         let client = Client::open(&self.target).await?;
-        let done = self.run(&client.bucket, &job).await;
+        let done = run(&client.bucket, &job, printer).await;
         client.close().await;
         done
-    }
-
-    async fn run(self, bucket: &S3Bucket, job: &Job) -> anyhow::Result<ExitCode> {
-        let outcome = submit_and_wait(bucket, job).await?;
-        if outcome.status != Status::Succeeded {
-            report(bucket, &outcome)?;
-            return Ok(ExitCode::FAILURE);
-        }
-        if outcome.into.is_some() {
-            report(bucket, &outcome)?;
-        } else {
-            let printer = Printer { format: self.format, output: self.output };
-            printer.print(bucket, &outcome).await?;
-        }
-        Ok(ExitCode::SUCCESS)
     }
 
     fn job(&self) -> anyhow::Result<Job> {
@@ -102,6 +85,29 @@ impl RunArgs {
             (partitions, false) => Ok(Job::of_sql(&name, text, partitions)),
         }
     }
+}
+
+async fn run(bucket: &S3Bucket, job: &Job, printer: Printer) -> anyhow::Result<ExitCode> {
+    let outcome = submit_and_wait(bucket, job).await?;
+    show(bucket, &outcome, printer).await
+}
+
+/// Prints the rows of a run that succeeded, or says where they are, or why there are none.
+pub(crate) async fn show(
+    bucket: &S3Bucket,
+    outcome: &Outcome,
+    printer: Printer,
+) -> anyhow::Result<ExitCode> {
+    if outcome.status != Status::Succeeded {
+        report(bucket, outcome)?;
+        return Ok(ExitCode::FAILURE);
+    }
+    if outcome.into.is_some() {
+        report(bucket, outcome)?;
+    } else {
+        printer.print(bucket, outcome).await?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 impl Job {

@@ -85,6 +85,8 @@ fn stages(seed: u64) -> Vec<Stage> {
             scans: inputs.is_empty(),
             scan_bytes: if dice.chance(30) { 1 << 40 } else { 0 },
             splits,
+            fingerprint: String::new(),
+            reused: None,
             output: if is_last { Output::Result } else { Output::Exchange { slots } },
             operators: String::new(),
             inputs,

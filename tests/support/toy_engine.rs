@@ -33,6 +33,8 @@ impl Engine for ToyEngine {
             scans: true,
             scan_bytes: 0,
             splits: None,
+            fingerprint: format!("numbers {id} of {n}"),
+            reused: None,
             output: Output::Exchange { slots: 1 },
             operators: "numbers".into(),
         };
@@ -44,6 +46,8 @@ impl Engine for ToyEngine {
             scans: false,
             scan_bytes: 0,
             splits: None,
+            fingerprint: String::new(),
+            reused: None,
             output: Output::Result,
             operators: "sum".into(),
         };

@@ -12,6 +12,7 @@
 mod engine;
 mod error;
 mod explain;
+mod fingerprint;
 mod meter;
 mod nth_value;
 mod plan;

@@ -16,6 +16,7 @@ use tidemill_protocol::{PlanRequest, StageId};
 
 use crate::error::{Failure, refused};
 use crate::explain;
+use crate::fingerprint;
 use crate::meter::Meter;
 use crate::resources::Resources;
 use crate::session::{self, ENGINE_VERSION, Reach, Room};
@@ -260,7 +261,10 @@ async fn distribute(
     }
     let EnginePlan { tables, fragments, .. } = engine_plan;
     let bytes = fragments.iter().map(|f| f.scan_bytes(tables));
-    Ok(Ok(drafts.iter().zip(bytes).map(|(draft, bytes)| stage(draft, bytes)).collect()))
+    let mut stages: Vec<_> =
+        drafts.iter().zip(bytes).map(|(draft, bytes)| stage(draft, bytes)).collect();
+    fingerprint::add(&mut stages, engine_plan)?;
+    Ok(Ok(stages))
 }
 
 /// What a fragment would be decoded without: `datafusion-proto` writes a window function without
@@ -292,6 +296,8 @@ fn stage(draft: &StageDraft, scan_bytes: u64) -> Stage {
         scans: draft.scans,
         scan_bytes,
         splits: splittable_input(&draft.plan, draft.output),
+        fingerprint: String::new(),
+        reused: None,
         output: draft.output,
         operators: operators(&draft.plan),
     }
@@ -330,6 +336,8 @@ fn single_stage() -> Stage {
         scans: true,
         scan_bytes: 0,
         splits: None,
+        fingerprint: String::new(),
+        reused: None,
         output: Output::Result,
         operators: "the whole statement".into(),
     }

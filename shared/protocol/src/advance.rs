@@ -1,8 +1,7 @@
 //! From stage to stage.
 //!
 //! After its commit a task lists its group. Whoever sees the group whole marks it done, with what
-//! its tasks committed; whoever
-//! sees all groups done marks the stage done, then looks at each stage that reads it: if all of
+//! its tasks committed; whoever sees all groups done marks the stage done, then looks at each stage that reads it: if all of
 //! *its* inputs are done, it creates that stage's `layout`. Marking before looking means that of
 //! two inputs that end together at least one sees both. The layout's creation is the claim, so
 //! only its creator sends the tasks; `sent` follows, so that a later delivery knows whether the
@@ -76,8 +75,8 @@ async fn inputs_are_done(
     reader: &Stage,
     known: StageId,
 ) -> Result<bool, BucketError> {
-    for input in reader.inputs.iter().filter(|i| i.stage != known) {
-        if !cx.exists(&Key::Done(&plan.run, input.stage).to_string()).await? {
+    for input in plan.inputs(reader).filter(|i| i.id != known && i.reused.is_none()) {
+        if !cx.exists(&Key::Done(&plan.run, input.id).to_string()).await? {
             return Ok(false);
         }
     }

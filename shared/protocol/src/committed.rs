@@ -33,11 +33,12 @@ pub(crate) async fn of_stage(
     plan: &Plan,
     stage: &Stage,
 ) -> Result<GroupIndex, BucketError> {
-    let objects = cx.bucket.list(&Key::stage_out_folder(&plan.run, stage.id)).await?;
+    let run = plan.home(stage);
+    let objects = cx.bucket.list(&Key::stage_out_folder(run, stage.id)).await?;
     if objects.len() <= TaskId::GROUP as usize {
         return of_objects(cx, stage, objects, &Known::new()).await;
     }
-    let marks = group_marks(cx, &plan.run, stage.id).await?;
+    let marks = group_marks(cx, run, stage.id).await?;
     let mut all = GroupIndex::default();
     let mut groups = stream::iter(marks)
         .map(|mark| async move { cx.read::<GroupIndex>(&mark.key).await })

@@ -22,7 +22,7 @@ use crate::job::{self, JobFile, JobSpec, Refusal};
 use crate::key::{Key, is_hidden};
 use crate::pipeline::{self, Pipeline};
 use crate::record::{Outcome, PinnedObject, Plan, Run, Source, WatchMessage};
-use crate::{advance, end, watch};
+use crate::{advance, end, retry, watch};
 
 /// The name of the user metadata by which a submitter finds its run.
 pub const SUBMISSION: &str = "submission";
@@ -87,7 +87,16 @@ impl Asked {
         };
         let run = RunId::of_event(&job, event.time, &identity);
         let created = event.time;
-        let run = Run { run, job, source, created, spec: None, input: None, submission: None };
+        let run = Run {
+            run,
+            job,
+            source,
+            created,
+            spec: None,
+            input: None,
+            retries: None,
+            submission: None,
+        };
         Self { run, spec: None, size: event.size }
     }
 
@@ -222,7 +231,7 @@ async fn plan(cx: &Context, engine: &dyn Engine, run: &Run) -> Result<Option<Pla
     };
     let input = run.input.as_ref();
     let request = PlanRequest { run: &run.run, spec, input, now: run.created };
-    let planned = match cx.in_time("planning the job", engine.plan(&request)).await {
+    let mut planned = match cx.in_time("planning the job", engine.plan(&request)).await {
         Ok(plan) => plan,
         Err(e) if e.is_retryable() => return Err(e.into()),
         Err(e) => {
@@ -230,6 +239,15 @@ async fn plan(cx: &Context, engine: &dyn Engine, run: &Run) -> Result<Option<Pla
             return Ok(None);
         }
     };
+    let earlier = match &run.retries {
+        None if spec.options.reuse => {
+            retry::latest_unsuccessful(&*cx.bucket, &run.job, &run.run).await?
+        }
+        retries => retries.clone(),
+    };
+    if let Some(earlier) = earlier {
+        retry::take_over(cx, &mut planned, &earlier).await?;
+    }
     match cx.create(key.clone(), &planned).await? {
         Created::Now => Ok(Some(planned)),
         Created::Before => Ok(Some(cx.read(&key).await?)),
@@ -260,8 +278,27 @@ async fn read_job(
         Ok(JobFile::Backfill { pipeline, input }) => {
             read_backfill(cx, run, &pipeline, &input).await
         }
+        Ok(JobFile::Retry { run: earlier }) => read_retry(cx, run, &earlier).await,
         Err(refusal) => Ok(Err(refusal)),
     }
+}
+
+/// What an earlier run was asked for. The run takes its job's name, so that its result lies where
+/// the earlier one's would.
+async fn read_retry(
+    cx: &Context,
+    run: &mut Run,
+    earlier: &str,
+) -> Result<Result<JobSpec, Refusal>, ProtocolError> {
+    let earlier = match retry::earlier(&*cx.bucket, earlier).await? {
+        Ok(earlier) => earlier,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    run.job = earlier.job;
+    run.source.pipeline = earlier.source.pipeline;
+    run.input = earlier.input;
+    run.retries = Some(earlier.run);
+    Ok(earlier.spec.ok_or_else(|| Refusal("the earlier job was refused".into())))
 }
 
 /// A pipeline over a file that landed before the pipeline existed. The run takes the pipeline's

@@ -186,14 +186,16 @@ async fn summarise(
         let summary = StageSummary {
             stage: stage.id,
             operators: stage.operators.clone(),
+            reused: stage.reused.clone(),
             tasks: 0,
             rows: 0,
             bytes: 0,
             usage: Usage::default(),
         };
-        stages.push(match plan.is_last(stage.id) {
-            true => of_commits(summary, &commits),
-            false => of_exchange(summary, cx, plan).await?,
+        stages.push(match &stage.reused {
+            Some(_) => summary,
+            None if plan.is_last(stage.id) => of_commits(summary, &commits),
+            None => of_exchange(summary, cx, plan).await?,
         });
     }
     Ok((stages, commits.into_iter().flat_map(|c| c.files).collect()))

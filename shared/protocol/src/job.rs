@@ -43,6 +43,9 @@ pub struct JobOptions {
     /// Seconds from the upload after which the run ends as failed; 6 hours if nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<u32>,
+    /// Take over what the latest unsuccessful run of this job has done over the same files.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reuse: bool,
     /// Keep the working keys after success.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keep_work: bool,
@@ -138,6 +141,10 @@ pub enum JobFile {
         pipeline: String,
         input: String,
     },
+    /// Take up a run that did not succeed.
+    Retry {
+        run: String,
+    },
 }
 
 #[derive(Deserialize)]
@@ -145,6 +152,12 @@ pub enum JobFile {
 struct Backfill {
     pipeline: String,
     input: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Retry {
+    retry: String,
 }
 
 /// The name of the job that a key under `jobs/` holds, or `None` if the key starts nothing.
@@ -180,6 +193,10 @@ pub fn parse(key: &str, bytes: &[u8]) -> Result<JobFile, Refusal> {
     if value.get("pipeline").is_some() {
         let Backfill { pipeline, input } = serde_json::from_str(text).map_err(invalid)?;
         return Ok(JobFile::Backfill { pipeline, input });
+    }
+    if value.get("retry").is_some() {
+        let Retry { retry: run } = serde_json::from_str(text).map_err(invalid)?;
+        return Ok(JobFile::Retry { run });
     }
     let spec: JobSpec = serde_json::from_str(text).map_err(invalid)?;
     spec.check(key)?;

@@ -22,6 +22,7 @@ mod key;
 pub mod pipeline;
 pub mod queue;
 pub mod record;
+mod retry;
 pub mod status;
 pub mod watch;
 pub mod work;

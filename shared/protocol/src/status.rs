@@ -49,10 +49,11 @@ async fn committed(bucket: &dyn Bucket, layout: &Layout) -> Result<usize, Bucket
 /// How far a stage is.
 pub(crate) async fn progress(
     bucket: &dyn Bucket,
-    run: &RunId,
+    plan: &Plan,
     stage: &Stage,
 ) -> Result<StageStatus, BucketError> {
-    let layout = find::<Layout>(bucket, &Key::Layout(run, stage.id).to_string()).await?;
+    let key = Key::Layout(plan.home(stage), stage.id).to_string();
+    let layout = find::<Layout>(bucket, &key).await?;
     let committed = match &layout {
         Some(layout) => committed(bucket, layout).await?,
         None => 0,
@@ -85,7 +86,7 @@ pub async fn status(bucket: &dyn Bucket, id: &RunId) -> Result<Option<RunStatus>
     };
     let mut stages = vec![];
     for stage in &plan.stages {
-        stages.push(progress(bucket, id, stage).await?);
+        stages.push(progress(bucket, &plan, stage).await?);
     }
     Ok(Some(RunStatus { run, state: "running", stages, outcome: None }))
 }

@@ -91,7 +91,7 @@ pub async fn watch(cx: &Context, message: &WatchMessage) -> Result<Next, Protoco
         return close(cx, &outcome).await;
     }
     if let Some(plan) = plan {
-        for stage in &plan.stages {
+        for stage in plan.stages.iter().filter(|s| s.reused.is_none()) {
             mend(cx, &plan, stage).await?;
         }
     }
@@ -131,8 +131,8 @@ async fn close(cx: &Context, outcome: &Outcome) -> Result<Next, ProtocolError> {
 async fn overdue(cx: &Context, asked: &Run, plan: Option<&Plan>) -> Result<String, BucketError> {
     let seconds = asked.deadline().num_seconds();
     let mut reached = "it was not planned yet".to_owned();
-    for stage in plan.into_iter().flat_map(|p| &p.stages) {
-        let done = progress(&*cx.bucket, &asked.run, stage).await?;
+    for (plan, stage) in plan.into_iter().flat_map(|p| p.stages.iter().map(move |s| (p, s))) {
+        let done = progress(&*cx.bucket, plan, stage).await?;
         if let Some(tasks) = done.tasks {
             reached = format!("stage {} had {} of {tasks} tasks", stage.id, done.committed);
         }
@@ -149,7 +149,7 @@ async fn mend(cx: &Context, plan: &Plan, stage: &Stage) -> Result<(), ProtocolEr
     let key = Key::Layout(run, stage.id).to_string();
     let Some(layout) = cx.find::<Layout>(&key).await? else {
         let mut needs = vec![Key::Plan(run).to_string()];
-        needs.extend(stage.inputs.iter().map(|i| Key::Done(run, i.stage).to_string()));
+        needs.extend(plan.inputs(stage).map(|i| Key::Done(plan.home(i), i.id).to_string()));
         return match have_long_been(cx, &needs).await? {
             true => advance::open(cx, plan, stage).await,
             false => Ok(()),

@@ -187,6 +187,14 @@ impl Fragment {
         matches!(self, Self::Plan { plan, .. } if plan.len() <= SHALLOW_BYTES)
     }
 
+    /// The tables that it scans.
+    pub(crate) fn tables<'a>(&self, tables: &'a [Table]) -> Vec<&'a Table> {
+        match self {
+            Self::Sql => tables.iter().collect(),
+            Self::Plan { scans, .. } => scans.iter().map(|s| &tables[s.table]).collect(),
+        }
+    }
+
     /// Stored bytes of the splits of its scans.
     pub(crate) fn scan_bytes(&self, tables: &[Table]) -> u64 {
         let Self::Plan { scans, .. } = self else { return 0 };

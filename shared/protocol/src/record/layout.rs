@@ -229,6 +229,8 @@ mod tests {
             scans: false,
             scan_bytes: 0,
             splits: None,
+            fingerprint: String::new(),
+            reused: None,
             output: Output::Result,
             operators: String::new(),
         };
@@ -277,6 +279,8 @@ mod tests {
             scans: true,
             scan_bytes: 1 << 20,
             splits: None,
+            fingerprint: String::new(),
+            reused: None,
             output: Output::Result,
             operators: String::new(),
         };

@@ -41,6 +41,9 @@ pub enum Status {
 pub struct StageSummary {
     pub stage: StageId,
     pub operators: String,
+    /// The earlier run whose work it is; what that cost is not counted here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reused: Option<RunId>,
     pub tasks: u32,
     /// Rows and bytes that its tasks wrote.
     #[serde(default)]

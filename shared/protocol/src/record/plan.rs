@@ -52,6 +52,13 @@ pub struct Stage {
     /// rows pass through the stage one by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub splits: Option<StageId>,
+    /// Equal for stages that do the same over the same versions of the same files; empty where
+    /// nothing says so.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub fingerprint: String,
+    /// The earlier run whose tasks of this stage are taken over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reused: Option<RunId>,
     pub output: Output,
     /// The stage's operators, for people.
     pub operators: String,
@@ -88,9 +95,15 @@ impl Plan {
         self.stages.get(usize::from(id.0))
     }
 
-    /// Stages that read no exchange: the planner sends them.
+    /// Stages that wait for no other: the planner sends them.
     pub fn leaves(&self) -> impl Iterator<Item = &Stage> {
-        self.stages.iter().filter(|s| s.inputs.is_empty())
+        let waits = |stage| self.inputs(stage).any(|input| input.reused.is_none());
+        self.stages.iter().filter(move |s| s.reused.is_none() && !waits(s))
+    }
+
+    /// The run that holds what a stage's tasks commit.
+    pub fn home<'a>(&'a self, stage: &'a Stage) -> &'a RunId {
+        stage.reused.as_ref().unwrap_or(&self.run)
     }
 
     /// The stages whose exchanges a stage reads, in the order of its inputs.

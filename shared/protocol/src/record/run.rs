@@ -20,6 +20,9 @@ pub struct Run {
     /// The object that the table `input` of a pipeline is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<PinnedObject>,
+    /// The earlier run that this one takes up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<RunId>,
     /// What the submitter wrote into the job file's metadata to find its run again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub submission: Option<String>,

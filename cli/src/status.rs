@@ -1,0 +1,75 @@
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use tidemill_aws::S3Bucket;
+use tidemill_protocol::status::{RunStatus, status};
+use tidemill_protocol::{Bucket, Key, RunId};
+
+use crate::client::{Client, Target};
+
+const EXAMPLES: &str = "Example:
+  tidemill status top-20260102T030405678Z-00ff11aa22bb";
+
+/// Says what a run is doing, or how it ended, and what is left of it.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct StatusArgs {
+    /// The run, as `tidemill run` prints it.
+    #[arg(value_parser = RunId::parse)]
+    run: RunId,
+    #[command(flatten)]
+    target: Target,
+}
+
+impl StatusArgs {
+    pub(crate) async fn execute(self) -> anyhow::Result<ExitCode> {
+        let client = Client::open(&self.target).await?;
+        let said = self.say(&client.bucket).await;
+        client.close().await;
+        said
+    }
+
+    async fn say(&self, bucket: &S3Bucket) -> anyhow::Result<ExitCode> {
+        let run = &self.run;
+        let found = status(bucket, run).await?;
+        let found =
+            found.with_context(|| format!("there is no run {run} in bucket {}", bucket.name()))?;
+        say_state(&found);
+        for (number, stage) in found.stages.iter().enumerate() {
+            let tasks = match stage.tasks {
+                Some(tasks) => format!("{}/{tasks} tasks", stage.committed),
+                None => "waits for its inputs".into(),
+            };
+            println!("  stage {number}  {tasks}  {}", stage.operators);
+        }
+        let job = &found.run.job;
+        println!("  results  s3://{}/{}", bucket.name(), Key::result_folder(job, run));
+        let left = bucket.list(&Key::work_folder(run)).await?;
+        let bytes: u64 = left.iter().map(|o| o.size).sum();
+        println!(
+            "  left     {} objects, {bytes} bytes under {}",
+            left.len(),
+            Key::work_folder(run)
+        );
+        if found.state == "succeeded" && bucket.head(&Key::Closed(run).to_string()).await?.is_none()
+        {
+            println!("           it is not closed yet: the watcher sees to that");
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn say_state(found: &RunStatus) {
+    let (run, state) = (&found.run.run, found.state);
+    match &found.outcome {
+        None => println!("run {run} is {state}"),
+        Some(outcome) => println!("run {run} {state} after {:.2} s", outcome.seconds),
+    }
+    if let Some(earlier) = &found.run.retries {
+        println!("  retries  {earlier}");
+    }
+    if let Some(reason) = found.outcome.as_ref().and_then(|o| o.reason.as_ref()) {
+        println!("  reason   {reason}");
+    }
+}
