@@ -26,6 +26,10 @@ pub(crate) const TOKEN: &str = "x-amz-security-token";
 /// A doomed invocation makes at most so many requests after its first sign of life.
 const LAST_REQUEST: u32 = 16;
 
+/// An invocation without memory dies at this write to S3: the first says that it has started, the
+/// second would be what it has made.
+const WRITE_WITHOUT_MEMORY: u32 = 2;
+
 /// How long a request of a slow invocation waits at most.
 const SLOW: Duration = Duration::from_millis(500);
 
@@ -66,7 +70,7 @@ struct Death {
     /// Whether it has said that it lives: one that dies before costs its queue's whole visibility,
     /// which is the platform's to shorten.
     lives: bool,
-    /// Requests that it has left.
+    /// Requests that it has left; writes to S3, of one without memory.
     requests: u32,
     /// Whether the last of them has its effect.
     after_effect: bool,
@@ -155,7 +159,10 @@ impl Injector {
         };
         let death = death.map(|kind| {
             let mut dice = lock(&self.dice);
-            let (requests, after_effect) = (dice.u32(1..=LAST_REQUEST), dice.bool());
+            let (requests, after_effect) = match kind {
+                Kind::OutOfMemory => (WRITE_WITHOUT_MEMORY, false),
+                _ => (dice.u32(1..=LAST_REQUEST), dice.bool()),
+            };
             Death { kind, lives: false, requests, after_effect, kill }
         });
         let slow = self.strikes(Kind::Slow, &spec.id);
@@ -173,7 +180,7 @@ impl Injector {
         let mut fates = lock(&self.fates);
         let Some(fate) = fates.get_mut(token) else { return Verdict::SPARED };
         let wait = if fate.slow { self.up_to(SLOW) } else { Duration::ZERO };
-        let is_last = fate.death.as_mut().is_some_and(|death| death.is_last(headers));
+        let is_last = fate.death.as_mut().is_some_and(|death| death.is_last(method, headers));
         if let Some(death) = fate.death.take_if(|_| is_last) {
             let Death { kind, after_effect, kill, .. } = death;
             self.count(kind);
@@ -238,7 +245,11 @@ impl Injector {
 }
 
 impl Death {
-    fn is_last(&mut self, headers: &HeaderMap) -> bool {
+    fn is_last(&mut self, method: &Method, headers: &HeaderMap) -> bool {
+        if self.kind == Kind::OutOfMemory {
+            self.requests -= u32::from(*method == Method::PUT);
+            return self.requests == 0;
+        }
         let is_sign_of_life = !self.lives && sqs::is_request(headers);
         self.lives |= is_sign_of_life;
         if self.lives {
@@ -254,6 +265,8 @@ impl UnderWay<'_> {
     pub(crate) fn dies_at_last(&self) -> bool {
         let mut fates = lock(&self.injector.fates);
         let death = fates.get_mut(&self.token).and_then(|fate| fate.death.take());
+        // its memory may have sufficed for what it did
+        let death = death.filter(|d| d.kind != Kind::OutOfMemory);
         if let Some(Death { kind, .. }) = &death {
             self.injector.count(*kind);
             info!(process = self.token, %kind, "fault: killed as it answered");

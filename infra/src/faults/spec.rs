@@ -25,7 +25,8 @@ pub(super) enum Kind {
     Kill,
     /// The same, but only where no message of the invocation was delivered before.
     KillFirst,
-    /// Every invocation of a message is killed, in a function that has a larger sibling.
+    /// Every invocation of a message is killed as it writes what it has made, in a function of which
+    /// there is one with more memory.
     OutOfMemory,
     /// Each request of an invocation waits.
     Slow,

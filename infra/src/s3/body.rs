@@ -8,11 +8,12 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use hyper::HeaderMap;
 use s3s::dto::StreamingBlob;
-use s3s::{S3Error, S3Result, s3_error};
+use s3s::{S3Result, s3_error};
 
 use super::Pairs;
 use super::checksum::{Digester, Expected, sha256_mismatch};
 use super::credentials::Trailers;
+use super::failed;
 use super::folder::Folder;
 use crate::hex::hex;
 
@@ -52,7 +53,7 @@ impl Upload<'_> {
         let path = folder.spool();
         let mut spooled =
             Spooled { path: path.clone(), size: 0, etag: String::new(), checksums: Pairs::new() };
-        let mut file = File::create_new(&path).map_err(S3Error::internal_error)?;
+        let mut file = File::create_new(&path).map_err(failed)?;
         if let Some(mut body) = self.body {
             while let Some(chunk) = body.next().await {
                 let chunk = chunk.map_err(|e| match e.to_string() {
@@ -61,7 +62,7 @@ impl Upload<'_> {
                     text => s3_error!(IncompleteBody, "{text}"),
                 })?;
                 digester.update(&chunk);
-                file.write_all(&chunk).map_err(S3Error::internal_error)?;
+                file.write_all(&chunk).map_err(failed)?;
                 spooled.size += chunk.len() as u64;
             }
         }
@@ -85,9 +86,9 @@ impl Upload<'_> {
 /// A range of a file as a response body.
 pub(super) fn send(file: File, from: u64, length: u64) -> S3Result<StreamingBlob> {
     let mut file = file;
-    file.seek(SeekFrom::Start(from)).map_err(S3Error::internal_error)?;
+    file.seek(SeekFrom::Start(from)).map_err(failed)?;
     if length <= CHUNK as u64 {
-        let bytes = read_chunk(&mut file, length).map_err(S3Error::internal_error)?;
+        let bytes = read_chunk(&mut file, length).map_err(failed)?;
         return Ok(StreamingBlob::from(s3s::Body::from(bytes)));
     }
     Ok(StreamingBlob::wrap(chunks(file, length)))

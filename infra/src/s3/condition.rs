@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use s3s::dto::{ETag, ETagCondition, Timestamp};
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
+use super::failed;
 use super::folder::{Condition, FolderError, Info};
 
 impl From<FolderError> for S3Error {
@@ -16,7 +17,7 @@ impl From<FolderError> for S3Error {
                 PreconditionFailed,
                 "At least one of the pre-conditions you specified did not hold"
             ),
-            FolderError::Io(e) => S3Error::internal_error(e),
+            FolderError::Io(e) => failed(e),
         }
     }
 }

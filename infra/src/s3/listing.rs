@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use s3s::dto::*;
-use s3s::{S3Error, S3Result, s3_error};
+use s3s::{S3Result, s3_error};
 
+use super::failed;
 use super::folder::{Folder, FolderError, Info};
 use super::list::{self, Item, Selection};
 
@@ -89,7 +90,7 @@ pub(super) async fn page(
             after: page.after.as_deref(),
             max: page.max,
         };
-        let (items, truncated) = list::list(&root, &selection).map_err(S3Error::internal_error)?;
+        let (items, truncated) = list::list(&root, &selection).map_err(failed)?;
         let next = items.last().filter(|_| truncated).map(|i| i.name().to_owned());
         let (mut objects, mut prefixes) = (vec![], vec![]);
         for item in items {
@@ -106,5 +107,5 @@ pub(super) async fn page(
         }
         Ok((objects, prefixes, next))
     };
-    tokio::task::spawn_blocking(work).await.map_err(S3Error::internal_error)?
+    tokio::task::spawn_blocking(work).await.map_err(failed)?
 }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{S3Result, s3_error};
+use s3s::{S3Error, S3Result, s3_error};
 
 pub(crate) use credentials::Anonymous;
 pub(crate) use folder::{lock, private_folder};
@@ -61,6 +61,12 @@ pub(crate) fn service(
         builder.set_auth(keys.clone());
     }
     Ok(builder.build())
+}
+
+/// What the folder or its disk does not do is said to whoever asked, and in the emulator's log.
+fn failed(e: impl std::error::Error + Send + Sync + 'static) -> S3Error {
+    tracing::error!(error = %e, "an S3 request failed");
+    s3_error!(InternalError, "{e}")
 }
 
 /// Names and values of headers, of metadata or of checksums.

@@ -6,12 +6,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use s3s::{S3Error, S3Result, s3_error};
+use s3s::{S3Result, s3_error};
 use serde::{Deserialize, Serialize};
 
 use super::Pairs;
 use super::body::Spooled;
 use super::checksum::multipart_etag;
+use super::failed;
 use super::folder::{Folder, Meta};
 
 /// The least size of a part that is not the last, in bytes.
@@ -50,8 +51,8 @@ fn uploads(folder: &Folder) -> PathBuf {
 pub(super) fn start(folder: &Folder, started: &Started) -> S3Result<String> {
     let id = uuid::Uuid::new_v4().simple().to_string();
     let path = uploads(folder).join(&id);
-    fs::create_dir_all(&path).map_err(S3Error::internal_error)?;
-    write_json(&path.join("upload.json"), started).map_err(S3Error::internal_error)?;
+    fs::create_dir_all(&path).map_err(failed)?;
+    write_json(&path.join("upload.json"), started).map_err(failed)?;
     Ok(id)
 }
 
@@ -106,7 +107,7 @@ impl Upload {
             io::ErrorKind::NotFound => {
                 s3_error!(NoSuchUpload, "The upload was completed or aborted.")
             }
-            _ => S3Error::internal_error(e),
+            _ => failed(e),
         })
     }
 
@@ -128,7 +129,7 @@ impl Upload {
     }
 
     pub(super) fn abort(self) -> S3Result<()> {
-        fs::remove_dir_all(&self.path).map_err(S3Error::internal_error)
+        fs::remove_dir_all(&self.path).map_err(failed)
     }
 
     /// Joins parts into a spool file; the upload stays until the object is committed.
@@ -137,7 +138,7 @@ impl Upload {
         folder: &Folder,
         wanted: &[(i32, Option<String>)],
     ) -> S3Result<Spooled> {
-        let parts = self.parts().map_err(S3Error::internal_error)?;
+        let parts = self.parts().map_err(failed)?;
         let chosen = choose(&parts, wanted)?;
         let mut spooled = Spooled {
             path: folder.spool(),
@@ -145,11 +146,11 @@ impl Upload {
             etag: multipart_etag(&chosen.iter().map(|(_, p)| p.etag.clone()).collect::<Vec<_>>()),
             checksums: Pairs::new(),
         };
-        let mut file = File::create_new(&spooled.path).map_err(S3Error::internal_error)?;
+        let mut file = File::create_new(&spooled.path).map_err(failed)?;
         for (number, part) in chosen {
             let data = self.data(number, &part.etag);
-            let mut part = File::open(data).map_err(S3Error::internal_error)?;
-            spooled.size += io::copy(&mut part, &mut file).map_err(S3Error::internal_error)?;
+            let mut part = File::open(data).map_err(failed)?;
+            spooled.size += io::copy(&mut part, &mut file).map_err(failed)?;
         }
         Ok(spooled)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use s3s::dto::*;
-use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
 use super::Pairs;
 use super::body::{self, Spooled, Upload as UploadBody};
@@ -11,6 +11,7 @@ use super::condition::{self, OfRead};
 use super::describe::{
     describe, describe_checksums, http_date, meta_of, wants_checksums, without_chunking,
 };
+use super::failed;
 use super::folder::{Condition, Folder, FolderError, Info, Meta};
 use super::listing::{self, Page, is_url_encoded, token, token_key, url_encode};
 use super::multipart::{self, Started, Upload};
@@ -77,8 +78,7 @@ impl FolderS3 {
         let to = path.clone();
         let copied =
             tokio::task::spawn_blocking(move || body::copy(file, first, length, &to)).await;
-        let (size, etag) =
-            copied.map_err(S3Error::internal_error)?.map_err(S3Error::internal_error)?;
+        let (size, etag) = copied.map_err(failed)?.map_err(failed)?;
         let checksums = if range.is_none() { info.meta.checksums.clone() } else { Pairs::new() };
         Ok((Spooled { path, size, etag, checksums }, info))
     }
@@ -98,7 +98,7 @@ impl S3 for FolderS3 {
         &self,
         _: S3Request<ListBucketsInput>,
     ) -> S3Result<S3Response<ListBucketsOutput>> {
-        let buckets = self.folder.buckets().map_err(S3Error::internal_error)?;
+        let buckets = self.folder.buckets().map_err(failed)?;
         let buckets = buckets.into_iter().map(|(name, created)| Bucket {
             name: Some(name),
             creation_date: Some(created.into()),
@@ -112,7 +112,7 @@ impl S3 for FolderS3 {
         req: S3Request<CreateBucketInput>,
     ) -> S3Result<S3Response<CreateBucketOutput>> {
         let bucket = req.input.bucket;
-        if !self.folder.create_bucket(&bucket).map_err(S3Error::internal_error)? {
+        if !self.folder.create_bucket(&bucket).map_err(failed)? {
             return Err(s3_error!(BucketAlreadyOwnedByYou, "the bucket {bucket} exists already"));
         }
         ok(CreateBucketOutput { location: Some(format!("/{bucket}")) })
@@ -272,8 +272,7 @@ impl S3 for FolderS3 {
             }
             (deleted, errors)
         };
-        let (deleted, errors) =
-            tokio::task::spawn_blocking(work).await.map_err(S3Error::internal_error)?;
+        let (deleted, errors) = tokio::task::spawn_blocking(work).await.map_err(failed)?;
         let deleted = (!quiet).then_some(deleted);
         ok(DeleteObjectsOutput { deleted, errors: Some(errors), ..Default::default() })
     }
@@ -471,8 +470,7 @@ impl S3 for FolderS3 {
             .collect();
         let folder = self.folder.clone();
         let join = move || upload.join(&folder, &parts).map(|spooled| (upload, spooled));
-        let (upload, spooled) =
-            tokio::task::spawn_blocking(join).await.map_err(S3Error::internal_error)??;
+        let (upload, spooled) = tokio::task::spawn_blocking(join).await.map_err(failed)??;
         let at = (input.bucket.as_str(), input.key.as_str());
         let event = "ObjectCreated:CompleteMultipartUpload";
         let meta =
@@ -504,7 +502,7 @@ impl S3 for FolderS3 {
         let upload = Upload::find(&self.folder, &input.bucket, &input.key, &input.upload_id)?;
         let max = Page::max(input.max_parts)?;
         let after = input.part_number_marker.unwrap_or(0);
-        let parts = upload.parts().map_err(S3Error::internal_error)?;
+        let parts = upload.parts().map_err(failed)?;
         let mut parts = parts.into_iter().filter(|(number, _)| *number > after);
         let page: Vec<_> = parts.by_ref().take(max).collect();
         let truncated = parts.next().is_some();
@@ -543,8 +541,7 @@ impl S3 for FolderS3 {
         let prefix = input.prefix.clone().unwrap_or_default();
         let max = Page::max(input.max_uploads)?;
         let after = (input.key_marker.clone().unwrap_or_default(), input.upload_id_marker.clone());
-        let uploads =
-            multipart::list(&self.folder, &input.bucket).map_err(S3Error::internal_error)?;
+        let uploads = multipart::list(&self.folder, &input.bucket).map_err(failed)?;
         let (page, next) = multipart::page_of_uploads(uploads, &prefix, &after, max);
         let (next_key_marker, next_upload_id_marker) = next.unzip();
         let uploads = page.into_iter().map(|u| MultipartUpload {
