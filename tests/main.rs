@@ -9,6 +9,7 @@ mod end_to_end;
 mod engine;
 mod inputs;
 mod liveness;
+mod load;
 mod pipelines;
 mod poison;
 mod protocol;
