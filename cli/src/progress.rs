@@ -30,9 +30,13 @@ impl Progress {
     }
 
     fn say(&mut self, number: usize, stage: &StageStatus) {
-        let Some(tasks) = stage.tasks else { return };
-        let line =
-            format!("stage {number}: {}/{tasks} tasks  {}", stage.committed, stage.operators);
+        let line = match stage.tasks {
+            _ if stage.reused => format!("stage {number}: taken over  {}", stage.operators),
+            Some(tasks) => {
+                format!("stage {number}: {}/{tasks} tasks  {}", stage.committed, stage.operators)
+            }
+            None => return,
+        };
         if self.said.len() <= number {
             self.said.resize(number + 1, String::new());
         }
@@ -69,6 +73,9 @@ fn draw(all: &MultiProgress, bars: &mut Vec<ProgressBar>, number: usize, stage: 
         bars.push(bar);
     }
     let bar = &bars[number];
+    if stage.reused {
+        return bar.finish_with_message(format!("taken over: {}", stage.operators));
+    }
     bar.set_length(tasks as u64);
     bar.set_position(stage.committed as u64);
     bar.set_message(stage.operators.clone());

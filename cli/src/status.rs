@@ -38,6 +38,7 @@ impl StatusArgs {
         say_state(&found);
         for (number, stage) in found.stages.iter().enumerate() {
             let tasks = match stage.tasks {
+                _ if stage.reused => "taken over".into(),
                 Some(tasks) => format!("{}/{tasks} tasks", stage.committed),
                 None => "waits for its inputs".into(),
             };

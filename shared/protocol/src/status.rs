@@ -29,6 +29,9 @@ pub struct StageStatus {
     /// Unknown until the stage's inputs are done.
     pub tasks: Option<usize>,
     pub committed: usize,
+    /// It is the work of an earlier run.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reused: bool,
 }
 
 /// How many tasks of a stage have a commit; of a stage of thousands only whole groups are counted,
@@ -59,7 +62,8 @@ pub(crate) async fn progress(
         None => 0,
     };
     let tasks = layout.map(|l| l.tasks.len());
-    Ok(StageStatus { operators: stage.operators.clone(), tasks, committed })
+    let (operators, reused) = (stage.operators.clone(), stage.reused.is_some());
+    Ok(StageStatus { operators, tasks, committed, reused })
 }
 
 /// Looks a run up; `None` if there is none.
@@ -72,6 +76,7 @@ pub async fn status(bucket: &dyn Bucket, id: &RunId) -> Result<Option<RunStatus>
             operators: s.operators.clone(),
             tasks: Some(s.tasks as usize),
             committed: s.tasks as usize,
+            reused: s.reused.is_some(),
         });
         let state = match outcome.status {
             crate::record::Status::Succeeded => "succeeded",
