@@ -103,8 +103,12 @@ async fn survive(faults: &str, template: Option<PathBuf>) {
         assert_eq!(outcome["status"], "succeeded", "{outcome}");
         assert_eq!(stormy.rows(outcome).await, expected(), "{outcome}");
     }
+    let said = stormy.stop().into_iter().find(|l| l.starts_with("faults injected: "));
+    let said = said.expect("what was injected");
+    let first = faults.split('=').next().expect("a fault");
+    assert!(said.contains(&format!(" {first} ")), "nothing was killed: {said}");
     let (runs, with, without) = (outcomes.len(), with.as_secs_f64(), without.as_secs_f64());
-    println!("{faults}: {runs} right answers in {with:.1} s, {without:.1} s without faults");
+    println!("{runs} right answers in {with:.1} s, {without:.1} s without faults; {said}");
 }
 
 #[tokio::test]

@@ -78,7 +78,12 @@ impl Lab {
         partitions: Option<u32>,
     ) -> Result<Vec<String>, String> {
         let outcome = self.outcome(sql, partitions).await;
-        Ok(self.batches(&outcome).await?.iter().flat_map(lines).collect())
+        self.rows(&outcome).await
+    }
+
+    /// The rows of a run as lines, or why there are none.
+    pub(crate) async fn rows(&self, outcome: &Outcome) -> Result<Vec<String>, String> {
+        Ok(self.batches(outcome).await?.iter().flat_map(lines).collect())
     }
 
     /// The rows of a run, or why there are none.
@@ -128,7 +133,7 @@ impl Lab {
     }
 }
 
-pub(crate) fn lines(batch: &RecordBatch) -> Vec<String> {
+fn lines(batch: &RecordBatch) -> Vec<String> {
     let options = FormatOptions::default().with_null("∅");
     let columns: Vec<_> = batch
         .columns()

@@ -1,5 +1,7 @@
 //! Runs that are taken up after they failed or were cancelled.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 use tidemill_protocol::record::{Outcome, Status};
 use tidemill_protocol::work::Worker;
@@ -59,11 +61,6 @@ async fn retry(lab: &Lab, run: &RunId) -> (Outcome, Vec<StageId>) {
     outcome_of(lab, "jobs/again.json", &json!({ "retry": run }).to_string()).await
 }
 
-async fn rows(lab: &Lab, outcome: &Outcome) -> Vec<String> {
-    let batches = lab.batches(outcome).await.expect("rows");
-    batches.iter().flat_map(crate::engine::lines).collect()
-}
-
 #[tokio::test]
 async fn a_retried_run_does_only_what_was_not_done() {
     let lab = Lab::with_orders().await;
@@ -73,7 +70,7 @@ async fn a_retried_run_does_only_what_was_not_done() {
     for stop in stages.iter().map(|s| s.stage) {
         let run = cancelled_at(&lab, stop).await;
         let (outcome, sent) = retry(&lab, &run).await;
-        assert_eq!(rows(&lab, &outcome).await, expected, "stopped at {stop}");
+        assert_eq!(lab.rows(&outcome).await.expect("rows"), expected, "stopped at {stop}");
         assert!(sent.iter().all(|s| *s >= stop), "stopped at {stop}: sent {sent:?}");
         assert_eq!(outcome.job.as_str(), "top");
         for stage in &outcome.stages {
@@ -96,7 +93,7 @@ async fn a_run_that_was_taken_up_and_stopped_is_taken_up_again() {
     while lab.world.queue.pop().is_some() {}
     watch::cancel(&lab.world.context(1), &second).await.expect("cancelled");
     let (outcome, sent) = retry(&lab, &second).await;
-    assert_eq!(rows(&lab, &outcome).await, expected);
+    assert_eq!(lab.rows(&outcome).await.expect("rows"), expected);
     assert!(sent.iter().all(|s| *s >= StageId(2)), "{sent:?}");
     assert_eq!(outcome.stages[0].reused, Some(first));
 }
@@ -108,7 +105,7 @@ async fn what_reads_a_changed_file_is_done_again_and_what_does_not_is_taken_over
     lab.put("tables/customers/all.csv", "id,name,region\n0,one,east\n1,two,west\n").await;
     let expected = lab.run(SQL, Some(3)).await.expect("rows");
     let (outcome, _) = retry(&lab, &run).await;
-    assert_eq!(rows(&lab, &outcome).await, expected);
+    assert_eq!(lab.rows(&outcome).await.expect("rows"), expected);
     let reused = outcome.stages.iter().filter(|s| s.reused.is_some()).count();
     assert_eq!(reused, 1, "{:?}", outcome.stages);
 }
@@ -121,8 +118,24 @@ async fn what_has_been_removed_since_is_done_again() {
     let key = lab.world.keys(&Key::stage_out_folder(&run, StageId(0))).await.remove(0);
     lab.world.bucket.delete(&[key]).await.expect("deleted");
     let (outcome, sent) = retry(&lab, &run).await;
-    assert_eq!(rows(&lab, &outcome).await, expected);
+    assert_eq!(lab.rows(&outcome).await.expect("rows"), expected);
     assert!(sent.contains(&StageId(0)) && !sent.contains(&StageId(1)), "{sent:?}");
+}
+
+#[tokio::test]
+async fn what_reads_something_that_is_done_again_is_done_again_too() {
+    let lab = Lab::with_orders().await;
+    let expected = lab.run(SQL, Some(3)).await.expect("rows");
+    let run = cancelled_at(&lab, StageId(3)).await;
+    let key = lab.world.keys(&Key::stage_out_folder(&run, StageId(0))).await.remove(0);
+    lab.world.bucket.delete(&[key]).await.expect("deleted");
+    let (outcome, sent) = retry(&lab, &run).await;
+    assert_eq!(lab.rows(&outcome).await.expect("rows"), expected);
+    let again: BTreeSet<_> = sent.into_iter().collect();
+    let reused: BTreeSet<_> =
+        outcome.stages.iter().filter(|s| s.reused.is_some()).map(|s| s.stage).collect();
+    assert_eq!(reused, BTreeSet::from([StageId(1)]), "{:?}", outcome.stages);
+    assert!(again.contains(&StageId(2)) && again.is_disjoint(&reused), "{again:?}");
 }
 
 #[tokio::test]
@@ -130,9 +143,10 @@ async fn a_job_that_says_so_takes_up_its_latest_unsuccessful_run() {
     let lab = Lab::with_orders().await;
     let expected = lab.run(SQL, Some(3)).await.expect("rows");
     let run = cancelled_at(&lab, StageId(2)).await;
+    outcome_of(&lab, "jobs/top/other.json", "{").await;
     let (plain, _) = outcome_of(&lab, "jobs/top.json", &job(false)).await;
     let (reusing, sent) = outcome_of(&lab, "jobs/top.json", &job(true)).await;
-    assert_eq!(rows(&lab, &reusing).await, expected);
+    assert_eq!(lab.rows(&reusing).await.expect("rows"), expected);
     assert!(plain.stages.iter().all(|s| s.reused.is_none()));
     assert_eq!(reusing.stages[1].reused, Some(run));
     assert!(sent.iter().all(|s| *s >= StageId(2)), "{sent:?}");

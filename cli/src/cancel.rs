@@ -3,10 +3,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use clap::Args;
+use tidemill_aws::S3Bucket;
 use tidemill_protocol::record::{Outcome, Status};
 use tidemill_protocol::{Bucket, Key, RunId, context};
 
-use crate::client::{Client, Target};
+use crate::client::{Client, Target, no_such_run};
 
 /// How long a run may take to notice.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,16 +31,13 @@ pub(crate) struct CancelArgs {
 
 impl CancelArgs {
     pub(crate) async fn execute(self) -> anyhow::Result<ExitCode> {
-        let client = Client::open(&self.target).await?;
-        let code = self.cancel(&client).await;
-        client.close().await;
-        code
+        Client::with(&self.target, async |bucket| self.cancel(bucket).await).await
     }
 
-    async fn cancel(&self, client: &Client) -> anyhow::Result<ExitCode> {
-        let (bucket, run) = (&client.bucket, &self.run);
+    async fn cancel(&self, bucket: &S3Bucket) -> anyhow::Result<ExitCode> {
+        let run = &self.run;
         if bucket.head(&Key::Run(run).to_string()).await?.is_none() {
-            bail!("there is no run {run} in bucket {}", bucket.name());
+            return Err(no_such_run(run, bucket));
         }
         let outcome = Key::Outcome(run).to_string();
         let mut found: Option<Outcome> = context::find(bucket, &outcome).await?;

@@ -1,13 +1,15 @@
 //! The bucket that a command works on.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use aws_config::meta::region::RegionProviderChain;
 use aws_credential_types::Credentials;
 use clap::Args;
 use tidemill_aws::{S3Bucket, bucket};
 use tidemill_infra::{BUCKET, Local, PORT};
+use tidemill_protocol::RunId;
 
 /// The region where none is configured.
 const REGION: &str = "us-east-1";
@@ -30,7 +32,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) async fn open(target: &Target) -> anyhow::Result<Self> {
+    async fn open(target: &Target) -> anyhow::Result<Self> {
         if let Some(dir) = &target.local {
             return Self::of_local(crate::local::start(dir).await?).await;
         }
@@ -51,6 +53,17 @@ impl Client {
         Ok(Self { bucket: at(&endpoint).await, local: None })
     }
 
+    /// Opens a target for some work on its bucket, and closes it again.
+    pub(crate) async fn with(
+        target: &Target,
+        work: impl AsyncFnOnce(&S3Bucket) -> anyhow::Result<ExitCode>,
+    ) -> anyhow::Result<ExitCode> {
+        let client = Self::open(target).await?;
+        let done = work(&client.bucket).await;
+        client.close().await;
+        done
+    }
+
     pub(crate) async fn of_local(local: Local) -> anyhow::Result<Self> {
         Ok(Self { bucket: at(&local.endpoint()).await, local: Some(local) })
     }
@@ -61,6 +74,11 @@ impl Client {
             local.stop().await;
         }
     }
+}
+
+/// Why nothing can be said or done about a run.
+pub(crate) fn no_such_run(run: &RunId, bucket: &S3Bucket) -> anyhow::Error {
+    anyhow!("there is no run {run} in bucket {}", bucket.name())
 }
 
 /// The emulator's own bucket.

@@ -27,10 +27,7 @@ pub(crate) struct CompactArgs {
 
 impl CompactArgs {
     pub(crate) async fn execute(self) -> anyhow::Result<ExitCode> {
-        let client = Client::open(&self.target).await?;
-        let done = compact(&client.bucket, &self.table).await;
-        client.close().await;
-        done
+        Client::with(&self.target, async |bucket| compact(bucket, &self.table).await).await
     }
 }
 

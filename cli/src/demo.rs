@@ -8,7 +8,7 @@ use tidemill_protocol::Key;
 use tidemill_protocol::record::Status;
 
 use crate::client::Client;
-use crate::results::{Format, Printer};
+use crate::results::Printer;
 use crate::run::{Job, submit_and_wait};
 use crate::{data, local};
 
@@ -58,8 +58,7 @@ impl Demo {
             );
         }
         println!("5. the answer:");
-        let printer = Printer::new(Format::Table, None)?;
-        printer.print(&client.bucket, &outcome).await?;
+        Printer::default().print(&client.bucket, &outcome).await?;
         let folder = self.dir.join(BUCKET);
         println!("6. where everything lies:");
         println!("   the job       {}", folder.join(format!("jobs/{JOB}.json")).display());

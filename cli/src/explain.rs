@@ -3,6 +3,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use tidemill_aws::S3Bucket;
 use tidemill_protocol::record::Status;
 
 use crate::client::{Client, Target};
@@ -39,19 +40,16 @@ impl ExplainArgs {
             (None, None) => bail!("name a file, or give the SQL with -e"),
         };
         let job = Job::of_sql("explain", format!("EXPLAIN {sql}"), self.partitions);
-        let client = Client::open(&self.target).await?;
-        let done = explain(&client, &job).await;
-        client.close().await;
-        done
+        Client::with(&self.target, async |bucket| explain(bucket, &job).await).await
     }
 }
 
-async fn explain(client: &Client, job: &Job) -> anyhow::Result<ExitCode> {
-    let outcome = run::submit_and_wait(&client.bucket, job).await?;
+async fn explain(bucket: &S3Bucket, job: &Job) -> anyhow::Result<ExitCode> {
+    let outcome = run::submit_and_wait(bucket, job).await?;
     if outcome.status != Status::Succeeded {
         bail!("{}", outcome.reason.unwrap_or_default());
     }
-    let (_, batches) = read(&client.bucket, &outcome).await?;
+    let (_, batches) = read(bucket, &outcome).await?;
     for batch in &batches {
         let lines = datafusion::arrow::compute::cast(
             batch.column(1),

@@ -72,7 +72,7 @@ impl LocalArgs {
         wait_for_signal().await?;
         eprintln!("stopping");
         if let Some(faults) = local.faults() {
-            eprintln!("faults injected: {faults}");
+            println!("faults injected: {faults}");
         }
         local.stop().await;
         Ok(ExitCode::SUCCESS)

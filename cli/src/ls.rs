@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use clap::Args;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tidemill_aws::S3Bucket;
-use tidemill_protocol::record::{Outcome, Status};
+use tidemill_protocol::record::Outcome;
 use tidemill_protocol::{Bucket, JobName, Key, RunId, context};
 
 use crate::client::{Client, Target};
@@ -37,10 +37,7 @@ struct Found {
 
 impl LsArgs {
     pub(crate) async fn execute(self) -> anyhow::Result<ExitCode> {
-        let client = Client::open(&self.target).await?;
-        let said = self.say(&client.bucket).await;
-        client.close().await;
-        said
+        Client::with(&self.target, async |bucket| self.say(bucket).await).await
     }
 
     async fn say(&self, bucket: &S3Bucket) -> anyhow::Result<ExitCode> {
@@ -53,7 +50,7 @@ impl LsArgs {
         println!("{:<9} {:>9} {:>12} {:>6}  run", "state", "seconds", "rows", "left");
         for (run, found) in &runs {
             let (state, seconds, rows) = match outcomes.get(run) {
-                Some(o) => (state(o.status), format!("{:.2}", o.seconds), o.rows.to_string()),
+                Some(o) => (o.status.as_str(), format!("{:.2}", o.seconds), o.rows.to_string()),
                 None => ("running", String::new(), String::new()),
             };
             let open = if found.has_ended && !found.is_closed { "  (not closed yet)" } else { "" };
@@ -62,14 +59,6 @@ impl LsArgs {
         let left: usize = runs.values().map(|f| f.left).sum();
         eprintln!("{} runs; {left} working objects are left", runs.len());
         Ok(ExitCode::SUCCESS)
-    }
-}
-
-fn state(status: Status) -> &'static str {
-    match status {
-        Status::Succeeded => "succeeded",
-        Status::Failed => "failed",
-        Status::Cancelled => "cancelled",
     }
 }
 

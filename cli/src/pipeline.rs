@@ -30,10 +30,7 @@ pub(crate) struct Backfill {
 impl PipelineCommand {
     pub(crate) async fn execute(self) -> anyhow::Result<ExitCode> {
         let Self::Backfill(backfill) = self;
-        let client = Client::open(&backfill.target).await?;
-        let done = backfill.execute(&client.bucket).await;
-        client.close().await;
-        done
+        Client::with(&backfill.target, async |bucket| backfill.execute(bucket).await).await
     }
 }
 

@@ -30,13 +30,8 @@ impl Progress {
     }
 
     fn say(&mut self, number: usize, stage: &StageStatus) {
-        let line = match stage.tasks {
-            _ if stage.reused => format!("stage {number}: taken over  {}", stage.operators),
-            Some(tasks) => {
-                format!("stage {number}: {}/{tasks} tasks  {}", stage.committed, stage.operators)
-            }
-            None => return,
-        };
+        let Some(extent) = extent(stage) else { return };
+        let line = format!("stage {number}: {extent}  {}", stage.operators);
         if self.said.len() <= number {
             self.said.resize(number + 1, String::new());
         }
@@ -60,6 +55,14 @@ impl Progress {
                 read_bytes as f64 / 1e6
             );
         }
+    }
+}
+
+/// How far a stage is; nothing is known of one that waits for its inputs.
+pub(crate) fn extent(stage: &StageStatus) -> Option<String> {
+    match stage.reused {
+        true => Some("taken over".into()),
+        false => stage.tasks.map(|tasks| format!("{}/{tasks} tasks", stage.committed)),
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::csv::WriterBuilder;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -21,8 +21,9 @@ use tidemill_protocol::record::Outcome;
 /// Rows of a table that are printed to a terminal or a pipe.
 const TABLE_ROWS: usize = 100;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    #[default]
     Table,
     Csv,
     /// One object a line.
@@ -30,18 +31,24 @@ pub(crate) enum Format {
     Parquet,
 }
 
+/// Where the rows of a result go, and in what form.
+#[derive(Debug, Default, Args)]
 pub(crate) struct Printer {
+    #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// Standard output, if none.
+    /// Write the result to this file.
+    #[arg(long, short)]
     output: Option<PathBuf>,
 }
 
 impl Printer {
-    pub(crate) fn new(format: Format, output: Option<PathBuf>) -> anyhow::Result<Self> {
-        if format == Format::Parquet && output.is_none() {
+    /// # Errors
+    /// The form cannot go where it is to: said before anything runs.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        if self.format == Format::Parquet && self.output.is_none() {
             bail!("Parquet is no text: name a file with --output FILE");
         }
-        Ok(Self { format, output })
+        Ok(())
     }
 
     pub(crate) async fn print(&self, bucket: &S3Bucket, outcome: &Outcome) -> anyhow::Result<()> {

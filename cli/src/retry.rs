@@ -1,14 +1,13 @@
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Args;
 use serde_json::json;
+use tidemill_aws::S3Bucket;
 use tidemill_protocol::record::Run;
 use tidemill_protocol::{JobName, Key, RunId, context};
 
-use crate::client::{Client, Target};
-use crate::results::{Format, Printer};
+use crate::client::{Client, Target, no_such_run};
+use crate::results::Printer;
 use crate::run::{self, Job};
 
 const EXAMPLES: &str = "Examples:
@@ -27,32 +26,25 @@ pub(crate) struct RetryArgs {
     run: RunId,
     #[command(flatten)]
     target: Target,
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
-    /// Write the result to this file.
-    #[arg(long, short)]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    printer: Printer,
 }
 
 impl RetryArgs {
     pub(crate) async fn execute(self) -> anyhow::Result<ExitCode> {
-        let printer = Printer::new(self.format, self.output.clone())?;
-        let client = Client::open(&self.target).await?;
-        let done = self.retry(&client, printer).await;
-        client.close().await;
-        done
+        self.printer.check()?;
+        Client::with(&self.target, async |bucket| self.retry(bucket).await).await
     }
 
-    async fn retry(&self, client: &Client, printer: Printer) -> anyhow::Result<ExitCode> {
-        let (bucket, run) = (&client.bucket, &self.run);
+    async fn retry(&self, bucket: &S3Bucket) -> anyhow::Result<ExitCode> {
+        let run = &self.run;
         let found: Option<Run> = context::find(bucket, &Key::Run(run).to_string()).await?;
-        let missing = || format!("there is no run {run} in bucket {}", bucket.name());
-        let earlier = found.with_context(missing)?;
+        let earlier = found.ok_or_else(|| no_such_run(run, bucket))?;
         // two retries at once are two files
         let hash = run.as_str().rsplit('-').next().unwrap_or_default();
         let name = JobName::new(&format!("retry-{}-{hash}", earlier.job)).to_string();
         let text = json!({ "retry": run }).to_string();
         let outcome = run::submit_and_wait(bucket, &Job { name, extension: "json", text }).await?;
-        run::show(bucket, &outcome, printer).await
+        run::show(bucket, &outcome, &self.printer).await
     }
 }

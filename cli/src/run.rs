@@ -14,7 +14,7 @@ use tidemill_protocol::{JobName, Key, RunId, context};
 
 use crate::client::{Client, Target};
 use crate::progress::Progress;
-use crate::results::{Format, Printer};
+use crate::results::Printer;
 
 /// How often the bucket is asked how far a run is.
 const POLL: Duration = Duration::from_millis(100);
@@ -36,11 +36,8 @@ pub(crate) struct RunArgs {
     sql: Option<String>,
     #[command(flatten)]
     target: Target,
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
-    /// Write the result to this file.
-    #[arg(long, short)]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    printer: Printer,
     /// Spread the job over this many partitions, whatever its size.
     #[arg(long)]
     partitions: Option<u32>,
@@ -57,11 +54,8 @@ pub(crate) struct Job {
 impl RunArgs {
     pub(crate) async fn execute(self) -> anyhow::Result<ExitCode> {
         let job = self.job()?;
-        let printer = Printer::new(self.format, self.output)?;
-        let client = Client::open(&self.target).await?;
-        let done = run(&client.bucket, &job, printer).await;
-        client.close().await;
-        done
+        self.printer.check()?;
+        Client::with(&self.target, async |bucket| run(bucket, &job, &self.printer).await).await
     }
 
     fn job(&self) -> anyhow::Result<Job> {
@@ -87,7 +81,7 @@ impl RunArgs {
     }
 }
 
-async fn run(bucket: &S3Bucket, job: &Job, printer: Printer) -> anyhow::Result<ExitCode> {
+async fn run(bucket: &S3Bucket, job: &Job, printer: &Printer) -> anyhow::Result<ExitCode> {
     let outcome = submit_and_wait(bucket, job).await?;
     show(bucket, &outcome, printer).await
 }
@@ -96,7 +90,7 @@ async fn run(bucket: &S3Bucket, job: &Job, printer: Printer) -> anyhow::Result<E
 pub(crate) async fn show(
     bucket: &S3Bucket,
     outcome: &Outcome,
-    printer: Printer,
+    printer: &Printer,
 ) -> anyhow::Result<ExitCode> {
     if outcome.status != Status::Succeeded {
         report(bucket, outcome)?;

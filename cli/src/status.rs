@@ -1,12 +1,12 @@
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Args;
 use tidemill_aws::S3Bucket;
 use tidemill_protocol::status::{RunStatus, status};
 use tidemill_protocol::{Bucket, Key, RunId};
 
-use crate::client::{Client, Target};
+use crate::client::{Client, Target, no_such_run};
+use crate::progress::extent;
 
 const EXAMPLES: &str = "Example:
   tidemill status top-20260102T030405678Z-00ff11aa22bb";
@@ -24,25 +24,17 @@ pub(crate) struct StatusArgs {
 
 impl StatusArgs {
     pub(crate) async fn execute(self) -> anyhow::Result<ExitCode> {
-        let client = Client::open(&self.target).await?;
-        let said = self.say(&client.bucket).await;
-        client.close().await;
-        said
+        Client::with(&self.target, async |bucket| self.say(bucket).await).await
     }
 
     async fn say(&self, bucket: &S3Bucket) -> anyhow::Result<ExitCode> {
         let run = &self.run;
         let found = status(bucket, run).await?;
-        let found =
-            found.with_context(|| format!("there is no run {run} in bucket {}", bucket.name()))?;
+        let found = found.ok_or_else(|| no_such_run(run, bucket))?;
         say_state(&found);
         for (number, stage) in found.stages.iter().enumerate() {
-            let tasks = match stage.tasks {
-                _ if stage.reused => "taken over".into(),
-                Some(tasks) => format!("{}/{tasks} tasks", stage.committed),
-                None => "waits for its inputs".into(),
-            };
-            println!("  stage {number}  {tasks}  {}", stage.operators);
+            let extent = extent(stage).unwrap_or_else(|| "waits for its inputs".into());
+            println!("  stage {number}  {extent}  {}", stage.operators);
         }
         let job = &found.run.job;
         println!("  results  s3://{}/{}", bucket.name(), Key::result_folder(job, run));

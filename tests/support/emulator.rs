@@ -1,5 +1,6 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use aws_credential_types::Credentials;
@@ -19,6 +20,8 @@ pub(crate) struct Emulator {
     pub(crate) bucket: S3Bucket,
     pub(crate) config: aws_config::SdkConfig,
     dir: tempfile::TempDir,
+    /// What it prints from then on.
+    output: JoinHandle<Vec<String>>,
 }
 
 impl Emulator {
@@ -39,6 +42,16 @@ impl Emulator {
         Self::start_in(dir, &[]).await
     }
 
+    /// Asks it to stop; what it printed since it was ready.
+    pub(crate) fn stop(mut self) -> Vec<String> {
+        let pid = self.pid().to_string();
+        let _ = Command::new("kill").args(["-TERM", &pid]).status();
+        let ended = self.child.wait().expect("it ends");
+        assert!(ended.success(), "{ended}");
+        let output = std::mem::replace(&mut self.output, std::thread::spawn(Vec::new));
+        output.join().expect("its output")
+    }
+
     async fn start_in(dir: tempfile::TempDir, arguments: &[String]) -> Self {
         let mut child = Command::new(PROGRAM)
             .args(["local", "--port", "0", "--dir"])
@@ -56,7 +69,7 @@ impl Emulator {
                 Some(line.split_once("endpoint")?.1.split_whitespace().next()?.to_owned())
             })
             .expect("the endpoint is printed");
-        std::thread::spawn(move || lines.for_each(drop));
+        let output = std::thread::spawn(move || lines.map_while(Result::ok).collect());
         let config = aws_config::from_env()
             .endpoint_url(&endpoint)
             .region("us-east-1")
@@ -64,7 +77,7 @@ impl Emulator {
             .load()
             .await;
         let bucket = S3Bucket::new(bucket::client(&config), "tidemill".into());
-        Self { child, endpoint, bucket, config, dir }
+        Self { child, endpoint, bucket, config, dir, output }
     }
 
     pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {

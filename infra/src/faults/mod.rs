@@ -21,7 +21,7 @@ use crate::template::{FunctionSpec, Template};
 use spec::{Kind, Rule};
 
 /// The header that names a process.
-pub(crate) const TOKEN: &str = "x-amz-security-token";
+const TOKEN: &str = "x-amz-security-token";
 
 /// A doomed invocation makes at most so many requests after its first sign of life.
 const LAST_REQUEST: u32 = 16;
@@ -278,5 +278,99 @@ impl UnderWay<'_> {
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         lock(&self.injector.fates).remove(&self.token);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(id: &str) -> FunctionSpec {
+        FunctionSpec {
+            id: id.into(),
+            binary: "worker".into(),
+            memory: if id == "Worker" { 512 } else { 1024 },
+            timeout: Duration::from_secs(60),
+            environment: BTreeMap::new(),
+        }
+    }
+
+    /// A worker, and a larger one of the same program.
+    fn injector(faults: &str) -> Arc<Injector> {
+        let functions = vec![spec("Worker"), spec("LargeWorker")];
+        let template = Template { functions, ..Template::default() };
+        Injector::new(faults.parse().expect("faults"), &template).expect("an injector")
+    }
+
+    /// At which request an invocation is killed, and whether that has its effect.
+    fn death(injector: &Injector, function: &str, receives: u32) -> Option<(usize, bool)> {
+        let (kill, _kills) = mpsc::channel(1);
+        let delivery = Delivery { message: "m", receives };
+        let under_way = injector.begin(&spec(function), "worker-1", &[delivery], kill);
+        let mut headers = HeaderMap::new();
+        headers.insert(TOKEN, "worker-1".parse().expect("a value"));
+        let mut sqs = headers.clone();
+        sqs.insert("x-amz-target", "AmazonSQS.ChangeMessageVisibility".parse().expect("a value"));
+        // three before it says that it lives, then reads and writes in turn
+        for number in 0..40 {
+            let verdict = match number {
+                3 => injector.judge(&Method::POST, &sqs),
+                n if n % 2 == 0 => injector.judge(&Method::GET, &headers),
+                _ => injector.judge(&Method::PUT, &headers),
+            };
+            if verdict.kill.is_some() {
+                assert!(!verdict.is_answered && !under_way.dies_at_last());
+                return Some((number, verdict.has_effect));
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn a_process_is_killed_before_and_after_any_request_once_it_has_said_that_it_lives() {
+        let injector = injector("kill=1,seed=1");
+        let ends: BTreeSet<_> = (0..400).filter_map(|_| death(&injector, "Worker", 2)).collect();
+        let expected: BTreeSet<_> =
+            (3..19).flat_map(|n| [(n, false), (n, true)]).filter(|e| *e != (3, false)).collect();
+        assert_eq!(ends, expected);
+        assert_eq!(injector.summary(), "kill 400");
+    }
+
+    #[test]
+    fn only_first_deliveries_are_killed_where_that_is_asked_for() {
+        let injector = injector("kill-first=1,seed=1");
+        assert!(death(&injector, "Worker", 1).is_some());
+        assert!(death(&injector, "Worker", 2).is_none());
+    }
+
+    #[test]
+    fn what_does_not_fit_dies_at_its_second_write_each_time_but_not_where_there_is_more_memory() {
+        let injector = injector("oom=1,seed=1");
+        assert_eq!([1, 2, 3].map(|n| death(&injector, "Worker", n)), [Some((5, false)); 3]);
+        assert_eq!(death(&injector, "LargeWorker", 1), None);
+    }
+
+    #[test]
+    fn a_lost_answer_is_that_of_a_write_that_has_happened() {
+        let injector = injector("lose=1,seed=1");
+        let (kill, _kills) = mpsc::channel(1);
+        let delivery = Delivery { message: "m", receives: 1 };
+        let _under_way = injector.begin(&spec("Worker"), "worker-1", &[delivery], kill);
+        let mut headers = HeaderMap::new();
+        let of = |method: Method, headers: &HeaderMap| {
+            let verdict = injector.judge(&method, headers);
+            (verdict.has_effect, verdict.is_answered)
+        };
+        assert_eq!(of(Method::PUT, &headers), (true, true), "a user's own request");
+        headers.insert(TOKEN, "worker-1".parse().expect("a value"));
+        assert_eq!(of(Method::GET, &headers), (true, true));
+        assert_eq!(of(Method::PUT, &headers), (true, false));
+    }
+
+    #[test]
+    fn a_target_that_is_not_in_the_template_is_refused_by_name() {
+        let faults = "kill@Wroker=1".parse().expect("faults");
+        let error = Injector::new(faults, &Template::default()).expect_err("refused");
+        assert!(error.contains("'Wroker'"), "{error}");
     }
 }

@@ -11,7 +11,8 @@ use hyper::{HeaderMap, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::Queues;
-use super::queue::{Attributes, MessageAttribute, NewMessage, Queue, Received};
+use super::message::{MessageAttribute, NewMessage, Received};
+use super::queue::{Attributes, Queue};
 
 const TARGET: &str = "x-amz-target";
 const SERVICE: &str = "AmazonSQS.";

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::queue::NewMessage;
+use super::message::NewMessage;
 
 /// The files of one queue.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 
 mod http;
 mod journal;
+mod message;
 mod queue;
 mod turns;
 
@@ -10,7 +11,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) use http::{Sqs, is_request};
-pub(crate) use queue::{Attributes, MessageAttribute, Queue, Received};
+pub(crate) use message::{MessageAttribute, Received};
+pub(crate) use queue::{Attributes, Queue};
 
 /// All queues by name.
 #[derive(Debug, Default)]

@@ -1,17 +1,15 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::Utc;
-use md5::{Digest, Md5};
-use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::journal::{Journal, Kept};
+use super::message::{NewMessage, Received};
 use super::turns::Turns;
 use crate::faults::Injector;
-use crate::hex::hex;
 
 /// What a queue is created with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,23 +35,6 @@ impl Default for Attributes {
     }
 }
 
-/// A typed attribute of a message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct MessageAttribute {
-    pub(crate) data_type: String,
-    pub(crate) string: Option<String>,
-    pub(crate) binary: Option<Vec<u8>>,
-}
-
-/// A message to send.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct NewMessage {
-    pub(crate) body: String,
-    pub(crate) attributes: BTreeMap<String, MessageAttribute>,
-    pub(crate) group: Option<String>,
-    pub(crate) delay: Option<Duration>,
-}
-
 #[derive(Debug, Clone)]
 struct Message {
     id: String,
@@ -77,19 +58,6 @@ enum State {
         until: Instant,
         receipt: String,
     },
-}
-
-/// A message as a receiver gets it.
-#[derive(Debug, Clone)]
-pub(crate) struct Received {
-    pub(crate) id: String,
-    pub(crate) receipt: String,
-    pub(crate) message: NewMessage,
-    pub(crate) sent: i64,
-    pub(crate) first_received: i64,
-    pub(crate) receives: u32,
-    /// The queue that gave the message up.
-    pub(crate) source: Option<String>,
 }
 
 /// A queue.
@@ -450,47 +418,6 @@ impl Inner {
             State::Visible => self.visible.remove(number),
         }
         Some(message.id)
-    }
-}
-
-impl NewMessage {
-    pub(crate) fn body_md5(&self) -> String {
-        hex(&Md5::digest(self.body.as_bytes()))
-    }
-
-    /// The MD5 of the attributes: Amazon SQS Developer Guide, "Calculating the MD5 message digest
-    /// for message attributes".
-    pub(crate) fn attributes_md5(&self) -> Option<String> {
-        if self.attributes.is_empty() {
-            return None;
-        }
-        let mut md5 = Md5::new();
-        let add = |md5: &mut Md5, bytes: &[u8]| {
-            md5.update(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
-            md5.update(bytes);
-        };
-        for (name, attribute) in &self.attributes {
-            add(&mut md5, name.as_bytes());
-            add(&mut md5, attribute.data_type.as_bytes());
-            let (kind, value) = match (&attribute.string, &attribute.binary) {
-                (Some(text), _) => (1_u8, text.as_bytes()),
-                (None, Some(bytes)) => (2, bytes.as_slice()),
-                (None, None) => (1, [].as_slice()),
-            };
-            md5.update([kind]);
-            add(&mut md5, value);
-        }
-        Some(hex(&md5.finalize()))
-    }
-
-    /// Bytes that count towards the limit: body, and names, types and values of attributes.
-    pub(crate) fn size(&self) -> usize {
-        let attributes = self.attributes.iter().map(|(name, a)| {
-            let value =
-                a.string.as_ref().map_or(0, String::len) + a.binary.as_ref().map_or(0, Vec::len);
-            name.len() + a.data_type.len() + value
-        });
-        self.body.len() + attributes.sum::<usize>()
     }
 }
 

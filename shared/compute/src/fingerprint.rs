@@ -9,7 +9,6 @@ use crate::error::Failure;
 use crate::plan::EnginePlan;
 use crate::session::ENGINE_VERSION;
 use crate::stage::Fragment;
-use crate::table::Table;
 
 /// What a stage's fingerprint is of.
 #[derive(Serialize)]
@@ -20,19 +19,21 @@ struct Identity<'a> {
     inputs: &'a [Input],
     output: Output,
     fragment: &'a Fragment,
-    tables: Vec<&'a Table>,
+    /// Fingerprints of the tables that it scans.
+    tables: Vec<&'a str>,
     /// Fingerprints of the inputs.
     reads: Vec<&'a str>,
 }
 
-/// Gives each stage its fingerprint; inputs come before their readers.
+/// Gives each stage but the last, which is never taken over, its fingerprint; inputs come before
+/// their readers.
 pub(crate) fn add(stages: &mut [Stage], engine_plan: &EnginePlan) -> Result<(), Failure> {
-    for number in 0..stages.len() {
-        let (before, rest) = stages.split_at_mut(number);
-        let stage = &mut rest[0];
-        let Some(fragment) = engine_plan.fragments.get(number) else { continue };
-        let reads =
-            stage.inputs.iter().map(|i| before[usize::from(i.stage.0)].fingerprint.as_str());
+    let tables: Result<Vec<_>, _> = engine_plan.tables.iter().map(digest).collect();
+    let tables = tables?;
+    let last = stages.len().saturating_sub(1);
+    for (number, fragment) in engine_plan.fragments.iter().enumerate().take(last) {
+        let stage = &stages[number];
+        let reads = stage.inputs.iter().map(|i| &stages[usize::from(i.stage.0)]);
         let identity = Identity {
             engine: ENGINE_VERSION,
             partitions: stage.partitions,
@@ -40,14 +41,16 @@ pub(crate) fn add(stages: &mut [Stage], engine_plan: &EnginePlan) -> Result<(), 
             inputs: &stage.inputs,
             output: stage.output,
             fragment,
-            tables: fragment.tables(&engine_plan.tables),
-            reads: reads.collect(),
+            tables: fragment.tables().map(|number| tables[number].as_str()).collect(),
+            reads: reads.map(|s| s.fingerprint.as_str()).collect(),
         };
-        let bytes = serde_json::to_vec(&identity)
-            .map_err(|e| Failure::Refused(format!("the plan cannot be stored: {e}")))?;
-        let digest = Sha256::digest(&bytes);
-        let fingerprint: String = digest[..16].iter().map(|b| format!("{b:02x}")).collect();
-        stage.fingerprint = fingerprint;
+        stages[number].fingerprint = digest(&identity)?;
     }
     Ok(())
+}
+
+fn digest(what: &impl Serialize) -> Result<String, Failure> {
+    let bytes = serde_json::to_vec(what)
+        .map_err(|e| Failure::Refused(format!("the plan cannot be stored: {e}")))?;
+    Ok(Sha256::digest(&bytes)[..16].iter().map(|b| format!("{b:02x}")).collect())
 }

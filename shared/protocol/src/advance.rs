@@ -1,12 +1,12 @@
 //! From stage to stage.
 //!
 //! After its commit a task lists its group. Whoever sees the group whole marks it done, with what
-//! its tasks committed; whoever sees all groups done marks the stage done, then looks at each stage that reads it: if all of
-//! *its* inputs are done, it creates that stage's `layout`. Marking before looking means that of
-//! two inputs that end together at least one sees both. The layout's creation is the claim, so
-//! only its creator sends the tasks; `sent` follows, so that a later delivery knows whether the
-//! creator died in between. LISTs are linear in tasks; messages sent equal tasks when nothing
-//! fails.
+//! its tasks committed; whoever sees all groups done marks the stage done, then looks at each stage
+//! that reads it: if all of *its* inputs are done, it creates that stage's `layout`. Marking before
+//! looking means that of two inputs that end together at least one sees both. The layout's creation
+//! is the claim, so only its creator sends the tasks; `sent` follows, so that a later delivery knows
+//! whether the creator died in between. LISTs are linear in tasks; messages sent equal tasks when
+//! nothing fails.
 
 use tracing::info;
 

@@ -240,9 +240,7 @@ async fn plan(cx: &Context, engine: &dyn Engine, run: &Run) -> Result<Option<Pla
         }
     };
     let earlier = match &run.retries {
-        None if spec.options.reuse => {
-            retry::latest_unsuccessful(&*cx.bucket, &run.job, &run.run).await?
-        }
+        None if spec.options.reuse => retry::latest_unsuccessful(&*cx.bucket, &run.job).await?,
         retries => retries.clone(),
     };
     if let Some(earlier) = earlier {
@@ -290,15 +288,15 @@ async fn read_retry(
     run: &mut Run,
     earlier: &str,
 ) -> Result<Result<JobSpec, Refusal>, ProtocolError> {
-    let earlier = match retry::earlier(&*cx.bucket, earlier).await? {
-        Ok(earlier) => earlier,
+    let (earlier, spec) = match retry::earlier(&*cx.bucket, earlier).await? {
+        Ok(found) => found,
         Err(refusal) => return Ok(Err(refusal)),
     };
     run.job = earlier.job;
     run.source.pipeline = earlier.source.pipeline;
     run.input = earlier.input;
     run.retries = Some(earlier.run);
-    Ok(earlier.spec.ok_or_else(|| Refusal("the earlier job was refused".into())))
+    Ok(Ok(spec))
 }
 
 /// A pipeline over a file that landed before the pipeline existed. The run takes the pipeline's

@@ -78,11 +78,7 @@ pub async fn status(bucket: &dyn Bucket, id: &RunId) -> Result<Option<RunStatus>
             committed: s.tasks as usize,
             reused: s.reused.is_some(),
         });
-        let state = match outcome.status {
-            crate::record::Status::Succeeded => "succeeded",
-            crate::record::Status::Failed => "failed",
-            crate::record::Status::Cancelled => "cancelled",
-        };
+        let state = outcome.status.as_str();
         let stages = stages.collect();
         return Ok(Some(RunStatus { run, state, stages, outcome: Some(outcome) }));
     }

@@ -131,10 +131,12 @@ async fn close(cx: &Context, outcome: &Outcome) -> Result<Next, ProtocolError> {
 async fn overdue(cx: &Context, asked: &Run, plan: Option<&Plan>) -> Result<String, BucketError> {
     let seconds = asked.deadline().num_seconds();
     let mut reached = "it was not planned yet".to_owned();
-    for (plan, stage) in plan.into_iter().flat_map(|p| p.stages.iter().map(move |s| (p, s))) {
-        let done = progress(&*cx.bucket, plan, stage).await?;
-        if let Some(tasks) = done.tasks {
-            reached = format!("stage {} had {} of {tasks} tasks", stage.id, done.committed);
+    if let Some(plan) = plan {
+        for stage in &plan.stages {
+            let done = progress(&*cx.bucket, plan, stage).await?;
+            if let Some(tasks) = done.tasks {
+                reached = format!("stage {} had {} of {tasks} tasks", stage.id, done.committed);
+            }
         }
     }
     Ok(format!("the deadline of {seconds} seconds has passed: {reached}; see the option deadline"))

@@ -187,17 +187,20 @@ impl Fragment {
         matches!(self, Self::Plan { plan, .. } if plan.len() <= SHALLOW_BYTES)
     }
 
-    /// The tables that it scans.
-    pub(crate) fn tables<'a>(&self, tables: &'a [Table]) -> Vec<&'a Table> {
+    fn scans(&self) -> &[Scan] {
         match self {
-            Self::Sql => tables.iter().collect(),
-            Self::Plan { scans, .. } => scans.iter().map(|s| &tables[s.table]).collect(),
+            Self::Sql => &[],
+            Self::Plan { scans, .. } => scans,
         }
+    }
+
+    /// The numbers of the tables that it scans.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = usize> {
+        self.scans().iter().map(|scan| scan.table)
     }
 
     /// Stored bytes of the splits of its scans.
     pub(crate) fn scan_bytes(&self, tables: &[Table]) -> u64 {
-        let Self::Plan { scans, .. } = self else { return 0 };
         let bytes = |table: &Table, split: &Split| match split.range {
             Some((from, to)) => to - from,
             None => table.files[split.file].size,
@@ -205,7 +208,7 @@ impl Fragment {
         let scan = |scan: &Scan| -> u64 {
             scan.partitions.iter().flatten().map(|s| bytes(&tables[scan.table], s)).sum()
         };
-        scans.iter().map(scan).sum()
+        self.scans().iter().map(scan).sum()
     }
 }
 
