@@ -117,25 +117,6 @@ async fn a_worker_killed_in_mid_task_costs_time_and_no_rows() {
 }
 
 #[tokio::test]
-async fn an_emulator_killed_in_mid_run_goes_on_when_it_is_started_again() {
-    let emulator = with_numbers().await;
-    let sql = "SELECT a.g, count(*) AS c FROM numbers a, numbers b, \
-               (SELECT * FROM numbers WHERE n < 20) c WHERE a.n * b.n + c.n >= 0 \
-               GROUP BY a.g ORDER BY a.g";
-    emulator.put("jobs/long.json", spread(sql)).await;
-    for _ in 0..2000 {
-        if emulator.keys("work/").await.iter().any(|k| k.contains("/attempts/")) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    assert!(emulator.keys("results/").await.is_empty(), "it had not ended");
-    let emulator = emulator.restart().await;
-    let outcome = &emulator.ended("long", 1).await[0];
-    assert_eq!(emulator.rows(outcome).await[0], "0,25740000");
-}
-
-#[tokio::test]
 async fn bad_jobs_fail_with_a_sentence_and_disturb_nobody() {
     let emulator = with_numbers().await;
     emulator.put("jobs/syntax.sql", "SELEC 1").await;
@@ -221,20 +202,6 @@ async fn the_command_line_prints_results_and_fails_when_the_run_fails() {
     let out = emulator.command(&["run", "-e", wrong, "--bucket", "tidemill"]).await;
     assert!(!out.status.success());
     assert!(String::from_utf8_lossy(&out.stderr).contains("nope"));
-}
-
-#[tokio::test]
-async fn a_folder_serves_one_emulator_and_a_port_too() {
-    let emulator = Emulator::start().await;
-    let dir = emulator.dir().to_string_lossy().into_owned();
-    let out = emulator.command(&["local", "--port", "0", "--dir", &dir]).await;
-    assert!(!out.status.success());
-    assert!(String::from_utf8_lossy(&out.stderr).contains("another tidemill is using it"));
-    let port = emulator.endpoint.rsplit(':').next().expect("a port").to_owned();
-    let other = tempfile::tempdir().expect("a folder");
-    let other = other.path().to_string_lossy().into_owned();
-    let out = emulator.command(&["local", "--port", &port, "--dir", &other]).await;
-    assert!(String::from_utf8_lossy(&out.stderr).contains("--port"), "{out:?}");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use datafusion::prelude::{CsvReadOptions, SessionContext};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
-use serde_json::json;
+use serde_json::{Value, json};
 use tidemill_compute::{DataFusionEngine, Resources};
 use tidemill_protocol::record::{Outcome, Plan, Status};
 use tidemill_protocol::{Key, context};
@@ -107,6 +107,11 @@ impl Lab {
             Some(n) => json!({ "sql": sql, "options": { "partitions": n } }),
             None => json!({ "sql": sql }),
         };
+        self.outcome_of(&job).await
+    }
+
+    /// How a job ends.
+    pub(crate) async fn outcome_of(&self, job: &Value) -> Outcome {
         let before = self.world.outcomes().await;
         let event = self.world.upload("jobs/j.json", &job.to_string()).await;
         let after = self.world.run(&event).await;
@@ -121,7 +126,7 @@ impl Lab {
         reader.schema().to_string()
     }
 
-    async fn expected(&self, sql: &str) -> Vec<String> {
+    pub(crate) async fn expected(&self, sql: &str) -> Vec<String> {
         let frame = self.oracle.sql(sql).await.expect("the oracle plans it");
         let batches = frame.collect().await.expect("the oracle runs it");
         batches.iter().flat_map(lines).collect()
@@ -144,13 +149,13 @@ fn lines(batch: &RecordBatch) -> Vec<String> {
     (0..batch.num_rows()).map(line).collect()
 }
 
-fn sorted(mut rows: Vec<String>) -> Vec<String> {
+pub(crate) fn sorted(mut rows: Vec<String>) -> Vec<String> {
     rows.sort();
     rows
 }
 
 /// Queries whose answers do not depend on the order of rows.
-const QUERIES: &[&str] = &[
+pub(crate) const QUERIES: &[&str] = &[
     "SELECT * FROM orders WHERE price > 50",
     "SELECT count(*), sum(id), min(day), max(customer) FROM orders",
     "SELECT customer, count(*) n FROM orders GROUP BY customer",

@@ -27,8 +27,7 @@ async fn refusal(lab: &Lab, sql: &str) -> String {
     whole
 }
 
-/// `two.csv`, gzipped: `n,t` and the rows `3,"two⏎lines"` and `4,z`.
-fn gzip() -> Bytes {
+pub(crate) fn gzip(text: &str) -> Bytes {
     use std::process::{Command, Stdio};
     let mut child = Command::new("gzip")
         .arg("-c")
@@ -37,7 +36,7 @@ fn gzip() -> Bytes {
         .spawn()
         .expect("gzip is there");
     let mut input = child.stdin.take().expect("its input");
-    std::io::Write::write_all(&mut input, b"n,t\n3,\"two\nlines\"\n4,z\n").expect("written");
+    std::io::Write::write_all(&mut input, text.as_bytes()).expect("written");
     drop(input);
     child.wait_with_output().expect("compressed").stdout.into()
 }
@@ -45,7 +44,7 @@ fn gzip() -> Bytes {
 #[tokio::test]
 async fn csv_plain_and_gzipped_may_be_one_table() {
     let lab = one_table(&[("a.csv", "n,t\n1,x\n2,\"a, b\"\n")]).await;
-    lab.put("tables/t/b.csv.gz", gzip()).await;
+    lab.put("tables/t/b.csv.gz", gzip("n,t\n3,\"two\nlines\"\n4,z\n")).await;
     assert_eq!(
         rows(&lab, "SELECT n, t FROM t ORDER BY n").await,
         ["1|x", "2|a, b", "3|two\nlines", "4|z"]
@@ -178,7 +177,7 @@ async fn a_file_that_cannot_be_read_is_named() {
         ("bad.csv", Bytes::from(late)),
         ("bad.csv", Bytes::new()),
         ("bad.csv", Bytes::from("n,t\n1,2,3\n")),
-        ("bad.csv.gz", gzip().slice(..20)),
+        ("bad.csv.gz", gzip("n,t\n3,x\n4,z\n").slice(..20)),
         ("bad.csv.gz", Bytes::from("no gzip at all")),
     ] {
         let lab = one_table(&[("good.csv", good)]).await;

@@ -90,6 +90,34 @@ async fn a_run_past_its_deadline_ends_and_says_how_far_it_got() {
 }
 
 #[tokio::test]
+async fn a_run_over_its_budget_ends_and_says_how_far_it_got() {
+    let emulator = with_numbers(&[]).await;
+    let job = json!({ "sql": ENDLESS, "options": { "max_cost_usd": 0.0003 } });
+    emulator.put("jobs/dear.json", job.to_string()).await;
+    let outcome = &emulator.ended("dear", 1).await[0];
+    let says = reason(outcome);
+    assert!(says.starts_with("the budget of $0.000300 is spent ($0.000"), "{says}");
+    assert!(says.contains("stage 0 had 0 of 1 tasks"), "{says}");
+}
+
+#[tokio::test]
+async fn a_stage_that_the_budget_does_not_cover_is_not_started() {
+    let emulator = with_numbers(&[]).await;
+    let job = json!({ "sql": "SELECT count(*) FROM numbers", "options": { "max_cost_usd": 1e-6 } });
+    emulator.put("jobs/cheap.json", job.to_string()).await;
+    let outcome = &emulator.ended("cheap", 1).await[0];
+    let says = "stage 0 of 1 is not started: $0.00 are spent, and its tasks";
+    assert!(reason(outcome).starts_with(says), "{}", reason(outcome));
+    let attempts = emulator.keys("work/").await;
+    assert!(attempts.iter().all(|k| !k.contains("/attempts/")), "{attempts:?}");
+    let job = json!({ "sql": "SELECT count(*) FROM numbers", "options": { "max_cost_usd": 1 } });
+    emulator.put("jobs/rich.json", job.to_string()).await;
+    let outcome = &emulator.ended("rich", 1).await[0];
+    let cost = outcome["cost_usd"].as_f64().expect("a cost");
+    assert!(cost > 1e-5 && cost < 1e-2, "{cost}");
+}
+
+#[tokio::test]
 async fn a_task_that_is_killed_twice_without_a_word_goes_to_a_large_worker() {
     let emulator = with_numbers(&[]).await;
     emulator.put("jobs/large.sql", LONG).await;

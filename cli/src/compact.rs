@@ -7,6 +7,7 @@ use tidemill_protocol::record::Status;
 use tidemill_protocol::{Key, is_hidden};
 
 use crate::client::{Client, Target};
+use crate::options::Options;
 use crate::run::{self, Job};
 
 /// A file below this many bytes is worth being put together with others.
@@ -49,7 +50,7 @@ async fn compact(bucket: &S3Bucket, table: &str) -> anyhow::Result<ExitCode> {
     }
     let name = table.replace('"', "\"\"");
     let sql = format!("INSERT OVERWRITE \"{name}\" SELECT * FROM \"{name}\"");
-    let job = Job::of_sql(&format!("compact-{table}"), sql, None);
+    let job = Job::of_sql(&format!("compact-{table}"), sql, &Options::default());
     let outcome = run::submit_and_wait(bucket, &job).await?;
     run::report(bucket, &outcome)?;
     let succeeded = outcome.status == Status::Succeeded;

@@ -7,6 +7,7 @@ use tidemill_aws::S3Bucket;
 use tidemill_protocol::record::Status;
 
 use crate::client::{Client, Target};
+use crate::options::Options;
 use crate::results::read;
 use crate::run::{self, Job};
 
@@ -26,9 +27,8 @@ pub(crate) struct ExplainArgs {
     sql: Option<String>,
     #[command(flatten)]
     target: Target,
-    /// Spread the job over this many partitions, whatever its size.
-    #[arg(long)]
-    partitions: Option<u32>,
+    #[command(flatten)]
+    options: Options,
 }
 
 impl ExplainArgs {
@@ -39,7 +39,7 @@ impl ExplainArgs {
             (None, Some(sql)) => sql.clone(),
             (None, None) => bail!("name a file, or give the SQL with -e"),
         };
-        let job = Job::of_sql("explain", format!("EXPLAIN {sql}"), self.partitions);
+        let job = Job::of_sql("explain", format!("EXPLAIN {sql}"), &self.options);
         Client::with(&self.target, async |bucket| explain(bucket, &job).await).await
     }
 }

@@ -8,6 +8,7 @@ mod demo;
 mod explain;
 mod local;
 mod ls;
+mod options;
 mod pipeline;
 mod progress;
 mod results;

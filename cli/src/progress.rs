@@ -3,9 +3,9 @@
 use std::io::IsTerminal;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use tidemill_protocol::RunId;
 use tidemill_protocol::record::{Outcome, Status, Usage};
 use tidemill_protocol::status::{RunStatus, StageStatus};
+use tidemill_protocol::{RunId, dollars};
 
 pub(crate) struct Progress {
     bars: Option<(MultiProgress, Vec<ProgressBar>)>,
@@ -47,12 +47,14 @@ impl Progress {
         }
         if outcome.status == Status::Succeeded {
             let Usage { requests, read_bytes, .. } = outcome.usage;
+            let cost = outcome.cost_usd.map(|usd| format!("; {}", dollars(usd)));
             eprintln!(
-                "{} rows in {:.2} s, {} tasks; {:.1} MB read in {requests} requests",
+                "{} rows in {:.2} s, {} tasks; {:.1} MB read in {requests} requests{}",
                 outcome.rows,
                 outcome.seconds,
                 outcome.tasks,
-                read_bytes as f64 / 1e6
+                read_bytes as f64 / 1e6,
+                cost.unwrap_or_default()
             );
         }
     }

@@ -13,6 +13,7 @@ use tidemill_protocol::status::status;
 use tidemill_protocol::{JobName, Key, RunId, context};
 
 use crate::client::{Client, Target};
+use crate::options::Options;
 use crate::progress::Progress;
 use crate::results::Printer;
 
@@ -26,6 +27,7 @@ const UNNOTICED: Duration = Duration::from_secs(30);
 #[command(after_help = "Examples:
   tidemill run top.sql
   tidemill run -e \"SELECT carrier, count(*) FROM flights GROUP BY carrier\" --format csv
+  tidemill run top.sql --on-bad-row quarantine --max-cost-usd 0.50
   tidemill run top.sql --local data --output top.parquet --format parquet")]
 pub(crate) struct RunArgs {
     /// A job file: .sql or .json.
@@ -38,9 +40,8 @@ pub(crate) struct RunArgs {
     target: Target,
     #[command(flatten)]
     printer: Printer,
-    /// Spread the job over this many partitions, whatever its size.
-    #[arg(long)]
-    partitions: Option<u32>,
+    #[command(flatten)]
+    options: Options,
 }
 
 /// A job ready to be dropped.
@@ -70,14 +71,13 @@ impl RunArgs {
             (None, Some(sql)) => ("query".to_owned(), sql.clone(), false),
             (None, None) => bail!("name a job file, or give the SQL with -e"),
         };
-        match (self.partitions, is_json) {
-            (None, true) => {
-                let name = JobName::new(&name).to_string();
-                Ok(Job { name, extension: "json", text })
-            }
-            (Some(_), true) => bail!("a .json job states its partitions itself, under options"),
-            (partitions, false) => Ok(Job::of_sql(&name, text, partitions)),
+        if !is_json {
+            return Ok(Job::of_sql(&name, text, &self.options));
         }
+        if self.options != Options::default() {
+            bail!("a .json job states its options itself: write them there, under options");
+        }
+        Ok(Job { name: JobName::new(&name).to_string(), extension: "json", text })
     }
 }
 
@@ -96,6 +96,11 @@ pub(crate) async fn show(
         report(bucket, outcome)?;
         return Ok(ExitCode::FAILURE);
     }
+    if let Some(lines) = outcome.bad_rows.filter(|n| *n > 0) {
+        let folder = Key::rejects_folder(&outcome.job, &outcome.run);
+        let what = if lines == 1 { "line" } else { "lines" };
+        eprintln!("{lines} bad {what} set aside in s3://{}/{folder}", bucket.name());
+    }
     if outcome.into.is_some() {
         report(bucket, outcome)?;
     } else {
@@ -105,15 +110,13 @@ pub(crate) async fn show(
 }
 
 impl Job {
-    pub(crate) fn of_sql(name: &str, sql: String, partitions: Option<u32>) -> Self {
+    pub(crate) fn of_sql(name: &str, sql: String, options: &Options) -> Self {
         let name = JobName::new(name).to_string();
-        match partitions {
-            None => Self { name, extension: "sql", text: sql },
-            Some(n) => {
-                let job = json!({ "sql": sql, "options": { "partitions": n } });
-                Self { name, extension: "json", text: job.to_string() }
-            }
+        if *options == Options::default() {
+            return Self { name, extension: "sql", text: sql };
         }
+        let job = json!({ "sql": sql, "options": options });
+        Self { name, extension: "json", text: job.to_string() }
     }
 }
 

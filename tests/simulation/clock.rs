@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::channel::oneshot::{Sender, channel};
 use futures::future::BoxFuture;
 use tidemill_protocol::Clock;
@@ -19,9 +19,16 @@ struct State {
     /// By time, then by who asked first.
     sleepers: BTreeMap<(Duration, u64), Sender<()>>,
     asked: u64,
+    /// The wall clock is put forward or back at this time.
+    jump: Option<(Duration, TimeDelta)>,
 }
 
 impl ManualClock {
+    pub(super) fn jumping(at: Duration, by: TimeDelta) -> Self {
+        let state = State { jump: Some((at, by)), ..State::default() };
+        Self { state: Mutex::new(state) }
+    }
+
     pub(super) fn elapsed(&self) -> Duration {
         self.lock().elapsed
     }
@@ -47,7 +54,9 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> DateTime<Utc> {
         let start = DateTime::from_timestamp(1_767_225_600, 0).unwrap_or_default();
-        start + self.elapsed()
+        let state = self.lock();
+        let jumped = state.jump.filter(|(at, _)| state.elapsed >= *at);
+        start + state.elapsed + jumped.map_or(TimeDelta::zero(), |(_, by)| by)
     }
 
     fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {

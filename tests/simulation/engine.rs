@@ -166,6 +166,7 @@ impl Engine for NumbersEngine {
             engine: "numbers".into(),
             stages: stages(seed),
             task_bytes: if dice.chance(50) { 0 } else { 64 },
+            max_cost_usd: None,
             single: None,
             publication: request
                 .spec

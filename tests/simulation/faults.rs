@@ -57,6 +57,14 @@ impl Trace {
         lines.iter().any(|line| line.contains(key))
     }
 
+    /// When somebody first closed the run.
+    pub(super) fn closed(&self) -> Option<Duration> {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |line: &&String| line.contains(" creates ") && line.ends_with("/closed");
+        let at = lines.iter().find(is_it)?.split_whitespace().next()?.parse().ok()?;
+        Some(Duration::from_millis(at))
+    }
+
     pub(super) fn say(&self, line: String) {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }

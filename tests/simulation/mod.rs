@@ -13,13 +13,20 @@ mod queues;
 mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tidemill_protocol::record::Status;
+
+use crate::support::dice::Dice;
 
 pub(crate) use engine::rng;
 use engine::{oracle, rows_of};
 use faults::Bug;
-use world::{End, Trial, play};
+use world::{End, Trial, WORKERS, play};
+
+/// What is not hopeless is over after this: nothing waits until a clock that was put back has caught
+/// up.
+const LONG: Duration = Duration::from_secs(30 * 60);
 
 /// What an end breaks of what is promised, if anything.
 fn broken(end: &End) -> Option<String> {
@@ -34,6 +41,9 @@ fn broken(end: &End) -> Option<String> {
     }
     if !has("/closed") {
         return Some("the run is not closed".into());
+    }
+    if let Some(time) = end.trace.closed().filter(|t| end.trial.must_succeed() && *t > LONG) {
+        return Some(format!("the run was closed after {time:?}"));
     }
     if outcome.status != Status::Succeeded {
         if end.trial.must_succeed() {
@@ -55,10 +65,13 @@ fn broken(end: &End) -> Option<String> {
     if end.trial.into && count("tables/") != outcome.files.len() {
         return Some("the table has other files".into());
     }
-    if !has("/_SUCCESS") || count("work/") > 0 {
+    // a clock that is put forward is late for what was written after the last sweep
+    let is_swept = count("work/") == 0 || end.trial.jump.is_some_and(|(_, by)| by > 0);
+    if !has("/_SUCCESS") || !is_swept {
         return Some(format!("{} working keys are left", count("work/")));
     }
-    if end.trial.faults == 0 {
+    // what has a budget is looked at more often
+    if end.trial.faults == 0 && end.trial.budget.is_none() {
         let tasks = outcome.tasks;
         if end.sent() != tasks && !end.trace.tells("/again/") {
             return Some(format!("{} tasks were sent for {tasks}", end.sent()));
@@ -122,6 +135,52 @@ fn the_same_seed_is_the_same_story() {
         };
         assert_eq!(story(), story(), "seed {seed}");
     }
+}
+
+#[test]
+fn no_run_waits_until_a_clock_that_was_put_back_has_caught_up() {
+    for seed in 0..3_000 {
+        let mut rng = rng(seed, 5);
+        let at = Duration::from_millis(Dice(&mut rng).seed() % 20_000);
+        let jump = Some((at, -7_200));
+        let trial =
+            Trial { faults: 50, patience: 2, cancel_after: None, jump, ..Trial::of_seed(seed) };
+        let end = play(Trial { deadline: None, budget: None, ..trial });
+        assert_eq!(broken(&end), None, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_budget_is_passed_by_what_the_workers_take_in_a_few_seconds() {
+    let (mut passed, mut refused) = (0, 0);
+    for seed in 0..3_000 {
+        let mut rng = rng(seed, 3);
+        let max = Trial::budget(&mut Dice(&mut rng));
+        let of_seed = Trial::of_seed(seed);
+        let trial = Trial {
+            faults: 0,
+            cancel_after: None,
+            deadline: None,
+            budget: Some(max),
+            jump: None,
+            ..of_seed
+        };
+        let end = play(trial);
+        assert_eq!(broken(&end), None, "seed {seed}");
+        let outcome = &end.outcomes[0];
+        let Some(reason) = &outcome.reason else {
+            let cost = outcome.cost_usd.expect("a cost");
+            assert!(cost > 0.0 && cost <= 2.0 * max, "seed {seed}: {cost} of {max}");
+            continue;
+        };
+        let (spent, alive) = end.worked(outcome.ended);
+        let second = f64::from(WORKERS.mib) / 1024.0 * 0.000_013_333_4;
+        let over = spent * second - max;
+        assert!(over < 5.0 * second * f64::from(alive), "seed {seed}: {over} with {alive} alive");
+        passed += u32::from(reason.starts_with("the budget of $"));
+        refused += u32::from(reason.contains("is not started: $"));
+    }
+    assert!(passed > 50 && refused > 50, "{passed} were passed, {refused} stages refused");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::executor::{LocalPool, LocalSpawner};
 use futures::future::{AbortHandle, Abortable};
 use futures::task::LocalSpawnExt;
@@ -15,7 +16,7 @@ use tidemill_protocol::watch::{self, Next, TICK};
 use tidemill_protocol::work::{self, Worker};
 use tidemill_protocol::{
     AttemptId, Bucket, Clock, Context, Engine, Key, ObjectEvent, ProtocolError, RunId, WorkerSize,
-    context,
+    Workers, context,
 };
 
 use super::clock::ManualClock;
@@ -35,6 +36,10 @@ pub(super) struct Trial {
     pub(super) into: bool,
     pub(super) cancel_after: Option<Duration>,
     pub(super) deadline: Option<u32>,
+    /// Dollars.
+    pub(super) budget: Option<f64>,
+    /// The clock is put forward or back by so many seconds then.
+    pub(super) jump: Option<(Duration, i64)>,
     pub(super) bug: Option<Bug>,
 }
 
@@ -52,13 +57,27 @@ impl Trial {
             into: dice.chance(30),
             cancel_after: dice.chance(5).then_some(seconds),
             deadline: dice.chance(5).then(|| u32::try_from(1 + dice.below(120)).expect("small")),
+            budget: dice.chance(10).then(|| Self::budget(&mut dice)),
+            jump: dice.chance(10).then(|| {
+                let at = Duration::from_millis(dice.seed() % 90_000);
+                let by = i64::try_from(dice.below(7200)).expect("small");
+                (at, if dice.chance(50) { by } else { -by })
+            }),
             bug: None,
         }
     }
 
+    /// From less than a task takes to more than all do.
+    pub(super) fn budget(dice: &mut Dice<'_>) -> f64 {
+        1e-5 * 1.5_f64.powi(i32::try_from(dice.below(20)).expect("small"))
+    }
+
     /// Nothing that happens may keep the run from succeeding.
     pub(super) fn must_succeed(&self) -> bool {
-        self.patience < u32::MAX && self.cancel_after.is_none() && self.deadline.is_none()
+        // a planner that has been at it for long is given up
+        let forward = self.jump.is_some_and(|(_, by)| by > 0);
+        let limited = self.deadline.is_some() || self.budget.is_some() || forward;
+        self.patience < u32::MAX && self.cancel_after.is_none() && !limited
     }
 }
 
@@ -84,12 +103,18 @@ struct World {
     processes: Cell<u64>,
 }
 
+/// No message waits for a worker.
+pub(super) const WORKERS: Workers = Workers { mib: 3538, large_mib: 10_240, concurrency: 1000 };
+
 /// After so much virtual time a run that has not ended never will.
 const FOREVER: Duration = Duration::from_secs(8 * 60 * 60);
 
 /// Plays a trial to its end.
 pub(super) fn play(trial: Trial) -> End {
-    let clock = Arc::new(ManualClock::default());
+    let clock = Arc::new(match trial.jump {
+        None => ManualClock::default(),
+        Some((at, by)) => ManualClock::jumping(at, TimeDelta::seconds(by)),
+    });
     let bucket = Arc::new(MemoryBucket::new(clock.clone()));
     let queues = Arc::new(Queues::new(clock.clone()));
     let trace = Arc::new(Trace::default());
@@ -133,14 +158,12 @@ async fn outcomes(bucket: &Arc<MemoryBucket>) -> Vec<Outcome> {
 impl World {
     /// Drops the job, and perhaps cancels its run later.
     fn upload(self: &Rc<Self>) {
-        let Trial { seed, into, deadline, cancel_after, .. } = self.trial.clone();
+        let Trial { seed, into, deadline, budget, cancel_after, .. } = self.trial.clone();
         let mut job = json!({ "sql": seed.to_string() });
         if into {
             job["into"] = json!("tables/numbers/");
         }
-        if let Some(deadline) = deadline {
-            job["options"] = json!({ "deadline": deadline });
-        }
+        job["options"] = json!({ "deadline": deadline, "max_cost_usd": budget });
         let event = self.put("jobs/numbers.json", &job.to_string());
         self.queues.send(Letter::Event(event), Duration::ZERO);
         if let Some(after) = cancel_after {
@@ -269,6 +292,7 @@ impl World {
                 Letter::Task(size, _) => size,
                 _ => WorkerSize::Normal,
             },
+            workers: WORKERS,
         }
     }
 
@@ -308,6 +332,24 @@ impl End {
 
     pub(super) fn lists(&self) -> u32 {
         self.trace.lists.load(Ordering::Relaxed)
+    }
+
+    /// Seconds that workers had worked at a time, counted by the start records that are there, and
+    /// how many were at work in the last five.
+    pub(super) fn worked(&self, at: DateTime<Utc>) -> (f64, u32) {
+        let objects = futures::executor::block_on(self.bucket.list(Key::WORK)).expect("a list");
+        let (mut seconds, mut alive) = (0.0, 0);
+        for start in objects.iter().filter(|o| o.key.contains("/attempts/")) {
+            let task = start.key.replace("/attempts/", "/out/");
+            let (stage, task) =
+                task.rsplit_once('/').expect("an attempt").0.rsplit_once('/').expect("a task");
+            let group = task.parse::<u32>().expect("a number") / 64;
+            let commit = format!("{stage}/{group:04}/{task}");
+            let end = objects.iter().find(|o| o.key == commit).map_or(at, |o| o.modified).min(at);
+            seconds += (end - start.modified).as_seconds_f64().max(0.0);
+            alive += u32::from(at - end < TimeDelta::seconds(5));
+        }
+        (seconds, alive)
     }
 
     /// Reads an object.

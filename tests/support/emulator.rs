@@ -1,5 +1,5 @@
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -34,29 +34,37 @@ impl Emulator {
         Self::start_in(tempfile::tempdir().expect("a folder"), arguments).await
     }
 
-    /// Kills it without a word, and starts it again on the same folder.
-    pub(crate) async fn restart(mut self) -> Self {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    /// Sends it a signal, waits for its end, and starts it again on the same folder.
+    pub(crate) async fn restart_after(mut self, signal: &str) -> Self {
+        let ended = self.signal(signal);
+        assert!(ended.success() || signal == "KILL", "{ended}");
         let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().expect("a folder"));
         Self::start_in(dir, &[]).await
     }
 
     /// Asks it to stop; what it printed since it was ready.
     pub(crate) fn stop(mut self) -> Vec<String> {
-        let pid = self.pid().to_string();
-        let _ = Command::new("kill").args(["-TERM", &pid]).status();
-        let ended = self.child.wait().expect("it ends");
+        let ended = self.signal("TERM");
         assert!(ended.success(), "{ended}");
         let output = std::mem::replace(&mut self.output, std::thread::spawn(Vec::new));
         output.join().expect("its output")
     }
 
+    fn signal(&mut self, signal: &str) -> ExitStatus {
+        let pid = self.pid().to_string();
+        let _ = Command::new("kill").args(["-s", signal, &pid]).status();
+        self.child.wait().expect("it ends")
+    }
+
     async fn start_in(dir: tempfile::TempDir, arguments: &[String]) -> Self {
-        let mut child = Command::new(PROGRAM)
-            .args(["local", "--port", "0", "--dir"])
-            .arg(dir.path())
-            .args(arguments)
+        let mut command = Command::new(PROGRAM);
+        command.args(["local", "--port", "0", "--dir"]).arg(dir.path()).args(arguments);
+        Self::start_by(command, dir).await
+    }
+
+    /// By a command that becomes it, with its buckets in `dir`.
+    pub(crate) async fn start_by(mut command: Command, dir: tempfile::TempDir) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()

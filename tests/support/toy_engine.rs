@@ -56,6 +56,7 @@ impl Engine for ToyEngine {
             engine: "toy".into(),
             stages: vec![leaf(0), leaf(1), last],
             task_bytes: 0,
+            max_cost_usd: None,
             single: None,
             publication: publication(request),
             engine_plan: n.into(),

@@ -8,7 +8,7 @@ use tidemill_protocol::record::{Outcome, TaskMessage};
 use tidemill_protocol::work::Worker;
 use tidemill_protocol::{
     AttemptId, Bucket, Context, Engine, ObjectEvent, ProtocolError, Queue, SystemClock, WorkerSize,
-    context,
+    Workers, context,
 };
 
 use super::crash::{Crash, CrashingBucket, CrashingQueue};
@@ -50,11 +50,12 @@ impl World {
             time_left: self.time_left,
             message: "message".into(),
             size: WorkerSize::Normal,
+            workers: Workers::default(),
         }
     }
 
     /// A context that crashes at one of its effects.
-    fn crashing(&self, crash: &Arc<Crash>, delivery: u32) -> Context {
+    pub(crate) fn crashing(&self, crash: &Arc<Crash>, delivery: u32) -> Context {
         let bucket = CrashingBucket { inner: self.bucket.clone(), crash: crash.clone() };
         let queue = CrashingQueue { inner: self.queue.clone(), crash: crash.clone() };
         self.context_on(Arc::new(bucket), Arc::new(queue), delivery)

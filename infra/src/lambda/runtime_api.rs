@@ -80,7 +80,8 @@ impl RuntimeApi {
     async fn next(&self) -> Response<Full<Bytes>> {
         self.polled.send_replace(true);
         let Some(invocation) = self.work.lock().await.recv().await else {
-            return plain(StatusCode::GONE);
+            // the process is about to be killed: any answer would make it complain first
+            return std::future::pending().await;
         };
         let response = Response::builder()
             .header("content-type", "application/json")

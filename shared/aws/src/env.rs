@@ -15,6 +15,15 @@ pub const WATCH_QUEUE_URL: &str = "TIDEMILL_WATCH_QUEUE_URL";
 /// `large`, if the worker is one.
 pub const WORKER_SIZE: &str = "TIDEMILL_WORKER_SIZE";
 
+/// Memory of a worker in MiB: what a budget is counted by.
+pub const WORKER_MEMORY: &str = "TIDEMILL_WORKER_MEMORY";
+
+/// Memory of a large worker in MiB.
+pub const LARGE_WORKER_MEMORY: &str = "TIDEMILL_LARGE_WORKER_MEMORY";
+
+/// The most workers at once.
+pub const WORKER_CONCURRENCY: &str = "TIDEMILL_WORKER_CONCURRENCY";
+
 /// The URL of the queue of storage events: the planner keeps its messages hidden.
 pub const EVENTS_QUEUE_URL: &str = "TIDEMILL_EVENTS_QUEUE_URL";
 

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsMessage};
 use tidemill_protocol::context::full_text;
-use tidemill_protocol::{AttemptId, Context, Queue, SystemClock, WorkerSize};
+use tidemill_protocol::{AttemptId, Context, Queue, SystemClock, WorkerSize, Workers};
 use tracing::error;
 
 use crate::bucket::S3Bucket;
@@ -35,6 +35,7 @@ pub struct Function {
     pub sqs: aws_sdk_sqs::Client,
     /// Of a worker.
     pub size: WorkerSize,
+    workers: Workers,
     log: String,
 }
 
@@ -54,7 +55,7 @@ impl Function {
         };
         let bucket = Arc::new(S3Bucket::new(crate::bucket::client(&config), bucket_name.clone()));
         let log = env::optional(env::LOG_STREAM).unwrap_or_else(|| "standard error".into());
-        Ok(Self { config, bucket_name, bucket, queue, sqs, size, log })
+        Ok(Self { config, bucket_name, bucket, queue, sqs, size, workers: workers(), log })
     }
 
     /// The context of one delivery of one message.
@@ -69,7 +70,19 @@ impl Function {
             time_left: time_left(invocation),
             message: message.message_id.clone().unwrap_or_default(),
             size: self.size,
+            workers: self.workers,
         }
+    }
+}
+
+/// The workers of the deployment, as the template tells all functions.
+fn workers() -> Workers {
+    let number = |name| env::optional(name).and_then(|text| text.parse().ok());
+    let default = Workers::default();
+    Workers {
+        mib: number(env::WORKER_MEMORY).unwrap_or(default.mib),
+        large_mib: number(env::LARGE_WORKER_MEMORY).unwrap_or(default.large_mib),
+        concurrency: number(env::WORKER_CONCURRENCY).unwrap_or(default.concurrency),
     }
 }
 

@@ -6,6 +6,7 @@ use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::parser::ParserError;
 use tidemill_protocol::{EngineError, RunId};
 
+use crate::quarantine::TooManyBadLines;
 use crate::quotes::CutInQuotes;
 
 /// An error inside the engine.
@@ -161,12 +162,17 @@ fn is_about_content(error: &object_store::Error) -> bool {
             use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
             return matches!(e.kind(), InvalidData | InvalidInput | UnexpectedEof);
         }
-        if e.is::<DataFusionError>() || e.is::<CutInQuotes>() {
+        if e.is::<DataFusionError>() || is_our_own(e) {
             return true;
         }
         at = e.source();
     }
     false
+}
+
+/// Whether it says in a sentence what is wrong with a file.
+fn is_our_own(error: &(dyn StdError + 'static)) -> bool {
+    error.is::<CutInQuotes>() || error.is::<TooManyBadLines>()
 }
 
 /// One sentence for a user, with the place in the SQL where there is one.
@@ -225,6 +231,12 @@ fn plain(error: &DataFusionError) -> String {
         DataFusionError::Shared(inner) => plain(inner),
         DataFusionError::Collection(all) => all.iter().map(plain).collect::<Vec<_>>().join("; "),
         DataFusionError::Plan(text) | DataFusionError::Execution(text) => text.clone(),
+        DataFusionError::ObjectStore(e) => match &**e {
+            object_store::Error::Generic { source, .. } if is_our_own(&**source) => {
+                source.to_string()
+            }
+            other => other.to_string(),
+        },
         DataFusionError::NotImplemented(text) => format!("not supported: {text}"),
         DataFusionError::ResourcesExhausted(text) => {
             format!("the memory of the function does not suffice: {text}")

@@ -32,6 +32,10 @@ pub(crate) fn add(stages: &mut [Stage], engine_plan: &EnginePlan) -> Result<(), 
     let tables = tables?;
     let last = stages.len().saturating_sub(1);
     for (number, fragment) in engine_plan.fragments.iter().enumerate().take(last) {
+        let mut scanned = fragment.tables().map(|number| &engine_plan.tables[number]);
+        if scanned.any(|t| t.quarantine) {
+            continue; // the lines that it set aside are the other run's
+        }
         let stage = &stages[number];
         let reads = stage.inputs.iter().map(|i| &stages[usize::from(i.stage.0)]);
         let identity = Identity {

@@ -17,6 +17,7 @@ mod meter;
 mod nth_value;
 mod plan;
 mod planning_thread;
+mod quarantine;
 mod quotes;
 mod resources;
 mod session;

@@ -19,12 +19,16 @@ use object_store::{
 };
 use tidemill_protocol::record::Usage;
 
+use crate::quarantine::Rejects;
+
 /// The counters of one task.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     requests: AtomicU64,
     read_bytes: AtomicU64,
     peak_memory: AtomicUsize,
+    /// The lines that could not be read.
+    pub(crate) rejects: Arc<Rejects>,
 }
 
 impl Meter {

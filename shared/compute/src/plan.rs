@@ -122,6 +122,7 @@ pub(crate) async fn plan(
         stages,
         // a user who asks for partitions gets each as a task
         task_bytes: if request.spec.options.partitions.is_some() { 0 } else { TASK_BYTES },
+        max_cost_usd: None,
         single,
         publication,
         engine_plan: stored(&engine_plan)?,
@@ -222,7 +223,7 @@ impl Planning<'_> {
         let mut state = session::session(runtime, reach, self.room, partitions, self.now);
         session::register_functions(&mut state, self.seed)?;
         let context = SessionContext::new_with_state(state.clone());
-        table::register(&context, self.store, self.tables, scans)?;
+        table::register(&context, self.store, &self.meter.rejects, self.tables, scans)?;
         let logical = state.statement_to_plan(parse(sql)?.statement).await?;
         let counted = set_operation::keep_counts(logical)?;
         let aligned = match self.write {

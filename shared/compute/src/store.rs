@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::DateTime;
 use futures::stream::{self, BoxStream, StreamExt};
 use object_store::path::Path;
 use object_store::{
@@ -12,15 +13,26 @@ use object_store::{
     PutResult, Result,
 };
 
+use crate::quarantine::{self, FilePart, Rejects, Rules};
 use crate::quotes::{self, Cuts};
+use crate::table::TableFile;
 
 /// The pinned files of a table.
 #[derive(Debug, Default)]
-pub(crate) struct PinnedFiles(HashMap<Path, PinnedFile>);
+pub(crate) struct PinnedFiles {
+    files: HashMap<Path, PinnedFile>,
+    /// What their lines have to be, if those that are not are set aside.
+    rules: Option<Arc<Rules>>,
+}
 
 #[derive(Debug)]
 struct PinnedFile {
+    /// In its table.
+    number: usize,
     etag: String,
+    /// Bytes.
+    size: u64,
+    gzip: bool,
     /// It is read by one request: a reader of Parquet would make three.
     is_small: bool,
     /// Of a CSV file that is read in parts: its quotes are counted.
@@ -28,10 +40,22 @@ struct PinnedFile {
 }
 
 impl PinnedFiles {
-    /// Adds a file of `size` bytes.
-    pub(crate) fn insert(&mut self, path: Path, etag: String, size: u64, cuts: Option<Cuts>) {
-        let is_small = size <= SMALL_BYTES;
-        self.0.insert(path, PinnedFile { etag, is_small, cuts: cuts.map(Arc::new) });
+    /// None; lines that are not what `rules` say are to be set aside.
+    pub(crate) fn new(rules: Option<Rules>) -> Self {
+        Self { files: HashMap::new(), rules: rules.map(Arc::new) }
+    }
+
+    /// Adds the next file of a table.
+    pub(crate) fn insert(&mut self, path: Path, file: &TableFile, cuts: Option<Cuts>) {
+        let pinned = PinnedFile {
+            number: self.files.len(),
+            etag: file.etag.clone(),
+            size: file.size,
+            gzip: file.gzip,
+            is_small: file.size <= SMALL_BYTES,
+            cuts: cuts.map(Arc::new),
+        };
+        self.files.insert(path, pinned);
     }
 }
 
@@ -40,13 +64,41 @@ impl PinnedFiles {
 #[derive(Debug)]
 pub(crate) struct PinnedStore {
     inner: Arc<dyn ObjectStore>,
+    /// The table's number in the plan.
+    table: usize,
     files: Arc<PinnedFiles>,
     small: SmallFiles,
+    rejects: Arc<Rejects>,
 }
 
 impl PinnedStore {
-    pub(crate) fn new(inner: Arc<dyn ObjectStore>, files: Arc<PinnedFiles>) -> Self {
-        Self { inner, files, small: SmallFiles::default() }
+    pub(crate) fn new(
+        inner: Arc<dyn ObjectStore>,
+        table: usize,
+        files: Arc<PinnedFiles>,
+        rejects: Arc<Rejects>,
+    ) -> Self {
+        Self { inner, table, files, small: SmallFiles::default(), rejects }
+    }
+
+    /// The good lines of a part of a file, as if they were a file.
+    async fn open_part(&self, rules: &Arc<Rules>, location: &Path) -> Result<GetResult> {
+        let part = FilePart::of_location(location.as_ref()).ok_or_else(|| unknown(location))?;
+        let path = Path::parse(&part.key)?;
+        let file = self.files.files.get(&path).ok_or_else(|| unknown(location))?;
+        let about = (file.number, file.size, file.gzip);
+        let rules = rules.clone();
+        let bytes = quarantine::open(self, rules, &self.rejects, self.table, about, &part).await?;
+        let size = part.to - part.from; // more or less: a reader of text takes what comes
+        let meta = ObjectMeta {
+            location: location.clone(),
+            last_modified: DateTime::UNIX_EPOCH,
+            size,
+            e_tag: Some(file.etag.clone()),
+            version: None,
+        };
+        let payload = GetResultPayload::Stream(bytes);
+        Ok(GetResult { payload, meta, range: 0..size, attributes: Attributes::new() })
     }
 }
 
@@ -102,8 +154,13 @@ impl SmallFiles {
 
 impl fmt::Display for PinnedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} pinned files", self.files.0.len())
+        write!(f, "{} pinned files", self.files.files.len())
     }
+}
+
+fn unknown(path: &Path) -> Error {
+    let source = format!("{path} is no file of the plan").into();
+    Error::PermissionDenied { path: path.to_string(), source }
 }
 
 fn refuse<T>() -> Result<T> {
@@ -113,9 +170,11 @@ fn refuse<T>() -> Result<T> {
 #[async_trait]
 impl ObjectStore for PinnedStore {
     async fn get_opts(&self, path: &Path, mut options: GetOptions) -> Result<GetResult> {
-        let Some(file) = self.files.0.get(path) else {
-            let source = format!("{path} is no file of the plan").into();
-            return Err(Error::PermissionDenied { path: path.to_string(), source });
+        let Some(file) = self.files.files.get(path) else {
+            return match &self.files.rules {
+                Some(rules) => self.open_part(rules, path).await,
+                None => Err(unknown(path)),
+            };
         };
         options.if_match = Some(file.etag.clone());
         let is_part = options.range.is_some();

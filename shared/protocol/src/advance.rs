@@ -11,13 +11,15 @@
 use tracing::info;
 
 use crate::bucket::{BucketError, Created};
+use crate::budget;
 use crate::committed::{self, Known};
 use crate::context::{Context, ProtocolError};
 use crate::end;
 use crate::ids::StageId;
 use crate::key::Key;
+use crate::price::dollars;
 use crate::queue::WorkerSize;
-use crate::record::{InputIndex, Layout, Plan, Stage};
+use crate::record::{InputIndex, Layout, Plan, Run, Stage};
 
 /// Goes on from committed tasks of a group: to the next stage, to the outcome, or no further.
 pub(crate) async fn advance(
@@ -102,8 +104,35 @@ pub async fn open(cx: &Context, plan: &Plan, stage: &Stage) -> Result<(), Protoc
         }
         layout = cx.read(&key).await?;
     }
+    if let Some(reason) = over_budget(cx, plan, &layout).await? {
+        let asked: Run = cx.read(&Key::Run(&plan.run).to_string()).await?;
+        end::fail(cx, &plan.run, &asked.job, &reason).await?;
+        return Ok(());
+    }
     cx.queue.send(WorkerSize::Normal, &layout.messages(stage)).await?;
     cx.mark(sent).await?;
     info!(run = %plan.run, stage = %stage.id, tasks = layout.tasks.len(), "tasks sent");
     Ok(())
+}
+
+/// Why the tasks of a layout are not sent: what they and all others may take is over the budget.
+async fn over_budget(
+    cx: &Context,
+    plan: &Plan,
+    layout: &Layout,
+) -> Result<Option<String>, BucketError> {
+    let Some(max) = plan.max_cost_usd else { return Ok(None) };
+    let account = budget::account(cx, plan).await?;
+    if account.spent + account.open <= max {
+        return Ok(None);
+    }
+    Ok(Some(format!(
+        "stage {} of {} is not started: {} are spent, and its tasks and those that are under way \
+         may take {} more, which is over the budget of {}; see the option max_cost_usd",
+        layout.stage,
+        plan.stages.len(),
+        dollars(account.spent),
+        dollars(account.open),
+        dollars(max)
+    )))
 }

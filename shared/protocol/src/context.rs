@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bucket::{self, Bucket, BucketError, Created};
+use crate::budget::Workers;
 use crate::clock::Clock;
 use crate::engine::EngineError;
 use crate::ids::AttemptId;
@@ -29,6 +30,8 @@ pub struct Context {
     pub message: String,
     /// What we run on, and where a task goes that needs more.
     pub size: WorkerSize,
+    /// What a budget is counted by.
+    pub workers: Workers,
 }
 
 impl Context {

@@ -214,8 +214,7 @@ async fn have_watched(cx: &Context, run: &Run) -> Result<(), ProtocolError> {
     }
     let sent = cx.clock.now();
     let message = WatchMessage { watch: run.run.clone(), job: run.job.clone(), sent };
-    let deadline = run.deadline().to_std().unwrap_or_default();
-    cx.queue.watch(&message, watch::first_look(deadline)).await?;
+    cx.queue.watch(&message, watch::first_look(cx, run)).await?;
     Ok(())
 }
 
@@ -239,6 +238,7 @@ async fn plan(cx: &Context, engine: &dyn Engine, run: &Run) -> Result<Option<Pla
             return Ok(None);
         }
     };
+    planned.max_cost_usd = spec.options.max_cost_usd;
     let earlier = match &run.retries {
         None if spec.options.reuse => retry::latest_unsuccessful(&*cx.bucket, &run.job).await?,
         retries => retries.clone(),

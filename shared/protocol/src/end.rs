@@ -10,12 +10,15 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use tracing::{info, warn};
 
 use crate::bucket::{BucketError, Created};
+use crate::budget;
 use crate::committed;
 use crate::context::{Context, ProtocolError};
 use crate::ids::{JobName, RunId};
+use crate::job::OnBadRow;
 use crate::key::Key;
 use crate::record::{
-    Commit, Layout, Outcome, PinnedObject, Plan, ResultFile, Run, StageSummary, Status, Usage,
+    Commit, Layout, Outcome, PinnedObject, Plan, RejectedPart, ResultFile, Run, StageSummary,
+    Status, Usage,
 };
 
 const PARALLEL_COPIES: usize = 16;
@@ -24,6 +27,11 @@ const PARALLEL_COPIES: usize = 16;
 pub async fn succeed(cx: &Context, plan: &Plan) -> Result<Outcome, ProtocolError> {
     let run: Run = cx.read(&Key::Run(&plan.run).to_string()).await?;
     let (stages, files) = summarise(cx, plan).await?;
+    let cost_usd = match plan.max_cost_usd {
+        Some(_) => Some(budget::account(cx, plan).await?.spent),
+        None => None,
+    };
+    let bad_rows = bad_rows(cx, &run).await?;
     let ended = cx.clock.now();
     let outcome = Outcome {
         run: run.run,
@@ -37,6 +45,8 @@ pub async fn succeed(cx: &Context, plan: &Plan) -> Result<Outcome, ProtocolError
         seconds: seconds(ended - run.created),
         tasks: stages.iter().map(|s| s.tasks).sum(),
         usage: stages.iter().map(|s| s.usage).sum(),
+        bad_rows,
+        cost_usd,
         stages,
         ended,
     };
@@ -56,6 +66,17 @@ pub async fn fail(
 /// Ends a run because somebody asked for it. If it has ended already, that outcome stands.
 pub async fn cancel(cx: &Context, run: &Run) -> Result<Outcome, ProtocolError> {
     end_early(cx, &run.run, &run.job, Status::Cancelled, "the run was cancelled").await
+}
+
+/// How many lines were set aside, if the job sets any aside.
+async fn bad_rows(cx: &Context, run: &Run) -> Result<Option<u64>, BucketError> {
+    if run.spec.as_ref().is_none_or(|s| s.options.on_bad_row == OnBadRow::Fail) {
+        return Ok(None);
+    }
+    let folder = Key::rejects_folder(&run.job, &run.run);
+    let objects = cx.bucket.list(&folder).await?;
+    let parts = objects.iter().filter_map(|o| o.key.strip_prefix(&folder)?.parse().ok());
+    Ok(Some(RejectedPart::count(parts.collect())))
 }
 
 async fn end_early(
@@ -79,6 +100,8 @@ async fn end_early(
         seconds: found.map_or(0.0, |r| seconds(ended - r.created)),
         tasks: 0,
         usage: Usage::default(),
+        bad_rows: None,
+        cost_usd: None,
         stages: vec![],
         ended,
     };

@@ -1,11 +1,12 @@
 use async_trait::async_trait;
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use crate::bucket::Body;
 use crate::ids::{RunId, TaskId};
 use crate::job::JobSpec;
 use crate::queue::WorkerSize;
-use crate::record::{Footer, Layout, PinnedObject, Plan, Usage};
+use crate::record::{Footer, Layout, PinnedObject, Plan, RejectedPart, Usage};
 
 /// The seam to the computation: the protocol moves tasks, the engine knows what they do.
 #[async_trait]
@@ -47,6 +48,8 @@ pub struct TaskOutput {
     pub usage: Usage,
     /// Of an exchange object, so that it need not be read again.
     pub footer: Option<Footer>,
+    /// Objects with the lines of its inputs that could not be read.
+    pub rejects: Vec<(RejectedPart, Bytes)>,
 }
 
 /// An object that is still to be committed.
@@ -66,12 +69,17 @@ impl TaskOutput {
     pub fn exchange(body: Body, bytes: u64, footer: Footer) -> Self {
         let (rows, usage) = (footer.rows, footer.usage);
         let files = vec![OutputFile { name: String::new(), body, rows, bytes }];
-        Self { files, usage, footer: Some(footer) }
+        Self { files, usage, footer: Some(footer), rejects: vec![] }
     }
 
     /// A part of the result, or files of a table.
     pub fn files(files: Vec<OutputFile>, usage: Usage) -> Self {
-        Self { files, usage, footer: None }
+        Self { files, usage, footer: None, rejects: vec![] }
+    }
+
+    #[must_use]
+    pub fn with_rejects(self, rejects: Vec<(RejectedPart, Bytes)>) -> Self {
+        Self { rejects, ..self }
     }
 
     /// Of all files.

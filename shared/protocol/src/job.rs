@@ -34,7 +34,7 @@ pub struct JobSpec {
 }
 
 /// Options of a job.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobOptions {
     /// Spread the job over this many partitions (1 to 10,000), whatever its size.
@@ -43,12 +43,36 @@ pub struct JobOptions {
     /// Seconds from the upload after which the run ends as failed; 6 hours if nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<u32>,
+    /// Dollars of list price that the run's workers may take; over it the run ends as failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_cost_usd: Option<f64>,
     /// Take over what the latest unsuccessful run of this job has done over the same files.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reuse: bool,
+    /// What becomes of lines of CSV and NDJSON files that cannot be read.
+    #[serde(default, skip_serializing_if = "OnBadRow::is_fail")]
+    pub on_bad_row: OnBadRow,
     /// Keep the working keys after success.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keep_work: bool,
+}
+
+/// What becomes of lines of text files that cannot be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnBadRow {
+    /// The first that is met fails the run.
+    #[default]
+    Fail,
+    /// They are set aside under `results/<job>/<run>/rejects/`.
+    Quarantine,
+}
+
+impl OnBadRow {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // as serde asks
+    fn is_fail(&self) -> bool {
+        *self == Self::Fail
+    }
 }
 
 /// How to read a table: `_schema.json` in its folder, or `tables.<name>` in a job.
@@ -230,6 +254,11 @@ impl JobSpec {
                 "{key}: deadline is {n}: it must be from 1 to {MAX_DEADLINE} seconds"
             )));
         }
+        if let Some(usd) = self.options.max_cost_usd
+            && !(usd.is_finite() && usd > 0.0)
+        {
+            return Err(Refusal(format!("{key}: max_cost_usd is {usd}: it must be above 0")));
+        }
         if let Some(into) = &self.into {
             check_into(key, into)?;
         }
@@ -274,6 +303,8 @@ mod tests {
         assert!(refusal("jobs/a.json", "{}").contains("sql"));
         assert!(parse("jobs/a.sql", &[0xff]).is_err());
         assert!(refusal("jobs/a.json", r#"{"sql":"s","options":{"partitions":0}}"#).contains("0"));
+        let why = refusal("jobs/a.json", r#"{"sql":"s","options":{"max_cost_usd":-1}}"#);
+        assert!(why.contains("max_cost_usd is -1"), "{why}");
         let large = vec![b' '; 1024 * 1024 + 1];
         assert!(parse("jobs/a.sql", &large).expect_err("too large").0.contains("1048577"));
     }

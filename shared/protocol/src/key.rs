@@ -1,4 +1,5 @@
 use crate::ids::{AttemptId, JobName, RunId, StageId, TaskId};
+use crate::record::RejectedPart;
 
 /// Every key that Tidemill itself writes or looks for: the whole layout of the bucket on one page.
 ///
@@ -41,6 +42,9 @@ pub enum Key<'a> {
     File(&'a RunId, StageId, TaskId, &'a AttemptId, &'a str),
     /// `results/<job>/<run>/part-<task>.parquet`: a part of the result.
     Part(&'a JobName, &'a RunId, TaskId),
+    /// `results/<job>/<run>/rejects/<table>-<file>-<from>-<to>-<lines>.json`: lines of a part of a
+    /// file that could not be read. By a worker, before its commit.
+    Rejects(&'a JobName, &'a RunId, RejectedPart),
     /// `tables/…/<folders>tm-<run>-<task>-<name>`: a file of a table, given the table's folder and
     /// the file's name with the folders of its partition. No two runs, tasks or files of a task
     /// share one. By whoever publishes.
@@ -99,6 +103,11 @@ impl Key<'_> {
         format!("work/{run}/dead/{stage}/{:06}/", task.0)
     }
 
+    /// `work/<run>/dead/<stage>/`: the messages of all tasks of a stage that were given up.
+    pub fn stage_dead_folder(run: &RunId, stage: StageId) -> String {
+        format!("work/{run}/dead/{stage}/")
+    }
+
     /// The run that a cancel key names.
     pub fn cancelled_run(key: &str) -> Option<RunId> {
         let run = key.strip_prefix(Key::RUNS)?.strip_suffix("/cancel")?;
@@ -109,6 +118,11 @@ impl Key<'_> {
     /// message with it.
     pub fn attempts_folder(run: &RunId, stage: StageId, task: TaskId) -> String {
         format!("work/{run}/attempts/{stage}/{:06}/", task.0)
+    }
+
+    /// `results/<job>/<run>/rejects/`: the lines that could not be read.
+    pub fn rejects_folder(job: &JobName, run: &RunId) -> String {
+        format!("results/{job}/{run}/rejects/")
     }
 
     /// `results/<job>/<run>/`.
@@ -139,6 +153,7 @@ impl std::fmt::Display for Key<'_> {
             Key::Dead(run, s, t, m) => write!(f, "work/{run}/dead/{s}/{:06}/{m}", t.0),
             Key::File(run, s, t, a, n) => write!(f, "work/{run}/files/{s}/{:06}/{a}/{n}", t.0),
             Key::Part(job, run, t) => write!(f, "results/{job}/{run}/part-{:05}.parquet", t.0),
+            Key::Rejects(job, run, part) => write!(f, "results/{job}/{run}/rejects/{part}"),
             Key::Published(folder, run, t, name) => {
                 let (folders, file) = name.rsplit_once('/').unwrap_or(("", name));
                 let slash = if folders.is_empty() { "" } else { "/" };

@@ -3,12 +3,14 @@
 //! The bucket is the only state of a run. This crate defines every key ([`Key`]), every stored
 //! record ([`record`]), and the only sequences of writes that change a run:
 //! [`dispatch`] (event to tasks), [`work`] (one attempt of a task), [`advance`] (stage to stage),
-//! [`watch`] (what a crash left half done) and [`end`] (outcome and what follows it). Storage, queue, time and computation are behind the
-//! seams [`Bucket`], [`Queue`], [`Clock`] and [`Engine`], so the same code runs on S3, on the
-//! local emulator and in a simulation.
+//! [`watch`] (what a crash left half done) and [`end`] (outcome and what follows it). Storage, queue,
+//! time and computation are behind the seams [`Bucket`], [`Queue`], [`Clock`] and [`Engine`], so the
+//! same code runs on S3, on the local emulator and in a simulation.
 
 pub mod advance;
+mod attempts;
 pub mod bucket;
+mod budget;
 mod clock;
 mod committed;
 pub mod context;
@@ -20,6 +22,7 @@ pub mod ids;
 pub mod job;
 mod key;
 pub mod pipeline;
+mod price;
 pub mod queue;
 pub mod record;
 mod retry;
@@ -28,10 +31,12 @@ pub mod watch;
 pub mod work;
 
 pub use bucket::{Bucket, BucketError};
+pub use budget::Workers;
 pub use clock::{Clock, SystemClock};
 pub use context::{Context, ProtocolError};
 pub use engine::{Engine, EngineError, OutputFile, PlanRequest, TaskOutput, TaskRequest};
 pub use event::ObjectEvent;
 pub use ids::{AttemptId, JobName, RunId, StageId, TaskId};
 pub use key::{Key, is_hidden, is_table_folder};
+pub use price::dollars;
 pub use queue::{Queue, QueueError, WorkerSize};

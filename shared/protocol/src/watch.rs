@@ -7,17 +7,20 @@
 //! Every repair is a step of the protocol that anyone may take twice, so two watchers, or a watcher
 //! and a worker, do no harm to each other.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::{info, warn};
 
+use crate::attempts;
 use crate::bucket::{BucketError, Created, ObjectInfo};
+use crate::budget;
 use crate::committed::{self, Known};
 use crate::context::{Context, ProtocolError};
-use crate::ids::{RunId, TaskId};
+use crate::ids::RunId;
 use crate::key::Key;
+use crate::price::dollars;
 use crate::queue::WorkerSize;
 use crate::record::{Layout, Outcome, Plan, Run, Stage, Status, TaskMessage, WatchMessage};
 use crate::status::progress;
@@ -56,8 +59,10 @@ pub enum Next {
 }
 
 /// How long after the upload a run is looked at for the first time.
-pub(crate) fn first_look(deadline: Duration) -> Duration {
-    TICK.min(deadline)
+pub(crate) fn first_look(cx: &Context, run: &Run) -> Duration {
+    let deadline = run.deadline().to_std().unwrap_or_default();
+    let budget = run.spec.as_ref().and_then(|s| s.options.max_cost_usd);
+    TICK.min(deadline).min(budget.map_or(TICK, |usd| cx.workers.outlast(usd)))
 }
 
 /// Looks at a run, and repairs, repeats or ends what is to be.
@@ -90,13 +95,23 @@ pub async fn watch(cx: &Context, message: &WatchMessage) -> Result<Next, Protoco
         let outcome = end::fail(cx, run, &asked.job, &reason).await?;
         return close(cx, &outcome).await;
     }
+    let mut next = first_look(cx, &asked);
     if let Some(plan) = plan {
+        if let Some(max) = plan.max_cost_usd {
+            let account = budget::account(cx, &plan).await?;
+            if account.spent > max {
+                let reason = overspent(cx, &plan, account.spent, max).await?;
+                let outcome = end::fail(cx, run, &asked.job, &reason).await?;
+                return close(cx, &outcome).await;
+            }
+            next = TICK.min(account.next_look(&cx.workers, max));
+        }
         for stage in plan.stages.iter().filter(|s| s.reused.is_none()) {
             mend(cx, &plan, stage).await?;
         }
     }
     let left = left.to_std().unwrap_or_default().max(Duration::from_secs(1));
-    Ok(Next::Look(TICK.min(left)))
+    Ok(Next::Look(next.min(left)))
 }
 
 /// Ends a run because its cancel key is there; nothing, if there is no such run.
@@ -119,7 +134,7 @@ async fn close(cx: &Context, outcome: &Outcome) -> Result<Next, ProtocolError> {
     if outcome.status != Status::Succeeded {
         return Ok(Next::Closed); // what it left is for `retry`
     }
-    let wait = outcome.ended + LAST_SWEEP - cx.clock.now();
+    let wait = (outcome.ended + LAST_SWEEP - cx.clock.now()).min(LAST_SWEEP);
     if wait > TimeDelta::zero() {
         return Ok(Next::Look(wait.to_std().unwrap_or_default()));
     }
@@ -130,16 +145,30 @@ async fn close(cx: &Context, outcome: &Outcome) -> Result<Next, ProtocolError> {
 /// Why a run ends at its deadline, and how far it got.
 async fn overdue(cx: &Context, asked: &Run, plan: Option<&Plan>) -> Result<String, BucketError> {
     let seconds = asked.deadline().num_seconds();
-    let mut reached = "it was not planned yet".to_owned();
-    if let Some(plan) = plan {
-        for stage in &plan.stages {
-            let done = progress(&*cx.bucket, plan, stage).await?;
-            if let Some(tasks) = done.tasks {
-                reached = format!("stage {} had {} of {tasks} tasks", stage.id, done.committed);
-            }
+    let reached = match plan {
+        Some(plan) => reached(cx, plan).await?,
+        None => "it was not planned yet".to_owned(),
+    };
+    Ok(format!("the deadline of {seconds} seconds has passed: {reached}; see the option deadline"))
+}
+
+/// Why a run ends that has taken more than it may, and how far it got.
+async fn overspent(cx: &Context, plan: &Plan, spent: f64, max: f64) -> Result<String, BucketError> {
+    let reached = reached(cx, plan).await?;
+    let (spent, max) = (dollars(spent), dollars(max));
+    Ok(format!("the budget of {max} is spent ({spent}): {reached}; see the option max_cost_usd"))
+}
+
+/// The last stage of a plan that has started, and how many of its tasks are committed.
+async fn reached(cx: &Context, plan: &Plan) -> Result<String, BucketError> {
+    let mut reached = "no stage has started".to_owned();
+    for stage in &plan.stages {
+        let done = progress(&*cx.bucket, plan, stage).await?;
+        if let Some(tasks) = done.tasks {
+            reached = format!("stage {} had {} of {tasks} tasks", stage.id, done.committed);
         }
     }
-    Ok(format!("the deadline of {seconds} seconds has passed: {reached}; see the option deadline"))
+    Ok(reached)
 }
 
 /// Does again what is missing of a stage.
@@ -185,8 +214,10 @@ async fn have_long_been(cx: &Context, keys: &[String]) -> Result<bool, BucketErr
     Ok(true)
 }
 
+/// Whether a time is so long ago that whoever was at work then is dead. One in the future was long ago
+/// too: the clock was put back since.
 fn is_long_ago(cx: &Context, time: DateTime<Utc>) -> bool {
-    cx.clock.now() - time >= STALLED
+    (cx.clock.now() - time).abs() >= STALLED
 }
 
 /// All tasks are committed, but nobody went on from there.
@@ -223,14 +254,17 @@ async fn repeat_stragglers(
     if messages.len() < MIN_MESSAGES || objects.len() * 2 < layout.tasks.len() {
         return Ok(());
     }
-    let starts = starts(cx, layout).await?;
-    let committed: HashMap<&str, DateTime<Utc>> =
-        objects.iter().map(|o| (o.key.as_str(), o.modified)).collect();
+    let mut starts = BTreeMap::new();
+    for attempt in attempts::of_stage(cx, layout).await? {
+        let start = starts.entry(attempt.first).or_insert(attempt.started);
+        *start = attempt.started.min(*start);
+    }
+    let committed = attempts::commit_times(objects);
     let mut took = vec![];
     let mut open = vec![];
     for message in messages {
         let Some(started) = starts.get(&message.task) else { continue };
-        match end_of(&message, &committed) {
+        match attempts::end_of(&message, &committed) {
             Some(end) => took.push(end - *started),
             None => open.push((message, *started)),
         }
@@ -250,31 +284,4 @@ async fn repeat_stragglers(
         }
     }
     Ok(())
-}
-
-/// When the first attempt at each message started, by its first task.
-async fn starts(
-    cx: &Context,
-    layout: &Layout,
-) -> Result<BTreeMap<TaskId, DateTime<Utc>>, BucketError> {
-    let folder = Key::stage_attempts_folder(&layout.run, layout.stage);
-    let mut starts = BTreeMap::new();
-    for object in cx.bucket.list(&folder).await? {
-        let task = object.key.strip_prefix(&folder).and_then(|rest| rest.split_once('/'));
-        let Some(Ok(task)) = task.map(|(task, _)| task.parse()) else { continue };
-        let start = starts.entry(TaskId(task)).or_insert(object.modified);
-        *start = (*start).min(object.modified);
-    }
-    Ok(starts)
-}
-
-/// When the last task of a message was committed, if all are.
-fn end_of(
-    message: &TaskMessage,
-    committed: &HashMap<&str, DateTime<Utc>>,
-) -> Option<DateTime<Utc>> {
-    let key = |task| Key::Out(&message.run, message.stage, task).to_string();
-    let times: Option<HashSet<_>> =
-        message.task_ids().map(|task| committed.get(key(task).as_str()).copied()).collect();
-    times?.into_iter().max()
 }

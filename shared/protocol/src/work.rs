@@ -9,11 +9,12 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tracing::{debug, info, warn};
 
 use crate::advance;
-use crate::bucket::{BucketError, Created};
+use crate::bucket::{Body, BucketError, Created};
 use crate::committed::{Committed, Known};
 use crate::context::{Context, ProtocolError, full_text};
 use crate::end;
@@ -22,11 +23,11 @@ use crate::ids::{JobName, RunId, TaskId};
 use crate::key::Key;
 use crate::queue::WorkerSize;
 use crate::record::{
-    AttemptError, AttemptStart, Commit, Layout, Outcome, Output, Plan, ResultFile, Run, Stage,
-    TaskMessage,
+    AttemptError, AttemptStart, Commit, Layout, Outcome, Output, Plan, RejectedPart, ResultFile,
+    Run, Stage, TaskMessage,
 };
 
-/// How many files of a table are written at once.
+/// How many files of a table, or objects of rejects, are written at once.
 const PARALLEL_WRITES: usize = 8;
 
 /// How many tiny tasks of one message run at once: they mostly wait for the bucket.
@@ -175,6 +176,7 @@ impl Attempt<'_> {
         let what = format!("task {task} of stage {}", stage.id);
         let output = cx.in_time(&what, engine.execute(&request)).await?;
         let (rows, bytes) = (output.rows(), output.bytes());
+        self.set_aside(&output).await?;
         let (created, committed) = match stage.output {
             Output::Exchange { .. } => self.commit_exchange(task, output).await?,
             Output::Result => self.commit_result(task, output).await?,
@@ -187,6 +189,20 @@ impl Attempt<'_> {
         }
         let key = Key::Out(&plan.run, stage.id, task).to_string();
         Ok(committed.filter(|_| won).map(|c| (key, c)))
+    }
+
+    /// Creates the objects of lines that could not be read: before the commit, so that whoever ends
+    /// the run finds them. Another attempt makes the same.
+    async fn set_aside(&self, output: &TaskOutput) -> Result<(), BucketError> {
+        let Self { cx, plan, job, .. } = *self;
+        let create = |(part, lines): &(RejectedPart, Bytes)| {
+            let key = Key::Rejects(job, &plan.run, *part).to_string();
+            let body = Body::Bytes(lines.clone());
+            async move { cx.bucket.create(&key, body, &cx.attempt, &[]).await }
+        };
+        let creations: Vec<_> = output.rejects.iter().map(create).collect();
+        stream::iter(creations).buffer_unordered(PARALLEL_WRITES).try_collect::<Vec<_>>().await?;
+        Ok(())
     }
 
     async fn record_start(&self, first: TaskId) -> Result<(), BucketError> {

@@ -29,6 +29,7 @@ use tidemill_protocol::StageId;
 use tidemill_protocol::record::{Read, TaskSlice};
 
 use super::{ExchangeReadExec, ExchangeSource};
+use crate::quarantine::FilePart;
 use crate::table::{EncodedSchema, Split, Table, compression, file_group, table_of_url};
 
 type PlanRef = Arc<dyn ExecutionPlan>;
@@ -156,7 +157,10 @@ fn hollow_scan(
     let partitions = config
         .file_groups
         .iter()
-        .map(|group| group.iter().map(|f| split(&numbers[number], f)).collect::<Result<Vec<_>>>())
+        .map(|group| {
+            let split = |file| split(table, &numbers[number], file);
+            group.iter().map(split).collect::<Result<Vec<_>>>()
+        })
         .collect::<Result<Vec<_>>>()?;
     let gzip = partitions.iter().flatten().any(|s| table.files[s.file].gzip);
     let placeholder = FileGroup::new(vec![PartitionedFile::new(scans.len().to_string(), 0)]);
@@ -171,13 +175,17 @@ fn file_numbers(table: &Table) -> HashMap<&str, usize> {
     table.files.iter().enumerate().map(|(number, file)| (file.key.as_str(), number)).collect()
 }
 
-fn split(numbers: &HashMap<&str, usize>, file: &PartitionedFile) -> Result<Split> {
-    let key = file.object_meta.location.as_ref();
-    let number = numbers.get(key);
-    let file_number = *number.ok_or_else(|| internal_datafusion_err!("{key} is not pinned"))?;
+fn split(table: &Table, numbers: &HashMap<&str, usize>, file: &PartitionedFile) -> Result<Split> {
+    let location = file.object_meta.location.as_ref();
     let unsigned = |n: i64| u64::try_from(n).unwrap_or(0);
     let range = file.range.as_ref().map(|r| (unsigned(r.start), unsigned(r.end)));
-    Ok(Split { file: file_number, range })
+    let (key, range) = match FilePart::of_location(location).filter(|_| table.quarantine) {
+        Some(FilePart { key, from, to }) => (key, Some((from, to))),
+        None => (location.to_owned(), range),
+    };
+    let number = numbers.get(key.as_str());
+    let file = *number.ok_or_else(|| internal_datafusion_err!("{key} is not pinned"))?;
+    Ok(Split { file, range })
 }
 
 impl Fragment {
@@ -295,13 +303,9 @@ fn fill_leaf(
     let groups = partitions.iter().map(|p| file_group(table, p)).collect::<Result<Vec<_>>>()?;
     let full = FileScanConfigBuilder::from(config.clone())
         .with_file_groups(groups)
-        .with_file_compression_type(compression(scan.gzip && is_text(table)))
+        .with_file_compression_type(compression(table.is_read_compressed(scan.gzip)))
         .build();
     Ok(Transformed::yes(DataSourceExec::from_data_source(full)))
-}
-
-fn is_text(table: &Table) -> bool {
-    table.format != tidemill_protocol::job::Format::Parquet
 }
 
 fn placeholder_number(config: &FileScanConfig) -> Option<usize> {

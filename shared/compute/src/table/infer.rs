@@ -17,7 +17,7 @@ use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use tidemill_protocol::Key;
-use tidemill_protocol::job::{Column, CsvOptions, Format, JobSpec, TableOptions};
+use tidemill_protocol::job::{Column, CsvOptions, Format, JobSpec, OnBadRow, TableOptions};
 use tidemill_protocol::pipeline::Pipeline;
 use tidemill_protocol::record::PinnedObject;
 
@@ -25,6 +25,7 @@ use super::files;
 use super::locate::{Location, Reference};
 use super::{EncodedSchema, FileStatistics, Table, TableFile, lines};
 use crate::error::{Failure, refused};
+use crate::quarantine::{self, FilePart, Rules, fields_of_first_line};
 use crate::store::{PinnedFiles, PinnedStore};
 
 /// How many files are looked into at once.
@@ -62,7 +63,8 @@ pub(crate) async fn pin(
     if files.is_empty() && options.columns.is_none() {
         return Err(files::not_found(store, reference, &location).await);
     }
-    examine(state, store, name, &location, &files, &options).await
+    let bad = spec.options.on_bad_row;
+    examine(state, store, name, &location, &files, &options, bad).await
 }
 
 /// The table at a folder as it is now; `None` if there are neither files nor declared columns.
@@ -80,7 +82,8 @@ pub(crate) async fn find(
     if files.is_empty() && options.columns.is_none() {
         return Ok(None);
     }
-    examine(state, store, name, &location, &files, &options).await.map(Some)
+    let bad = spec.options.on_bad_row;
+    examine(state, store, name, &location, &files, &options, bad).await.map(Some)
 }
 
 /// Looks into the files of a table.
@@ -91,19 +94,21 @@ async fn examine(
     location: &Location,
     files: &[ObjectMeta],
     options: &TableOptions,
+    on_bad_row: OnBadRow,
 ) -> Result<Table, Failure> {
     let format = files::format(files, options)?;
     let csv = csv_options(options, files.first().map_or("", |f| f.location.as_ref()))?;
     let (partition_columns, mut table_files) = files::partitions(files, location.folder())?;
-    let mut pinned = PinnedFiles::default();
-    for file in files {
-        let etag = file.e_tag.clone().unwrap_or_default();
-        pinned.insert(file.location.clone(), etag, file.size, None);
-    }
-    let pinned: Arc<dyn ObjectStore> = Arc::new(PinnedStore::new(store.clone(), Arc::new(pinned)));
+    let quarantine = format != Format::Parquet && on_bad_row == OnBadRow::Quarantine;
+    let pinned = pinned(store, files, &table_files, None);
     let (schema, statistics) = match &options.columns {
         Some(columns) => (declared_schema(state, name, columns).await?, None),
-        None => infer(state, &pinned, files, format, &csv).await?,
+        None if quarantine && !files.is_empty() => {
+            let rules = form(&pinned, &files[0], format, &csv).await?;
+            let good = self::pinned(store, files, &table_files, Some(rules));
+            infer(state, &good, files, format, &csv, true).await?
+        }
+        None => infer(state, &pinned, files, format, &csv, false).await?,
     };
     if format == Format::Csv && csv.split {
         find_lines(&pinned, files, &mut table_files, &csv, &schema).await?;
@@ -122,7 +127,46 @@ async fn examine(
     // a column that is also in the key is not the table's
     let statistics = statistics.map(|s| s.project(&schema, &inner));
     let (name, schema) = (name.to_owned(), EncodedSchema(Arc::new(inner)));
-    Ok(Table { name, format, csv, schema, partition_columns, files: table_files, statistics })
+    let files = table_files;
+    Ok(Table { name, format, csv, quarantine, schema, partition_columns, files, statistics })
+}
+
+/// A store of the files of a table, and of their good lines if there are rules.
+fn pinned(
+    store: &Arc<dyn ObjectStore>,
+    metas: &[ObjectMeta],
+    files: &[TableFile],
+    rules: Option<Rules>,
+) -> Arc<dyn ObjectStore> {
+    let mut pinned = PinnedFiles::new(rules);
+    for (meta, file) in metas.iter().zip(files) {
+        pinned.insert(meta.location.clone(), file, None);
+    }
+    Arc::new(PinnedStore::new(store.clone(), 0, Arc::new(pinned), Arc::default()))
+}
+
+/// What the lines of a table have to be before its columns are known.
+async fn form(
+    store: &Arc<dyn ObjectStore>,
+    file: &ObjectMeta,
+    format: Format,
+    csv: &CsvOptions,
+) -> Result<Rules, Failure> {
+    let fields = match format {
+        Format::Csv => {
+            let gzip = files::is_gzip(file.location.as_ref());
+            let start = quarantine::start(&**store, file, gzip, HEADER_BYTES).await?;
+            fields_of_first_line(csv, &start)
+        }
+        _ => 0,
+    };
+    Ok(Rules::of_form(format, csv, fields))
+}
+
+/// A file as the store knows its good lines.
+fn whole_part(file: &ObjectMeta) -> Result<ObjectMeta, Failure> {
+    let part = FilePart { key: file.location.to_string(), from: 0, to: file.size };
+    Ok(ObjectMeta { location: files::path(&part.location())?, ..file.clone() })
 }
 
 /// Where the large files of a table may be cut.
@@ -216,16 +260,18 @@ async fn declared_schema(
     }
 }
 
-/// Looks into every file and merges what it finds; statistics where all files have them.
+/// Looks into every file, or into its good lines, and merges what it finds; statistics where all
+/// files have them.
 async fn infer(
     state: &SessionState,
     store: &Arc<dyn ObjectStore>,
     files: &[ObjectMeta],
     format: Format,
     csv: &CsvOptions,
+    good_lines: bool,
 ) -> Result<(SchemaRef, Option<FileStatistics>), Failure> {
-    let looks: Vec<_> =
-        files.iter().map(|file| infer_file(state, store, file, format, csv)).collect();
+    let look = |file| infer_file(state, store, file, format, csv, good_lines);
+    let looks: Vec<_> = files.iter().map(look).collect();
     let found: Vec<(Schema, Option<FileStatistics>)> =
         stream::iter(looks).buffered(PARALLEL_FILES).try_collect().await?;
     if format == Format::Csv && csv.header {
@@ -282,12 +328,15 @@ async fn infer_file(
     file: &ObjectMeta,
     format: Format,
     csv: &CsvOptions,
+    good_lines: bool,
 ) -> Result<(Schema, Option<FileStatistics>), Failure> {
     let key = &file.location;
+    let seen = if good_lines { whole_part(file)? } else { file.clone() };
+    let name = seen.location.as_ref();
     let inferred = match format {
         Format::Parquet => infer_parquet(store, file).await,
-        Format::Csv => infer_text(state, store, file, &csv_format(csv, key.as_ref())).await,
-        Format::Json => infer_text(state, store, file, &json_format(key.as_ref())).await,
+        Format::Csv => infer_text(state, store, &seen, &csv_format(csv, name)).await,
+        Format::Json => infer_text(state, store, &seen, &json_format(name)).await,
     };
     inferred.map_err(|e| match e {
         e if e.store_error().is_some() => e,

@@ -29,6 +29,9 @@ const WINDOW: u64 = 64 * 1024;
 /// Lines that have to look right.
 const LINES: usize = 4;
 
+/// For each line that does not, so many others do: some may be bad.
+const RIGHT_FOR_WRONG: usize = 10;
+
 const PARALLEL_WINDOWS: usize = 16;
 
 /// The offsets of lines at which a file may be cut, in order; none if it is small, or if quotes
@@ -82,10 +85,10 @@ impl Dialect {
         }
     }
 
-    /// The first line start, given whether the window starts inside quotes, if the lines after it
-    /// have the right number of fields.
+    /// The first line start, given whether the window starts inside quotes, if nearly all lines
+    /// after it have the right number of fields.
     fn first_line(self, window: &[u8], mut quoted: bool) -> Option<usize> {
-        let (mut start, mut fields, mut lines) = (None, 1, 0);
+        let (mut start, mut fields, mut right, mut wrong) = (None, 1, 0, 0);
         for (at, byte) in window.iter().enumerate() {
             match *byte {
                 b if b == self.quote => quoted = !quoted,
@@ -93,17 +96,17 @@ impl Dialect {
                 b'\n' if !quoted => {
                     if start.is_none() {
                         start = Some(at + 1);
-                    } else if fields != self.fields {
-                        return None;
+                    } else if fields == self.fields {
+                        right += 1;
                     } else {
-                        lines += 1;
+                        wrong += 1;
                     }
                     fields = 1;
                 }
                 _ => {}
             }
         }
-        start.filter(|_| lines >= LINES)
+        start.filter(|_| right >= LINES && right >= RIGHT_FOR_WRONG * wrong)
     }
 }
 

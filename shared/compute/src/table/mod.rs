@@ -30,6 +30,9 @@ pub(crate) struct Table {
     pub(crate) name: String,
     pub(crate) format: Format,
     pub(crate) csv: CsvOptions,
+    /// Lines of text that cannot be read are set aside.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) quarantine: bool,
     /// The columns in the files.
     pub(crate) schema: EncodedSchema,
     /// The columns in the keys (`name=value/`), after those in the files.
@@ -96,6 +99,11 @@ impl Table {
             }
             _ => self.bytes(),
         }
+    }
+
+    /// Whether a scan of its files has to decompress them: else its store has.
+    pub(crate) fn is_read_compressed(&self, gzip: bool) -> bool {
+        gzip && self.format != Format::Parquet && !self.quarantine
     }
 
     pub(crate) fn file_schema(&self) -> SchemaRef {

@@ -34,6 +34,7 @@ use tidemill_protocol::job::Format;
 use super::split::{Split, spread};
 use super::{Table, TableFile};
 use crate::error::Failure;
+use crate::quarantine::{FilePart, Rejects, Rules};
 use crate::quotes::Cuts;
 use crate::store::{PinnedFiles, PinnedStore};
 
@@ -51,12 +52,13 @@ pub(crate) fn table_of_url(url: &ObjectStoreUrl) -> Option<usize> {
 pub(crate) fn register(
     context: &SessionContext,
     store: &Arc<dyn ObjectStore>,
+    rejects: &Arc<Rejects>,
     tables: &[Table],
     partitions: &[usize],
 ) -> Result<(), Failure> {
     for (number, (table, partitions)) in tables.iter().zip(partitions).enumerate() {
         let files = Arc::new(table.pinned_files()?);
-        register_store(&context.runtime_env(), store, files, number)?;
+        register_store(&context.runtime_env(), store, rejects, files, number)?;
         let provider = PinnedTable { table: table.clone(), number, partitions: *partitions };
         let name = TableReference::bare(table.name.as_str());
         context.register_table(name, provider.into_provider()?)?;
@@ -68,10 +70,11 @@ pub(crate) fn register(
 pub(crate) fn register_store(
     runtime: &RuntimeEnv,
     store: &Arc<dyn ObjectStore>,
+    rejects: &Arc<Rejects>,
     files: Arc<PinnedFiles>,
     number: usize,
 ) -> Result<(), Failure> {
-    let pinned = Arc::new(PinnedStore::new(store.clone(), files));
+    let pinned = Arc::new(PinnedStore::new(store.clone(), number, files, rejects.clone()));
     runtime.register_object_store(store_url(number)?.as_ref(), pinned);
     Ok(())
 }
@@ -80,11 +83,12 @@ impl Table {
     /// # Errors
     /// A key is no path.
     pub(crate) fn pinned_files(&self) -> Result<PinnedFiles, Failure> {
-        let mut pinned = PinnedFiles::default();
+        let rules = || Rules::new(self.format, &self.csv, self.file_schema());
+        let mut pinned = PinnedFiles::new(self.quarantine.then(rules));
         for file in &self.files {
             let cuts = Cuts { lines: file.lines.clone(), quote: self.csv.quote as u8 };
             let cuts = (!file.lines.is_empty()).then_some(cuts);
-            pinned.insert(path(&file.key)?, file.etag.clone(), file.size, cuts);
+            pinned.insert(path(&file.key)?, file, cuts);
         }
         Ok(pinned)
     }
@@ -209,7 +213,7 @@ impl PinnedTable {
     }
 
     fn is_compressed(&self, file: usize) -> bool {
-        self.table.format != Format::Parquet && self.table.files[file].gzip
+        self.table.is_read_compressed(self.table.files[file].gzip)
     }
 }
 
@@ -230,10 +234,17 @@ fn partitioned_file(table: &Table, split: &Split) -> Result<PartitionedFile> {
     let file: &TableFile = table.files.get(split.file).ok_or_else(|| {
         datafusion::error::DataFusionError::Internal(format!("no file {} in the plan", split.file))
     })?;
+    let (from, to) = split.range.unwrap_or((0, file.size));
+    let (location, size, range) = if table.quarantine {
+        let part = FilePart { key: file.key.clone(), from, to };
+        (path(&part.location())?, to - from, None) // its store knows what is in it
+    } else {
+        (path(&file.key)?, file.size, split.range)
+    };
     let meta = object_store::ObjectMeta {
-        location: path(&file.key)?,
+        location,
         last_modified: version_time(&file.etag),
-        size: file.size,
+        size,
         e_tag: Some(file.etag.clone()),
         version: None,
     };
@@ -247,7 +258,7 @@ fn partitioned_file(table: &Table, split: &Split) -> Result<PartitionedFile> {
             None => ScalarValue::try_from(column.kind.data_type()),
         })
         .collect::<Result<_>>()?;
-    Ok(match split.range {
+    Ok(match range {
         None => partitioned,
         Some((from, to)) => partitioned.with_range(signed(from), signed(to)),
     })

@@ -101,6 +101,7 @@ mod tests {
             name: "t".into(),
             format,
             csv: Default::default(),
+            quarantine: false,
             schema: EncodedSchema(Arc::new(Schema::empty())),
             partition_columns: vec![],
             files: sizes.iter().map(file).collect(),

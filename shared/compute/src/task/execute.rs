@@ -121,7 +121,8 @@ impl<'a> Task<'a> {
             Err(Failure::DataFusion(e)) => {
                 Err(diagnose::name_the_file(&self.loaded.plan, &context, *e).await)
             }
-            written => written,
+            Err(failure) => Err(failure),
+            Ok(output) => Ok(output.with_rejects(self.meter.rejects.objects())),
         }
     }
 
@@ -278,7 +279,7 @@ fn fragment_context(
 ) -> Result<Arc<TaskContext>, Failure> {
     let runtime = session::runtime(resources.memory, meter)?;
     for number in 0..loaded.plan.tables.len() {
-        table::register_store(&runtime, store, loaded.files(number)?, number)?;
+        table::register_store(&runtime, store, &meter.rejects, loaded.files(number)?, number)?;
     }
     Ok(Arc::new(session::fragment_context(runtime, way.room, resources.cores, seed)?))
 }

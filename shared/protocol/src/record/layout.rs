@@ -88,7 +88,7 @@ impl Layout {
     }
 
     /// Bytes that a task reads, on average.
-    fn task_bytes(&self, stage: &Stage) -> u64 {
+    pub(crate) fn task_bytes(&self, stage: &Stage) -> u64 {
         let tasks = self.tasks.len().max(1) as u64;
         let bytes = |index: &InputIndex| -> u64 {
             index.objects.iter().filter_map(|o| o.footer.offsets.last()).sum()
@@ -239,6 +239,7 @@ mod tests {
             engine: String::new(),
             stages: vec![],
             task_bytes: 1000,
+            max_cost_usd: None,
             single: None,
             publication: None,
             engine_plan: serde_json::Value::Null,

@@ -7,6 +7,7 @@ mod layout;
 mod message;
 mod outcome;
 mod plan;
+mod rejected;
 mod run;
 mod usage;
 
@@ -17,6 +18,7 @@ pub use layout::{InputIndex, Layout, ObjectIndex, TaskSlice};
 pub use message::{TaskMessage, WatchMessage};
 pub use outcome::{Outcome, StageSummary, Status};
 pub use plan::{Input, Output, Plan, Publication, Read, Stage};
+pub use rejected::RejectedPart;
 pub use run::{PinnedObject, Run, Source};
 pub use usage::Usage;
 

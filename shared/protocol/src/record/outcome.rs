@@ -24,6 +24,12 @@ pub struct Outcome {
     pub tasks: u32,
     #[serde(default)]
     pub usage: Usage,
+    /// Lines that were set aside, where the job says so; in `results/<job>/<run>/rejects/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bad_rows: Option<u64>,
+    /// Dollars of list price that the workers took; counted where the job has a budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
     pub stages: Vec<StageSummary>,
     pub ended: DateTime<Utc>,
 }

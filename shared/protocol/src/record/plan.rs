@@ -13,6 +13,9 @@ pub struct Plan {
     pub stages: Vec<Stage>,
     /// The exchanged bytes that make one task worth sending; 0 gives every partition its own.
     pub task_bytes: u64,
+    /// Dollars that the run's workers may take, if the job says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_cost_usd: Option<f64>,
     /// Why the plan is one task, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub single: Option<String>,

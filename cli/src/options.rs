@@ -1,0 +1,23 @@
+use clap::Args;
+use serde::Serialize;
+
+/// Options of a job, as its file names them.
+#[derive(Debug, Default, Clone, PartialEq, Args, Serialize)]
+pub(crate) struct Options {
+    /// Spread the job over this many partitions, whatever its size.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partitions: Option<u32>,
+    /// Seconds after which the run ends as failed.
+    #[arg(long, value_name = "SECONDS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deadline: Option<u32>,
+    /// Dollars that the run's workers may take, by the list prices of AWS.
+    #[arg(long, value_name = "USD")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_cost_usd: Option<f64>,
+    /// What becomes of lines of CSV and JSON files that cannot be read.
+    #[arg(long, value_name = "WHAT", value_parser = ["fail", "quarantine"])]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_bad_row: Option<String>,
+}

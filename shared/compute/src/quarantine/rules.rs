@@ -1,0 +1,190 @@
+use std::sync::Arc;
+
+use csv_core::{ReadRecordResult, ReaderBuilder as CsvCoreBuilder};
+use datafusion::arrow::array::{ArrayRef, RecordBatch, Scalar, StringArray};
+use datafusion::arrow::compute::kernels::cmp::eq;
+use datafusion::arrow::compute::{CastOptions, cast_with_options, nullif};
+use datafusion::arrow::csv::ReaderBuilder as CsvBuilder;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::error::ArrowError;
+use datafusion::arrow::json::ReaderBuilder as JsonBuilder;
+use datafusion::common::DataFusionError;
+use tidemill_protocol::job::{CsvOptions, Format};
+
+use super::records::Splitter;
+use crate::error::sentence;
+
+/// What the lines of a table's files have to be.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    pub(super) format: Format,
+    pub(super) csv: CsvOptions,
+    /// Of all columns in the files.
+    schema: SchemaRef,
+}
+
+/// A record, and what the splitter counted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counted<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) fields: Option<usize>,
+}
+
+impl Rules {
+    pub(crate) fn new(format: Format, csv: &CsvOptions, schema: SchemaRef) -> Self {
+        Self { format, csv: csv.clone(), schema }
+    }
+
+    /// Only that lines have so many fields, or are objects of JSON: before the columns are known.
+    pub(crate) fn of_form(format: Format, csv: &CsvOptions, fields: usize) -> Self {
+        let text = |n| Field::new(format!("c{n}"), DataType::Utf8, true);
+        let fields = if format == Format::Json { 0 } else { fields };
+        let schema = Arc::new(Schema::new((0..fields).map(text).collect::<Vec<_>>()));
+        let csv = CsvOptions { null: None, ..csv.clone() };
+        Self { format, csv, schema }
+    }
+
+    pub(super) fn splitter(&self) -> Splitter {
+        Splitter::new(self.format, &self.csv)
+    }
+
+    /// A line that a reader of a part may skip as it skips the header of a whole file.
+    pub(super) fn stand_in_header(&self) -> Vec<u8> {
+        let mut line = vec!["_"; self.schema.fields().len().max(1)]
+            .join(std::str::from_utf8(&[self.csv.delimiter as u8]).unwrap_or(","));
+        line.push('\n');
+        line.into_bytes()
+    }
+
+    /// Whether all of these records, one after the other, can be read.
+    pub(super) fn allow(&self, records: &[Counted<'_>]) -> bool {
+        let expected = self.schema.fields().len();
+        let counts = records.iter().all(|r| r.fields.is_none_or(|n| n == expected));
+        counts && self.read(records, None).is_ok()
+    }
+
+    /// Why a record cannot be read.
+    pub(super) fn reason(&self, record: Counted<'_>) -> String {
+        let expected = self.schema.fields().len();
+        if let Some(found) = record.fields.filter(|n| *n != expected) {
+            return format!("it has {found} fields, and the table {expected} columns");
+        }
+        if self.format == Format::Csv {
+            for (number, field) in self.schema.fields().iter().enumerate() {
+                if let Err(e) = self.read(&[record], Some(number)) {
+                    return format!("column {}: {}", field.name(), plain(e));
+                }
+            }
+        }
+        self.read(&[record], None).map_or_else(plain, |()| "it cannot be read".into())
+    }
+
+    /// Reads records as the table's reader does; of CSV one column only, if so asked.
+    fn read(&self, records: &[Counted<'_>], column: Option<usize>) -> Result<(), ArrowError> {
+        match self.format {
+            Format::Json => self.read_json(records),
+            _ => self.read_csv(records, column),
+        }
+    }
+
+    fn read_json(&self, records: &[Counted<'_>]) -> Result<(), ArrowError> {
+        let builder = JsonBuilder::new(self.schema.clone()).with_batch_size(records.len().max(1));
+        let mut decoder = builder.build_decoder()?;
+        for Counted { bytes, .. } in records {
+            let mut rest = *bytes;
+            while !rest.is_empty() {
+                let read = decoder.decode(rest)?;
+                rest = &rest[read..];
+                if read == 0 {
+                    decoder.flush()?; // the batch is full
+                }
+            }
+            if decoder.has_partial_record() {
+                return Err(ArrowError::JsonError("the line is not a whole object".into()));
+            }
+        }
+        decoder.flush()?;
+        Ok(())
+    }
+
+    fn read_csv(&self, records: &[Counted<'_>], column: Option<usize>) -> Result<(), ArrowError> {
+        let csv = &self.csv;
+        let schema = match &csv.null {
+            None => self.schema.clone(),
+            Some(_) => {
+                let text = |f: &Arc<Field>| Field::new(f.name(), DataType::Utf8, true);
+                Arc::new(Schema::new(self.schema.fields().iter().map(text).collect::<Vec<_>>()))
+            }
+        };
+        let mut builder = CsvBuilder::new(schema)
+            .with_delimiter(csv.delimiter as u8)
+            .with_quote(csv.quote as u8)
+            .with_batch_size(records.len().max(1));
+        if let Some(escape) = csv.escape {
+            builder = builder.with_escape(escape as u8);
+        }
+        if let Some(comment) = csv.comment {
+            builder = builder.with_comment(comment as u8);
+        }
+        if let Some(column) = column {
+            builder = builder.with_projection(vec![column]);
+        }
+        let mut decoder = builder.build_decoder();
+        for Counted { bytes, .. } in records {
+            let mut rest = *bytes;
+            while !rest.is_empty() {
+                let read = decoder.decode(rest)?;
+                rest = &rest[read..];
+                if read == 0 {
+                    break; // the batch is full: what is left is an empty line
+                }
+            }
+        }
+        match (decoder.flush()?, &csv.null) {
+            (Some(batch), Some(null)) => self.cast(&batch, null, column),
+            _ => Ok(()),
+        }
+    }
+
+    /// Turns text into the columns' types, as the view over a table with a text for null does.
+    fn cast(
+        &self,
+        batch: &RecordBatch,
+        null: &str,
+        column: Option<usize>,
+    ) -> Result<(), ArrowError> {
+        let null = Scalar::new(StringArray::from(vec![null]));
+        let options = CastOptions { safe: false, ..CastOptions::default() };
+        let fields = self.schema.fields().iter().enumerate();
+        let fields = fields.filter(|(n, _)| column.is_none_or(|c| c == *n)).map(|(_, f)| f);
+        for (values, field) in batch.columns().iter().zip(fields) {
+            let known: ArrayRef = nullif(values, &eq(values, &null)?)?;
+            cast_with_options(&known, field.data_type(), &options)?;
+        }
+        Ok(())
+    }
+}
+
+/// What the reader says, without where in our own pieces it was.
+fn plain(error: ArrowError) -> String {
+    let text = sentence(&DataFusionError::from(error));
+    let end =
+        [" for column ", " at line ", ". Row data:"].iter().filter_map(|s| text.find(s)).min();
+    text[..end.unwrap_or(text.len())].to_owned()
+}
+
+/// How many fields the first line of a CSV file has.
+pub(crate) fn fields_of_first_line(csv: &CsvOptions, start: &[u8]) -> usize {
+    let mut reader = CsvCoreBuilder::new()
+        .delimiter(csv.delimiter as u8)
+        .quote(csv.quote as u8)
+        .escape(csv.escape.map(|c| c as u8))
+        .comment(csv.comment.map(|c| c as u8))
+        .build();
+    let (mut output, mut ends) = (vec![0; start.len() + 1], vec![0; start.len() + 1]);
+    match reader.read_record(start, &mut output, &mut ends) {
+        (ReadRecordResult::Record, _, _, fields) => fields,
+        // the file ends, or the line is longer than what was looked at
+        (.., fields) => fields + 1,
+    }
+}

@@ -1,0 +1,220 @@
+//! What a run has cost, and what it may cost yet: what keeps it within `max_cost_usd`.
+//!
+//! Counted are the workers of the run, with their requests and messages; the planner and the watcher
+//! take seconds of small functions. An attempt lasts from its start record to the commit of the last
+//! of its message's tasks, to its error, or until now. So one that was killed counts too long and
+//! none too short, but for a straggler's second one that works on after the commit.
+//!
+//! A stage claims its layout before it looks at the budget: of two that start at once at least one
+//! sees both. The watcher looks again before all that may run till then can have taken what is left,
+//! but not sooner than two seconds later: what the workers take in that time and until they notice the
+//! outcome is how far a run may go over its budget.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::attempts::{self, AttemptTimes};
+use crate::bucket::BucketError;
+use crate::context::Context;
+use crate::ids::TaskId;
+use crate::key::Key;
+use crate::price;
+use crate::record::{Layout, Plan, Stage, TaskMessage};
+
+/// The workers of a deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Workers {
+    /// Memory of a worker, in MiB.
+    pub mib: u32,
+    /// Memory of a large worker, in MiB.
+    pub large_mib: u32,
+    /// The most at once of either.
+    pub concurrency: u32,
+}
+
+impl Default for Workers {
+    /// The defaults of the template's parameters.
+    fn default() -> Self {
+        Self { mib: 3538, large_mib: 10_240, concurrency: 100 }
+    }
+}
+
+/// A worker of a vCPU has so many MiB (AWS Lambda, memory).
+const MIB_PER_VCPU: f64 = 1769.0;
+
+/// Seconds of an attempt before its start record and after its commit.
+const AROUND: f64 = 0.25;
+
+/// Stored bytes that a vCPU gets through in a second, in a slow stage: an assumption, so that the
+/// estimate is a high one.
+const SLOW_BYTES_PER_SECOND: f64 = 20.0 * MIB;
+
+/// A stage's tasks read with requests of about so many bytes.
+const REQUEST_BYTES: f64 = MIB;
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// The longest that an attempt lasts: a function's time-out (AWS Lambda quotas).
+const LONGEST: f64 = 900.0;
+
+/// The shortest time between two looks at a run: a look takes about $0.00002 for each stage.
+const SOON: Duration = Duration::from_secs(2);
+
+/// The account of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    /// Dollars that its attempts have taken.
+    pub(crate) spent: f64,
+    /// Dollars that tasks may take yet that have a layout and no commit.
+    pub(crate) open: f64,
+    /// Dollars a second of each message that may be at work until the next look.
+    rates: Vec<f64>,
+}
+
+impl Workers {
+    /// Dollars for a second of a worker; it also looks once whether its run has ended.
+    fn rate(&self, is_large: bool) -> f64 {
+        let mib = if is_large { self.large_mib } else { self.mib };
+        f64::from(mib) / 1024.0 * price::GB_SECOND + price::GET
+    }
+
+    /// Dollars for the requests of an attempt at some tasks that read so many bytes.
+    fn requests(&self, tasks: u32, bytes: f64) -> f64 {
+        let message = price::INVOCATION + 3.0 * price::QUEUE_REQUEST + price::PUT;
+        let task = 3.0 * price::PUT + 8.0 * price::GET;
+        message + f64::from(tasks) * task + bytes / REQUEST_BYTES * price::GET
+    }
+
+    /// Dollars that a message's tasks may take: a high estimate, not a bound.
+    fn estimate(&self, tasks: u32, bytes: f64, is_large: bool) -> f64 {
+        let mib = if is_large { self.large_mib } else { self.mib };
+        let vcpus = f64::from(mib) / MIB_PER_VCPU;
+        let seconds = AROUND * (1.0 + f64::from(tasks)) + bytes / (SLOW_BYTES_PER_SECOND * vcpus);
+        seconds * self.rate(is_large) + self.requests(tasks, bytes)
+    }
+
+    /// How long a budget lasts at the least, if all workers run.
+    pub(crate) fn outlast(&self, usd: f64) -> Duration {
+        wait(usd / (f64::from(self.concurrency) * self.rate(false)))
+    }
+}
+
+fn wait(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX).max(SOON)
+}
+
+impl Account {
+    /// When what is left of a budget may be taken, if all works that can.
+    pub(crate) fn next_look(&self, workers: &Workers, max_cost_usd: f64) -> Duration {
+        let mut rates = self.rates.clone();
+        rates.sort_by(|a, b| b.total_cmp(a));
+        let rate: f64 = rates.iter().take(workers.concurrency as usize).sum();
+        wait((max_cost_usd - self.spent - self.open) / rate.max(workers.rate(false)))
+    }
+
+    /// Adds what the attempts of a stage have taken, and what its open tasks may take.
+    fn add(&mut self, workers: &Workers, stage: &Seen, now: DateTime<Utc>) {
+        let bytes = stage.layout.task_bytes(stage.stage) as f64;
+        for message in stage.layout.messages(stage.stage) {
+            let bytes = bytes * f64::from(message.tasks);
+            let is_large = stage.large.contains(&message.task);
+            let end = attempts::end_of(&message, &stage.committed);
+            let spent = stage.spent(workers, &message, end.unwrap_or(now), bytes, is_large);
+            self.spent += spent;
+            if end.is_none() {
+                let may = workers.estimate(message.tasks, bytes, is_large);
+                self.open += (may - spent).max(0.0);
+                self.rates.push(workers.rate(is_large));
+            }
+        }
+    }
+}
+
+/// A stage as the bucket's lists show it.
+struct Seen<'a> {
+    stage: &'a Stage,
+    layout: &'a Layout,
+    attempts: HashMap<TaskId, Vec<AttemptTimes>>,
+    committed: HashMap<&'a str, DateTime<Utc>>,
+    /// Tasks that were sent on to a large worker.
+    large: BTreeSet<TaskId>,
+}
+
+impl Seen<'_> {
+    /// Dollars that the attempts at a message have taken.
+    fn spent(
+        &self,
+        workers: &Workers,
+        message: &TaskMessage,
+        end: DateTime<Utc>,
+        bytes: f64,
+        is_large: bool,
+    ) -> f64 {
+        let attempts = self.attempts.get(&message.task).map_or(&[][..], |a| a);
+        let one = |attempt: &AttemptTimes| {
+            let took = attempt.failed.unwrap_or(end) - attempt.started;
+            let seconds = (took.num_milliseconds() as f64 / 1e3).clamp(0.0, LONGEST) + AROUND;
+            seconds * workers.rate(is_large) + workers.requests(message.tasks, bytes)
+        };
+        attempts.iter().map(one).sum()
+    }
+}
+
+/// The account of a run: a LIST of commits, attempts and given-up messages for each stage that has
+/// started.
+pub(crate) async fn account(cx: &Context, plan: &Plan) -> Result<Account, BucketError> {
+    let mut account = Account::default();
+    for stage in plan.stages.iter().filter(|s| s.reused.is_none()) {
+        let (run, id) = (&plan.run, stage.id);
+        let key = Key::Layout(run, id).to_string();
+        let Some(layout) = cx.find::<Layout>(&key).await? else {
+            let tasks = stage.partitions.min(cx.workers.concurrency);
+            account.rates.extend((0..tasks).map(|_| cx.workers.rate(false)));
+            continue;
+        };
+        let mut attempts: HashMap<_, Vec<_>> = HashMap::new();
+        for attempt in attempts::of_stage(cx, &layout).await? {
+            attempts.entry(attempt.first).or_default().push(attempt);
+        }
+        let objects = cx.bucket.list(&Key::stage_out_folder(run, id)).await?;
+        let folder = Key::stage_dead_folder(run, id);
+        let dead = cx.bucket.list(&folder).await?;
+        let task = |key: &str| key.strip_prefix(&folder)?.split_once('/')?.0.parse().ok();
+        let seen = Seen {
+            stage,
+            layout: &layout,
+            attempts,
+            committed: attempts::commit_times(&objects),
+            large: dead.iter().filter_map(|o| task(&o.key)).map(TaskId).collect(),
+        };
+        account.add(&cx.workers, &seen, cx.clock.now());
+    }
+    Ok(account)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORKERS: Workers = Workers { mib: 1024, large_mib: 4096, concurrency: 2 };
+
+    #[test]
+    fn a_budget_is_looked_at_before_all_workers_can_have_taken_it() {
+        let rate = WORKERS.rate(false);
+        assert!((rate - 0.000_013_733_4).abs() < 1e-9);
+        let account = Account { spent: 3.0 * rate, open: rate, rates: vec![rate; 5] };
+        let left = account.next_look(&WORKERS, 24.0 * rate).as_secs_f64();
+        assert!((left - 10.0).abs() < 1e-6, "two of five messages run at once: {left}");
+        assert_eq!(account.next_look(&WORKERS, 4.0 * rate), SOON);
+    }
+
+    #[test]
+    fn an_estimate_grows_with_bytes_and_tasks_and_memory_makes_it_no_cheaper() {
+        let of = |tasks, bytes| WORKERS.estimate(tasks, bytes, false);
+        assert!(of(1, 100.0 * MIB) > of(1, 0.0) && of(2, 0.0) > of(1, 0.0));
+        let more = Workers { mib: 2048, ..WORKERS };
+        assert!(more.estimate(1, 100.0 * MIB, false) >= of(1, 100.0 * MIB));
+    }
+}

@@ -1,0 +1,46 @@
+//! What AWS takes for what a run does: list prices of us-east-1 without a free tier, read 2026-11.
+//!
+//! Sources: the pricing pages of AWS Lambda (arm64), Amazon S3 (standard) and Amazon SQS (standard).
+
+/// Dollars for a GB-second of a function; a GB of Lambda's is 1,024 MiB.
+pub(crate) const GB_SECOND: f64 = 0.000_013_333_4;
+
+/// Dollars for an invocation.
+pub(crate) const INVOCATION: f64 = 0.2e-6;
+
+/// Dollars for a PUT, COPY or LIST request.
+pub(crate) const PUT: f64 = 5e-6;
+
+/// Dollars for a GET or HEAD request.
+pub(crate) const GET: f64 = 0.4e-6;
+
+/// Dollars for a request to a queue.
+pub(crate) const QUEUE_REQUEST: f64 = 0.4e-6;
+
+/// Dollars for people: three digits that count.
+pub fn dollars(usd: f64) -> String {
+    let mut decimals = 2;
+    while decimals < 9 && usd > 0.0 && usd * 10f64.powi(decimals - 2) < 1.0 {
+        decimals += 1;
+    }
+    format!("${usd:.*}", usize::try_from(decimals).unwrap_or(2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_amounts_keep_their_digits() {
+        for (usd, text) in [
+            (0.0, "$0.00"),
+            (12.0, "$12.00"),
+            (1.0, "$1.00"),
+            (0.25, "$0.250"),
+            (0.0012, "$0.00120"),
+            (0.000_000_01, "$0.000000010"),
+        ] {
+            assert_eq!(dollars(usd), text);
+        }
+    }
+}
