@@ -8,6 +8,7 @@
 mod faults;
 mod hex;
 mod http_api;
+mod iam;
 mod lambda;
 mod machine;
 mod s3;
@@ -30,6 +31,7 @@ pub use template::TemplateError;
 
 use faults::Injector;
 use http_api::{HttpApi, Route};
+use iam::Roles;
 use lambda::{Function, Mapping, Surroundings};
 use s3::{Notification, Notifications};
 use server::Server;
@@ -152,6 +154,7 @@ impl Local {
             api: HttpApi { routes: routes.collect() },
             anonymous: options.keys.is_none(),
             faults: faults.clone(),
+            roles: Arc::new(roles(&template)),
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::new(server).run(listener));
@@ -226,6 +229,15 @@ fn notifications(template: &Template, queues: &Queues) -> Vec<Notification> {
         }
     }
     all
+}
+
+/// What each function may do.
+fn roles(template: &Template) -> Roles {
+    let mut roles = Roles::default();
+    for function in &template.functions {
+        roles.insert(&function.id, function.policies.clone());
+    }
+    roles
 }
 
 fn cores() -> usize {

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 
 use crate::faults::{Injector, Lost};
 use crate::http_api::{self, HttpApi};
+use crate::iam::{Roles, s3_accesses};
 use crate::s3::Anonymous;
 use crate::sqs::{self, Sqs};
 
@@ -28,6 +29,7 @@ pub(crate) struct Server {
     /// Whether any credentials are accepted.
     pub(crate) anonymous: bool,
     pub(crate) faults: Option<Arc<Injector>>,
+    pub(crate) roles: Arc<Roles>,
 }
 
 impl Server {
@@ -74,11 +76,12 @@ impl Server {
         response.filter(|_| verdict.is_answered).ok_or(Lost)
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<s3s::Body> {
+    async fn answer(&self, mut request: Request<Incoming>) -> Response<s3s::Body> {
+        let caller = self.roles.caller(request.headers());
         if sqs::is_request(request.headers()) {
             let (parts, body) = request.into_parts();
             return match read(body).await {
-                Some(body) => self.sqs.handle(&parts.headers, &body).await,
+                Some(body) => self.sqs.handle(&parts.headers, &body, &caller).await,
                 None => too_large(),
             };
         }
@@ -91,10 +94,17 @@ impl Server {
                 None => too_large(),
             };
         }
+        if !caller.is_user() {
+            let needs = s3_accesses(request.method(), request.uri(), request.headers());
+            if let Some(Err(why)) = needs.iter().map(|n| caller.check(n)).find(Result::is_err) {
+                return denied(&why);
+            }
+        }
+        request.extensions_mut().insert(caller);
         let request = if self.anonymous {
             match Anonymous::strip(request, Utc::now()) {
                 Ok(request) => request,
-                Err(_) => return expired(),
+                Err(_) => return denied("Request has expired"),
             }
         } else {
             request.map(s3s::Body::from)
@@ -141,10 +151,12 @@ fn too_large() -> Response<s3s::Body> {
     status(StatusCode::PAYLOAD_TOO_LARGE)
 }
 
-fn expired() -> Response<s3s::Body> {
-    let xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>AccessDenied</Code>\
-               <Message>Request has expired</Message></Error>";
-    let mut response = Response::new(s3s::Body::from(Bytes::from_static(xml.as_bytes())));
+fn denied(message: &str) -> Response<s3s::Body> {
+    let xml = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>AccessDenied</Code>\
+         <Message>{message}</Message></Error>"
+    );
+    let mut response = Response::new(s3s::Body::from(Bytes::from(xml)));
     *response.status_mut() = StatusCode::FORBIDDEN;
     response
 }

@@ -16,12 +16,10 @@ use tracing::info;
 
 pub use spec::Faults;
 
+use crate::iam::TOKEN;
 use crate::sqs;
 use crate::template::{FunctionSpec, Template};
 use spec::{Kind, Rule};
-
-/// The header that names a process.
-const TOKEN: &str = "x-amz-security-token";
 
 /// A doomed invocation makes at most so many requests after its first sign of life.
 const LAST_REQUEST: u32 = 16;
@@ -255,8 +253,9 @@ impl Death {
         if self.lives {
             self.requests -= 1;
         }
-        self.after_effect |= is_sign_of_life;
-        self.requests == 0
+        let is_last = self.requests == 0;
+        self.after_effect |= is_last && is_sign_of_life;
+        is_last
     }
 }
 
@@ -292,6 +291,7 @@ mod tests {
             memory: if id == "Worker" { 512 } else { 1024 },
             timeout: Duration::from_secs(60),
             environment: BTreeMap::new(),
+            policies: vec![],
         }
     }
 

@@ -17,6 +17,7 @@ use super::listing::{self, Page, is_url_encoded, token, token_key, url_encode};
 use super::multipart::{self, Started, Upload};
 use super::notify::{Happened, Notifications};
 use super::ranges::{copy_range, range_of};
+use crate::iam::{Access, Caller, key_arn};
 
 #[derive(Clone)]
 pub(super) struct FolderS3 {
@@ -90,6 +91,13 @@ fn signed(n: u64) -> i64 {
 
 fn ok<T>(output: T) -> S3Result<S3Response<T>> {
     Ok(S3Response::new(output))
+}
+
+/// Whether whoever asks may delete a key: one of many in a request.
+fn may_delete(caller: Option<&Caller>, bucket: &str, key: &str) -> S3Result<()> {
+    let Some(caller) = caller else { return Ok(()) };
+    let access = Access { action: "s3:DeleteObject", resource: key_arn(bucket, key) };
+    caller.check(&access).map_err(|why| s3_error!(AccessDenied, "{why}"))
 }
 
 #[async_trait::async_trait]
@@ -249,6 +257,7 @@ impl S3 for FolderS3 {
         &self,
         req: S3Request<DeleteObjectsInput>,
     ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+        let caller = req.extensions.get::<Caller>().cloned();
         let DeleteObjectsInput { bucket, delete, .. } = req.input;
         self.folder.bucket(&bucket)?;
         if delete.objects.len() > 1000 || delete.objects.is_empty() {
@@ -260,7 +269,9 @@ impl S3 for FolderS3 {
             for object in delete.objects {
                 let key = Some(object.key.clone());
                 let condition = object.e_tag.map(|e| Condition::Etag(Some(e.into_value())));
-                match this.remove(&bucket, &object.key, condition.as_ref()) {
+                let removed = may_delete(caller.as_ref(), &bucket, &object.key)
+                    .and_then(|()| this.remove(&bucket, &object.key, condition.as_ref()));
+                match removed {
                     Ok(()) => deleted.push(DeletedObject { key, ..Default::default() }),
                     Err(e) => errors.push(Error {
                         key,

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::Queues;
 use super::message::{MessageAttribute, NewMessage, Received};
 use super::queue::{Attributes, Queue};
+use crate::iam::{Caller, sqs_access};
 
 const TARGET: &str = "x-amz-target";
 const SERVICE: &str = "AmazonSQS.";
@@ -53,6 +54,11 @@ struct Fault {
     message: String,
 }
 
+/// The name of the queue that a request is about.
+fn queue_name(input: &Value) -> &str {
+    input["QueueUrl"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default()
+}
+
 fn fault<T>(code: &'static str, message: impl Into<String>) -> Result<T, Fault> {
     Err(Fault { code, query: None, message: message.into() })
 }
@@ -64,7 +70,12 @@ fn invalid<T>(message: impl Into<String>) -> Result<T, Fault> {
 type Answer = Result<Value, Fault>;
 
 impl Sqs {
-    pub(crate) async fn handle(&self, headers: &HeaderMap, body: &[u8]) -> Response<s3s::Body> {
+    pub(crate) async fn handle(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        caller: &Caller,
+    ) -> Response<s3s::Body> {
         let target = headers.get(TARGET).and_then(|t| t.to_str().ok()).unwrap_or_default();
         let action = target.strip_prefix(SERVICE).unwrap_or_default();
         let input: Value = match serde_json::from_slice(body) {
@@ -72,6 +83,11 @@ impl Sqs {
             Err(_) if body.is_empty() => json!({}),
             Err(e) => return answer(fault("SerializationException", e.to_string())),
         };
+        if !caller.is_user()
+            && let Err(why) = caller.check(&sqs_access(action, self.arn(queue_name(&input))))
+        {
+            return answer(fault("AccessDenied", why));
+        }
         answer(self.act(action, &input).await)
     }
 

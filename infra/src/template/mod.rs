@@ -10,6 +10,7 @@ mod yaml;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::iam::Statement;
 use crate::sqs::Attributes;
 
 pub(crate) use resources::read;
@@ -74,6 +75,8 @@ pub(crate) struct FunctionSpec {
     pub(crate) memory: u32,
     pub(crate) timeout: Duration,
     pub(crate) environment: BTreeMap<String, String>,
+    /// Of its role.
+    pub(crate) policies: Vec<Statement>,
 }
 
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use glob::Pattern;
 use serde_json::{Map, Value, json};
 
 use super::evaluate::{Evaluator, invalid};
@@ -11,10 +12,11 @@ use super::{
     BucketSpec, FunctionSpec, MappingSpec, NotificationSpec, QueueSpec, RouteSpec, Setting,
     Template, TemplateError,
 };
+use crate::iam::Statement;
 use crate::sqs::Attributes;
 
 /// Types that describe nothing which runs on this machine.
-const TYPES_WITHOUT_EFFECT: [&str; 10] = [
+const TYPES_WITHOUT_EFFECT: [&str; 12] = [
     "AWS::SQS::QueuePolicy",
     "AWS::S3::BucketPolicy",
     "AWS::Logs::LogGroup",
@@ -22,6 +24,8 @@ const TYPES_WITHOUT_EFFECT: [&str; 10] = [
     "AWS::CloudWatch::Dashboard",
     "AWS::SNS::Topic",
     "AWS::SNS::TopicPolicy",
+    "AWS::SNS::Subscription",
+    "AWS::Scheduler::Schedule",
     "AWS::IAM::Role",
     "AWS::Serverless::HttpApi",
     "AWS::Events::Rule",
@@ -38,13 +42,12 @@ const BUCKET_WITHOUT_EFFECT: [&str; 6] = [
 
 const QUEUE_WITHOUT_EFFECT: [&str; 3] = ["SqsManagedSseEnabled", "KmsMasterKeyId", "Tags"];
 
-const FUNCTION_WITHOUT_EFFECT: [&str; 12] = [
+const FUNCTION_WITHOUT_EFFECT: [&str; 11] = [
     "Runtime",
     "Architectures",
     "Handler",
     "CodeUri",
     "Description",
-    "Policies",
     "Role",
     "EphemeralStorage",
     "RecursiveLoop",
@@ -157,7 +160,8 @@ impl Reader<'_> {
         at: &str,
         value: &Value,
     ) -> Result<Vec<NotificationSpec>, TemplateError> {
-        only(at, value, &["QueueConfigurations"])?;
+        // nobody listens to a topic on this machine
+        only(at, value, &["QueueConfigurations", "TopicConfigurations"])?;
         let configurations = value["QueueConfigurations"].as_array().into_iter().flatten();
         configurations.map(|c| self.notification(at, c)).collect()
     }
@@ -243,9 +247,10 @@ impl Reader<'_> {
             memory: 128,
             timeout: Duration::from_secs(3),
             environment: BTreeMap::new(),
+            policies: vec![],
         };
         for (property, value) in &all {
-            let emulated = ["Timeout", "MemorySize", "Environment", "Events"];
+            let emulated = ["Timeout", "MemorySize", "Environment", "Events", "Policies"];
             if !self.is_emulated(id, property, &emulated, &FUNCTION_WITHOUT_EFFECT)? {
                 continue;
             }
@@ -256,6 +261,7 @@ impl Reader<'_> {
                     spec.memory = u32::try_from(self.number(&at, value)?).unwrap_or(u32::MAX);
                 }
                 "Environment" => environment.extend(self.environment(id, value)?),
+                "Policies" => spec.policies = self.policies(&at, value)?,
                 _ => self.events(id, value)?,
             }
         }
@@ -272,6 +278,37 @@ impl Reader<'_> {
         let at = format!("{id}.Environment");
         let variables = value["Variables"].as_object().into_iter().flatten();
         variables.map(|(k, v)| Ok((k.clone(), self.evaluator.text(&at, v)?))).collect()
+    }
+
+    /// The statements of a function's policies.
+    fn policies(&self, at: &str, value: &Value) -> Result<Vec<Statement>, TemplateError> {
+        let mut statements = vec![];
+        for policy in value.as_array().into_iter().flatten() {
+            only(at, policy, &["Version", "Statement"])?;
+            let Some(all) = policy["Statement"].as_array() else {
+                return Err(invalid(at, format!("{policy} is no policy with statements")));
+            };
+            for statement in all {
+                only(at, statement, &["Sid", "Effect", "Action", "Resource"])?;
+                let patterns = |name: &str| self.patterns(at, &statement[name]);
+                statements.push(Statement {
+                    allows: self.evaluator.text(at, &statement["Effect"])? == "Allow",
+                    actions: patterns("Action")?,
+                    resources: patterns("Resource")?,
+                });
+            }
+        }
+        Ok(statements)
+    }
+
+    /// One text or several, in which `*` stands for any.
+    fn patterns(&self, at: &str, value: &Value) -> Result<Vec<Pattern>, TemplateError> {
+        let texts = value.as_array().map_or(std::slice::from_ref(value), |v| v);
+        let pattern = |value| {
+            let text = self.evaluator.text(at, value)?;
+            Pattern::new(&text).map_err(|e| invalid(at, format!("{text}: {e}")))
+        };
+        texts.iter().map(pattern).collect()
     }
 
     fn events(&mut self, function: &str, events: &Value) -> Result<(), TemplateError> {
@@ -430,6 +467,11 @@ mod tests {
     #[test]
     fn an_unknown_property_is_an_error_that_names_it() {
         for (from, to, name) in [
+            (
+                "Effect: Allow\n              Action: s3:ListBucket",
+                "Effect: Allow\n              NotAction: s3:ListBucket",
+                "NotAction",
+            ),
             ("MaximumConcurrency: 20", "MaximumSpeed: 20", "MaximumSpeed"),
             (
                 "      BatchSize: 1\n",
