@@ -17,6 +17,7 @@ mod protocol;
 mod quarantine;
 mod records;
 mod retry;
+mod roles;
 mod simulation;
 mod storm;
 mod suites;

@@ -140,26 +140,26 @@ pub(crate) fn sqs_access(action: &str, arn: String) -> Access {
 mod tests {
     use super::*;
 
-    fn needs(method: Method, uri: &str) -> Vec<(&'static str, String)> {
+    fn needs(method: &Method, uri: &str) -> Vec<(&'static str, String)> {
         let mut headers = HeaderMap::new();
         headers.insert("x-amz-copy-source", "b/work/a%20b".parse().expect("a header"));
         let uri = uri.parse().expect("a URI");
-        s3_accesses(&method, &uri, &headers).into_iter().map(|a| (a.action, a.resource)).collect()
+        s3_accesses(method, &uri, &headers).into_iter().map(|a| (a.action, a.resource)).collect()
     }
 
     #[test]
     fn requests_need_what_they_need_on_s3() {
         let of = |action, resource: &str| (action, format!("arn:aws:s3:::{resource}"));
-        assert_eq!(needs(Method::GET, "/b?list-type=2&prefix=x"), [of("s3:ListBucket", "b")]);
-        assert_eq!(needs(Method::HEAD, "/b/a%20b"), [of("s3:GetObject", "b/a b")]);
+        assert_eq!(needs(&Method::GET, "/b?list-type=2&prefix=x"), [of("s3:ListBucket", "b")]);
+        assert_eq!(needs(&Method::HEAD, "/b/a%20b"), [of("s3:GetObject", "b/a b")]);
         assert_eq!(
-            needs(Method::PUT, "/b/t"),
+            needs(&Method::PUT, "/b/t"),
             [of("s3:PutObject", "b/t"), of("s3:GetObject", "b/work/a b")]
         );
-        assert_eq!(needs(Method::DELETE, "/b/t"), [of("s3:DeleteObject", "b/t")]);
+        assert_eq!(needs(&Method::DELETE, "/b/t"), [of("s3:DeleteObject", "b/t")]);
         let abort = of("s3:AbortMultipartUpload", "b/t");
-        assert_eq!(needs(Method::DELETE, "/b/t?uploadId=7"), [abort]);
-        assert_eq!(needs(Method::POST, "/b?delete"), []);
+        assert_eq!(needs(&Method::DELETE, "/b/t?uploadId=7"), [abort]);
+        assert_eq!(needs(&Method::POST, "/b?delete"), []);
     }
 
     #[test]

@@ -78,14 +78,15 @@ impl Emulator {
             })
             .expect("the endpoint is printed");
         let output = std::thread::spawn(move || lines.map_while(Result::ok).collect());
-        let config = aws_config::from_env()
-            .endpoint_url(&endpoint)
-            .region("us-east-1")
-            .credentials_provider(Credentials::new("any", "any", None, None, "test"))
-            .load()
-            .await;
+        let config = config(&endpoint, None).await;
         let bucket = S3Bucket::new(bucket::client(&config), "tidemill".into());
         Self { child, endpoint, bucket, config, dir, output }
+    }
+
+    /// The bucket as a process of a function has it.
+    pub(crate) async fn bucket_as(&self, function: &str) -> S3Bucket {
+        let config = config(&self.endpoint, Some(format!("{function}-0"))).await;
+        S3Bucket::new(bucket::client(&config), "tidemill".into())
     }
 
     pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
@@ -167,6 +168,15 @@ impl Emulator {
         let run = move || command.output().expect("it runs");
         tokio::task::spawn_blocking(run).await.expect("it ends")
     }
+}
+
+async fn config(endpoint: &str, token: Option<String>) -> aws_config::SdkConfig {
+    aws_config::from_env()
+        .endpoint_url(endpoint)
+        .region("us-east-1")
+        .credentials_provider(Credentials::new("any", "any", token, None, "test"))
+        .load()
+        .await
 }
 
 impl Drop for Emulator {

@@ -8,6 +8,7 @@ pub mod event;
 #[cfg(feature = "store")]
 mod folder_reads;
 mod function;
+mod metrics;
 pub mod queue;
 mod runtime;
 #[cfg(feature = "store")]

@@ -9,6 +9,7 @@
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tracing::{info, warn};
 
+use crate::METRICS;
 use crate::bucket::{BucketError, Created};
 use crate::budget;
 use crate::committed;
@@ -115,7 +116,10 @@ fn seconds(duration: chrono::TimeDelta) -> f64 {
 async fn decide(cx: &Context, outcome: Outcome) -> Result<Outcome, ProtocolError> {
     let key = Key::Outcome(&outcome.run).to_string();
     let outcome = match cx.create(key.clone(), &outcome).await? {
-        Created::Now => outcome,
+        Created::Now => {
+            count(&outcome);
+            outcome
+        }
         // whoever decided finishes too, or its next delivery does
         Created::Before if !cx.repairs() => return Ok(cx.read(&key).await?),
         Created::Before => cx.read(&key).await?,
@@ -125,8 +129,19 @@ async fn decide(cx: &Context, outcome: Outcome) -> Result<Outcome, ProtocolError
         None => info!(%run, rows, seconds, "run succeeded"),
         Some(reason) => warn!(%run, %reason, "run ended without a result"),
     };
+
     finish(cx, &outcome).await?;
     Ok(outcome)
+}
+
+fn count(outcome: &Outcome) {
+    match outcome.status {
+        Status::Succeeded => {
+            info!(target: METRICS, SucceededRuns = 1, RunSeconds = outcome.seconds);
+        }
+        Status::Failed => info!(target: METRICS, FailedRuns = 1),
+        Status::Cancelled => info!(target: METRICS, CancelledRuns = 1),
+    }
 }
 
 /// Does what follows an outcome, or does it again.

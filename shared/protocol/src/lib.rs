@@ -30,6 +30,11 @@ pub mod status;
 pub mod watch;
 pub mod work;
 
+/// The target of events that are sets of numbers for whoever counts: `Tasks`, `FailedAttempts`,
+/// `Stragglers`, `SucceededRuns`, `FailedRuns`, `CancelledRuns`, `Rows`, `Bytes`, `Seconds`,
+/// `RunSeconds`.
+pub const METRICS: &str = "metrics";
+
 pub use bucket::{Bucket, BucketError};
 pub use budget::Workers;
 pub use clock::{Clock, SystemClock};

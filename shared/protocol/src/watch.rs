@@ -13,6 +13,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::{info, warn};
 
+use crate::METRICS;
 use crate::attempts;
 use crate::bucket::{BucketError, Created, ObjectInfo};
 use crate::budget;
@@ -280,6 +281,7 @@ async fn repeat_stragglers(
         // the claim comes first: a straggler is not worth a third attempt
         if cx.mark(Key::Again(run, *stage, *task).to_string()).await? == Created::Now {
             warn!(%run, %stage, %task, "a straggler is repeated");
+            info!(target: METRICS, Stragglers = 1);
             cx.queue.send(WorkerSize::Normal, &[message]).await?;
         }
     }

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tracing::{debug, info, warn};
 
+use crate::METRICS;
 use crate::advance;
 use crate::bucket::{Body, BucketError, Created};
 use crate::committed::{Committed, Known};
@@ -172,6 +173,7 @@ impl Attempt<'_> {
         task: TaskId,
     ) -> Result<Option<(String, Committed)>, ProtocolError> {
         let Self { cx, plan, stage, layout, .. } = *self;
+        let started = cx.clock.now();
         let request = TaskRequest { plan, layout, task, size: cx.size };
         let what = format!("task {task} of stage {}", stage.id);
         let output = cx.in_time(&what, engine.execute(&request)).await?;
@@ -182,6 +184,8 @@ impl Attempt<'_> {
             Output::Result => self.commit_result(task, output).await?,
         };
         let won = created == Created::Now;
+        let seconds = (cx.clock.now() - started).as_seconds_f64();
+        info!(target: METRICS, Tasks = u32::from(won), Rows = rows, Bytes = bytes, Seconds = seconds);
         if self.tiny {
             debug!(%task, rows, bytes, won, "task committed");
         } else {
@@ -226,6 +230,7 @@ impl Attempt<'_> {
         }
         let text = full_text(&failed);
         warn!(error = %text, "attempt failed");
+        info!(target: METRICS, FailedAttempts = 1);
         match &failed {
             ProtocolError::Engine(EngineError::OutOfMemory(_)) if cx.size == WorkerSize::Normal => {
                 return send_on(cx, message).await;
