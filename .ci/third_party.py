@@ -77,9 +77,9 @@ def template(endpoint):
         properties["Environment"]["Variables"]["AWS_ENDPOINT_URL"] = endpoint
     for resource in body["Resources"].values():
         # the emulator takes a reference to a number for text
-        scaling = resource.get("Properties", {}).get("ScalingConfig")
-        if resource["Type"] == "AWS::Lambda::EventSourceMapping" and scaling:
-            scaling["MaximumConcurrency"] = 2
+        if resource["Type"] == "AWS::Lambda::EventSourceMapping":
+            resource["Properties"]["ScalingConfig"] = {"MaximumConcurrency": 2}
+            resource["Properties"].pop("ProvisionedPollerConfig", None)
     return body
 
 

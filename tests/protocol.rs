@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidemill_protocol::bucket::MemoryBucket;
-use tidemill_protocol::record::{Outcome, Status, TaskMessage};
+use tidemill_protocol::job::Limits;
+use tidemill_protocol::record::{Outcome, Run, Status, TaskMessage};
 use tidemill_protocol::work::{self, Worker};
-use tidemill_protocol::{Bucket, Context, StageId, TaskId, WorkerSize};
+use tidemill_protocol::{Bucket, Context, Key, StageId, TaskId, WorkerSize, context};
 
 use crate::support::crash::Crash;
 use crate::support::toy_engine::ToyEngine;
@@ -245,4 +246,21 @@ async fn a_dead_event_fails_its_run() {
     let event = world.upload("jobs/top.sql", "sum 4").await;
     let outcomes = world.give_up(&event).await.expect("given up");
     assert_eq!(outcomes[0].reason.as_deref(), Some("given up"));
+}
+
+#[tokio::test]
+async fn a_deployment_limits_jobs_that_do_not_limit_themselves() {
+    let mut world = world();
+    world.limits = Limits { deadline: Some(77), max_cost_usd: Some(1e-9) };
+    let event = world.upload("jobs/top.sql", "sum 5").await;
+    let why = world.run(&event).await[0].reason.clone().expect("a reason");
+    assert!(why.contains("over the budget of $0.000000001"), "{why}");
+    let job = r#"{"sql": "sum 5", "options": {"max_cost_usd": 5}}"#;
+    let event = world.upload("jobs/other.json", job).await;
+    let outcomes = world.run(&event).await;
+    let other = outcomes.iter().find(|o| o.job.as_str() == "other").expect("an outcome");
+    assert_eq!(other.reason, None);
+    let key = Key::Run(&other.run).to_string();
+    let run: Run = context::find(&*world.bucket, &key).await.expect("readable").expect("a run");
+    assert_eq!(run.deadline().num_seconds(), 77);
 }

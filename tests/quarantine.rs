@@ -210,4 +210,9 @@ async fn the_command_line_says_how_many_lines_are_bad_and_where_they_are() {
     let again = ["run", "-e", &sql, "--format", "csv", "--bucket", "tidemill"];
     let done = emulator.command(&again).await;
     assert_eq!(String::from_utf8_lossy(&done.stdout), "line,text\n3,2\n");
+    // and no part of the result
+    let sql = format!("SELECT s FROM '{}'", place.trim_end_matches("rejects/"));
+    let again = ["run", "-e", &sql, "--format", "csv", "--bucket", "tidemill"];
+    let done = emulator.command(&again).await;
+    assert_eq!(String::from_utf8_lossy(&done.stdout), "s\n4\n");
 }

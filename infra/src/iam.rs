@@ -105,6 +105,7 @@ pub(crate) fn s3_accesses(method: &Method, uri: &Uri, headers: &HeaderMap) -> Ve
         };
     }
     match *method {
+        Method::GET if has("uploadId") => one("s3:ListMultipartUploadParts"),
         Method::GET | Method::HEAD => one("s3:GetObject"),
         Method::DELETE if has("uploadId") => one("s3:AbortMultipartUpload"),
         Method::DELETE => one("s3:DeleteObject"),
@@ -112,8 +113,8 @@ pub(crate) fn s3_accesses(method: &Method, uri: &Uri, headers: &HeaderMap) -> Ve
             let mut needs = one("s3:PutObject");
             let source = headers.get("x-amz-copy-source").and_then(|s| s.to_str().ok());
             if let Some(source) = source {
-                let source = percent_decode_str(source.trim_start_matches('/')).decode_utf8_lossy();
-                let source = source.split('?').next().unwrap_or_default();
+                let source = source.trim_start_matches('/').split('?').next().unwrap_or_default();
+                let source = percent_decode_str(source).decode_utf8_lossy();
                 let resource = format!("arn:aws:s3:::{source}");
                 needs.push(Access { action: "s3:GetObject", resource });
             }

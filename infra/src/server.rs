@@ -152,6 +152,7 @@ fn too_large() -> Response<s3s::Body> {
 }
 
 fn denied(message: &str) -> Response<s3s::Body> {
+    let message = message.replace('&', "&amp;").replace('<', "&lt;");
     let xml = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>AccessDenied</Code>\
          <Message>{message}</Message></Error>"

@@ -11,6 +11,7 @@ use futures::task::LocalSpawnExt;
 use serde_json::json;
 use tidemill_protocol::bucket::MemoryBucket;
 use tidemill_protocol::dispatch::{self, dispatch};
+use tidemill_protocol::job::Limits;
 use tidemill_protocol::record::Outcome;
 use tidemill_protocol::watch::{self, Next, TICK};
 use tidemill_protocol::work::{self, Worker};
@@ -293,6 +294,7 @@ impl World {
                 _ => WorkerSize::Normal,
             },
             workers: WORKERS,
+            limits: Limits::default(),
         }
     }
 

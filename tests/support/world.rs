@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tidemill_protocol::dispatch::{self, dispatch};
+use tidemill_protocol::job::Limits;
 use tidemill_protocol::queue::MemoryQueue;
 use tidemill_protocol::record::{Outcome, TaskMessage};
 use tidemill_protocol::work::Worker;
@@ -21,6 +22,8 @@ pub(crate) struct World {
     attempts: AtomicU64,
     /// What an invocation may take.
     pub(crate) time_left: Duration,
+    /// Of the deployment.
+    pub(crate) limits: Limits,
 }
 
 impl World {
@@ -31,6 +34,7 @@ impl World {
             engine,
             attempts: AtomicU64::new(0),
             time_left: Duration::from_secs(60),
+            limits: Limits::default(),
         }
     }
 
@@ -51,6 +55,7 @@ impl World {
             message: "message".into(),
             size: WorkerSize::Normal,
             workers: Workers::default(),
+            limits: self.limits,
         }
     }
 

@@ -23,8 +23,14 @@ impl Evaluator<'_> {
                     self.intrinsic(at, name, inner)
                 }
                 _ => {
-                    let pairs = map.iter().map(|(k, v)| Ok((k.clone(), self.value(at, v)?)));
-                    pairs.collect::<Result<serde_json::Map<_, _>, _>>().map(Value::Object)
+                    let mut pairs = serde_json::Map::new();
+                    for (name, value) in map {
+                        let value = self.value(at, value)?;
+                        if !value.is_null() {
+                            pairs.insert(name.clone(), value); // else it is AWS::NoValue
+                        }
+                    }
+                    Ok(Value::Object(pairs))
                 }
             },
             plain => Ok(plain.clone()),
@@ -74,6 +80,7 @@ impl Evaluator<'_> {
             "AWS::Partition" => Some("aws"),
             "AWS::URLSuffix" => Some("amazonaws.com"),
             "AWS::StackName" => Some("local"),
+            "AWS::NoValue" => return Ok(Value::Null),
             _ => None,
         };
         if let Some(value) =

@@ -345,6 +345,7 @@ impl Reader<'_> {
         function: &str,
         value: &Value,
     ) -> Result<MappingSpec, TemplateError> {
+        let value = &self.evaluator.value(at, value)?;
         only(
             at,
             value,

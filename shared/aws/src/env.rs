@@ -24,6 +24,12 @@ pub const LARGE_WORKER_MEMORY: &str = "TIDEMILL_LARGE_WORKER_MEMORY";
 /// The most workers at once.
 pub const WORKER_CONCURRENCY: &str = "TIDEMILL_WORKER_CONCURRENCY";
 
+/// Seconds after which a run ends whose job does not say.
+pub const DEADLINE: &str = "TIDEMILL_DEADLINE";
+
+/// Dollars that a run's workers may take whose job does not say.
+pub const MAX_COST_USD: &str = "TIDEMILL_MAX_COST_USD";
+
 /// The URL of the queue of storage events: the planner keeps its messages hidden.
 pub const EVENTS_QUEUE_URL: &str = "TIDEMILL_EVENTS_QUEUE_URL";
 

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsMessage};
 use tidemill_protocol::context::full_text;
+use tidemill_protocol::job::Limits;
 use tidemill_protocol::{AttemptId, Context, Queue, SystemClock, WorkerSize, Workers};
 use tracing::error;
 
@@ -36,6 +37,7 @@ pub struct Function {
     /// Of a worker.
     pub size: WorkerSize,
     workers: Workers,
+    limits: Limits,
     log: String,
 }
 
@@ -55,7 +57,8 @@ impl Function {
         };
         let bucket = Arc::new(S3Bucket::new(crate::bucket::client(&config), bucket_name.clone()));
         let log = env::optional(env::LOG_STREAM).unwrap_or_else(|| "standard error".into());
-        Ok(Self { config, bucket_name, bucket, queue, sqs, size, workers: workers(), log })
+        let (workers, limits) = (workers(), limits());
+        Ok(Self { config, bucket_name, bucket, queue, sqs, size, workers, limits, log })
     }
 
     /// The context of one delivery of one message.
@@ -71,13 +74,21 @@ impl Function {
             message: message.message_id.clone().unwrap_or_default(),
             size: self.size,
             workers: self.workers,
+            limits: self.limits,
         }
     }
 }
 
+fn number<T: std::str::FromStr>(name: &str) -> Option<T> {
+    env::optional(name)?.parse().ok()
+}
+
+fn limits() -> Limits {
+    Limits { deadline: number(env::DEADLINE), max_cost_usd: number(env::MAX_COST_USD) }
+}
+
 /// The workers of the deployment, as the template tells all functions.
 fn workers() -> Workers {
-    let number = |name| env::optional(name).and_then(|text| text.parse().ok());
     let default = Workers::default();
     Workers {
         mib: number(env::WORKER_MEMORY).unwrap_or(default.mib),

@@ -4,6 +4,7 @@
 use std::sync::Mutex;
 
 use tidemill_protocol::METRICS;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -29,7 +30,9 @@ pub fn init() {
         tracing_subscriber::registry().with(logs.without_time().with_filter(filter)).try_init()
     } else {
         let logs = logs.json().without_time().with_filter(filter);
-        tracing_subscriber::registry().with(logs).with(metrics()).try_init()
+        // without a filter of its own every event of every crate would be made for it
+        let numbers = Targets::new().with_target(METRICS, LevelFilter::INFO);
+        tracing_subscriber::registry().with(logs).with(metrics().with_filter(numbers)).try_init()
     };
     drop(started);
     tracing::info!(target: METRICS, ColdStarts = 1);

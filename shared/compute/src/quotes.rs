@@ -22,6 +22,12 @@ pub(crate) struct Cuts {
 )]
 pub(crate) struct CutInQuotes(String);
 
+impl CutInQuotes {
+    pub(crate) fn new(key: &str) -> Self {
+        Self(key.to_owned())
+    }
+}
+
 /// Passes the bytes of a part on and counts its quotes: between two cuts they are even, or one of
 /// the cuts was inside quotes.
 pub(crate) fn count(result: GetResult, cuts: Arc<Cuts>) -> GetResult {

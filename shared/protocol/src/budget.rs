@@ -1,16 +1,17 @@
 //! What a run has cost, and what it may cost yet: what keeps it within `max_cost_usd`.
 //!
 //! Counted are the workers of the run, with their requests and messages; the planner and the watcher
-//! take seconds of small functions. An attempt lasts from its start record to the commit of the last
-//! of its message's tasks, to its error, or until now. So one that was killed counts too long and
-//! none too short, but for a straggler's second one that works on after the commit.
+//! take seconds of small functions. An attempt lasts from its start record to its error, to the next
+//! attempt at its message, to the commit of the last of its message's tasks, or until now. So one that
+//! was killed counts until its message came back; what a straggler's first attempt does beside its
+//! second one is not counted, nor is temporary storage (less than a hundredth).
 //!
 //! A stage claims its layout before it looks at the budget: of two that start at once at least one
 //! sees both. The watcher looks again before all that may run till then can have taken what is left,
 //! but not sooner than two seconds later: what the workers take in that time and until they notice the
 //! outcome is how far a run may go over its budget.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -119,9 +120,10 @@ impl Account {
         let bytes = stage.layout.task_bytes(stage.stage) as f64;
         for message in stage.layout.messages(stage.stage) {
             let bytes = bytes * f64::from(message.tasks);
-            let is_large = stage.large.contains(&message.task);
+            let large = stage.large.get(&message.task).copied();
+            let is_large = large.is_some();
             let end = attempts::end_of(&message, &stage.committed);
-            let spent = stage.spent(workers, &message, end.unwrap_or(now), bytes, is_large);
+            let spent = stage.spent(workers, &message, end.unwrap_or(now), bytes, large);
             self.spent += spent;
             if end.is_none() {
                 let may = workers.estimate(message.tasks, bytes, is_large);
@@ -136,10 +138,11 @@ impl Account {
 struct Seen<'a> {
     stage: &'a Stage,
     layout: &'a Layout,
+    /// By the first task of their messages, in the order of their starts.
     attempts: HashMap<TaskId, Vec<AttemptTimes>>,
     committed: HashMap<&'a str, DateTime<Utc>>,
-    /// Tasks that were sent on to a large worker.
-    large: BTreeSet<TaskId>,
+    /// When tasks were sent on to a large worker.
+    large: HashMap<TaskId, DateTime<Utc>>,
 }
 
 impl Seen<'_> {
@@ -150,15 +153,17 @@ impl Seen<'_> {
         message: &TaskMessage,
         end: DateTime<Utc>,
         bytes: f64,
-        is_large: bool,
+        large: Option<DateTime<Utc>>,
     ) -> f64 {
         let attempts = self.attempts.get(&message.task).map_or(&[][..], |a| a);
-        let one = |attempt: &AttemptTimes| {
-            let took = attempt.failed.unwrap_or(end) - attempt.started;
+        let one = |(number, attempt): (usize, &AttemptTimes)| {
+            let next = attempts.get(number + 1).map_or(end, |next| next.started.min(end));
+            let took = attempt.failed.unwrap_or(next) - attempt.started;
+            let is_large = large.is_some_and(|since| attempt.started >= since);
             let seconds = (took.num_milliseconds() as f64 / 1e3).clamp(0.0, LONGEST) + AROUND;
             seconds * workers.rate(is_large) + workers.requests(message.tasks, bytes)
         };
-        attempts.iter().map(one).sum()
+        attempts.iter().enumerate().map(one).sum()
     }
 }
 
@@ -181,13 +186,20 @@ pub(crate) async fn account(cx: &Context, plan: &Plan) -> Result<Account, Bucket
         let objects = cx.bucket.list(&Key::stage_out_folder(run, id)).await?;
         let folder = Key::stage_dead_folder(run, id);
         let dead = cx.bucket.list(&folder).await?;
-        let task = |key: &str| key.strip_prefix(&folder)?.split_once('/')?.0.parse().ok();
+        let task =
+            |key: &str| Some(TaskId(key.strip_prefix(&folder)?.split_once('/')?.0.parse().ok()?));
+        let mut large = HashMap::new();
+        for (task, time) in dead.iter().filter_map(|o| Some((task(&o.key)?, o.modified))) {
+            let since = large.entry(task).or_insert(time);
+            *since = time.min(*since);
+        }
+        attempts.values_mut().for_each(|all| all.sort_by_key(|a| a.started));
         let seen = Seen {
             stage,
             layout: &layout,
             attempts,
             committed: attempts::commit_times(&objects),
-            large: dead.iter().filter_map(|o| task(&o.key)).map(TaskId).collect(),
+            large,
         };
         account.add(&cx.workers, &seen, cx.clock.now());
     }

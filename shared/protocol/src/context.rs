@@ -8,6 +8,7 @@ use crate::budget::Workers;
 use crate::clock::Clock;
 use crate::engine::EngineError;
 use crate::ids::AttemptId;
+use crate::job::Limits;
 use crate::queue::{Queue, QueueError, WorkerSize};
 use crate::record::Versioned;
 
@@ -32,6 +33,8 @@ pub struct Context {
     pub size: WorkerSize,
     /// What a budget is counted by.
     pub workers: Workers,
+    /// Of jobs that have none of their own.
+    pub limits: Limits,
 }
 
 impl Context {

@@ -191,7 +191,10 @@ async fn start(cx: &Context, engine: &dyn Engine, mut asked: Asked) -> Result<()
         None => read_job(cx, &mut asked.run, asked.size).await?,
     };
     let (spec, refusal) = match spec {
-        Ok(spec) => (Some(spec), None),
+        Ok(mut spec) => {
+            spec.options = spec.options.within(cx.limits);
+            (Some(spec), None)
+        }
         Err(refusal) => (None, Some(refusal)),
     };
     asked.run.spec = spec;

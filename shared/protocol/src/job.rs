@@ -57,6 +57,26 @@ pub struct JobOptions {
     pub keep_work: bool,
 }
 
+/// What a deployment says of jobs that say nothing of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Limits {
+    /// Seconds.
+    pub deadline: Option<u32>,
+    pub max_cost_usd: Option<f64>,
+}
+
+impl JobOptions {
+    /// These options, with the limits of a deployment where they have none.
+    #[must_use]
+    pub fn within(self, limits: Limits) -> Self {
+        Self {
+            deadline: self.deadline.or(limits.deadline),
+            max_cost_usd: self.max_cost_usd.or(limits.max_cost_usd),
+            ..self
+        }
+    }
+}
+
 /// What becomes of lines of text files that cannot be read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

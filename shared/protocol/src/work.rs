@@ -185,7 +185,9 @@ impl Attempt<'_> {
         };
         let won = created == Created::Now;
         let seconds = (cx.clock.now() - started).as_seconds_f64();
-        info!(target: METRICS, Tasks = u32::from(won), Rows = rows, Bytes = bytes, Seconds = seconds);
+        if won {
+            info!(target: METRICS, Tasks = 1, Rows = rows, Bytes = bytes, Seconds = seconds);
+        }
         if self.tiny {
             debug!(%task, rows, bytes, won, "task committed");
         } else {

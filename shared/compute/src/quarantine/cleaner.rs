@@ -1,10 +1,15 @@
+use std::error::Error;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::records::{End, Splitter};
 use super::rejects::{Reading, Reject};
 use super::rules::{Counted, Rules};
-use super::{MAX_RECORD, TooManyBadLines};
+use super::{MAX_RECORD, MAX_TEXT};
+use crate::quotes::CutInQuotes;
+
+/// Why a file cannot be read at all.
+pub(super) type Fault = Box<dyn Error + Send + Sync>;
 
 /// Records are tried together up to so many bytes.
 const BATCH: usize = 64 * 1024;
@@ -23,12 +28,24 @@ pub(super) struct Cleaner {
     line: Option<u64>,
     /// The next record is the header, which nobody has to be able to read.
     at_header: bool,
+    /// The part ends where its file does.
+    at_file_end: bool,
+    /// What comes is the rest of a line that has been set aside.
+    skips: bool,
+    /// Fewer pending bytes have no end of a record.
+    worth_a_look: usize,
 }
 
 /// A record among what is pending.
 struct Record {
     range: Range<usize>,
     fields: Option<usize>,
+    /// It is the first of its file.
+    at_start: bool,
+}
+
+fn is_line_end(byte: u8) -> bool {
+    matches!(byte, b'\n' | b'\r')
 }
 
 impl Cleaner {
@@ -38,33 +55,54 @@ impl Cleaner {
         file: String,
         offset: u64,
         at_header: bool,
+        at_file_end: bool,
     ) -> Self {
-        let splitter = rules.splitter();
-        let line = (offset == 0).then_some(0);
-        Self { rules, splitter, reading, file, pending: vec![], offset, line, at_header }
+        Self {
+            splitter: rules.splitter(),
+            rules,
+            reading,
+            file,
+            pending: vec![],
+            offset,
+            line: (offset == 0).then_some(0),
+            at_header,
+            at_file_end,
+            skips: false,
+            worth_a_look: 0,
+        }
     }
 
     /// Takes the next bytes of the part and gives what of them can be passed on.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, TooManyBadLines> {
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
         self.pending.extend_from_slice(bytes);
         self.take(false)
     }
 
     /// The part is at its end.
-    pub(super) fn finish(&mut self) -> Result<Vec<u8>, TooManyBadLines> {
+    pub(super) fn finish(&mut self) -> Result<Vec<u8>, Fault> {
         if self.pending.last().is_some_and(|last| *last != b'\n') {
             self.pending.push(b'\n');
         }
         self.take(true)
     }
 
-    fn take(&mut self, is_last: bool) -> Result<Vec<u8>, TooManyBadLines> {
+    fn take(&mut self, is_last: bool) -> Result<Vec<u8>, Fault> {
         let pending = std::mem::take(&mut self.pending);
         let mut good = Vec::with_capacity(pending.len());
         let mut batch: Vec<Record> = vec![];
         let mut at = 0;
-        loop {
+        while at < pending.len() {
             let rest = &pending[at..];
+            if self.skips {
+                let end = rest.iter().position(|b| *b == b'\n').map(|n| n + 1);
+                self.skips = end.is_none();
+                at += end.unwrap_or(rest.len());
+                self.count_lines(&pending[at - end.unwrap_or(0)..at]);
+                continue;
+            }
+            if rest.len() < self.worth_a_look && !is_last {
+                break;
+            }
             match self.splitter.end(rest) {
                 End::At { bytes, fields } if bytes <= MAX_RECORD => {
                     let range = at..at + bytes;
@@ -73,21 +111,30 @@ impl Cleaner {
                         good.extend_from_slice(&pending[range.clone()]);
                         self.count_lines(&pending[range]);
                     } else {
-                        batch.push(Record { range, fields });
+                        let at_start = self.offset == 0 && range.start == 0;
+                        batch.push(Record { range, fields, at_start });
                     }
                 }
-                End::Beyond if !is_last && rest.len() <= MAX_RECORD => break,
-                End::Nothing => break,
-                // a quote that does not end, most likely: its line is bad, and no other
+                End::Beyond if !is_last && rest.len() <= MAX_RECORD => {
+                    self.worth_a_look = 2 * rest.len(); // else each piece would be looked at again
+                    break;
+                }
+                // empty lines and comments
+                End::Nothing => {
+                    self.sort(&pending, &batch, &mut good)?;
+                    batch.clear();
+                    let lines = rest.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
+                    self.count_lines(&rest[..lines]);
+                    at += lines;
+                    break;
+                }
                 End::At { .. } | End::Beyond => {
                     self.sort(&pending, &batch, &mut good)?;
                     batch.clear();
-                    let line = rest.iter().position(|b| *b == b'\n').map_or(rest.len(), |n| n + 1);
-                    let reason = format!("a quote in it does not end within {MAX_RECORD} bytes");
-                    self.set_aside(&pending, at..at + line, reason)?;
-                    at += line;
+                    at += self.first_line(&pending, at, is_last, &mut good)?;
                 }
             }
+            self.worth_a_look = 0;
             if batch.first().is_some_and(|first| at - first.range.start >= BATCH) {
                 self.sort(&pending, &batch, &mut good)?;
                 batch.clear();
@@ -100,14 +147,46 @@ impl Cleaner {
         Ok(good)
     }
 
-    /// Passes on those records of a batch that can be read.
-    fn sort(
+    /// Takes the first line of a record that is too long or has no end: a quote in it does not end, most
+    /// likely. It is bad, and no other is. The bytes that it has.
+    fn first_line(
         &mut self,
         pending: &[u8],
-        batch: &[Record],
+        at: usize,
+        is_last: bool,
         good: &mut Vec<u8>,
-    ) -> Result<(), TooManyBadLines> {
-        let counted = |r: &Record| Counted { bytes: &pending[r.range.clone()], fields: r.fields };
+    ) -> Result<usize, Fault> {
+        let rest = &pending[at..];
+        let empty = rest.iter().take_while(|b| is_line_end(**b)).count();
+        let end = rest[empty..].iter().position(|b| *b == b'\n').map(|n| empty + n + 1);
+        if rest.get(empty) == self.rules.csv.comment.map(|c| c as u8).as_ref() {
+            let bytes = end.unwrap_or(rest.len());
+            self.count_lines(&rest[..bytes]);
+            return Ok(bytes);
+        }
+        if is_last && !self.at_file_end {
+            return Err(Box::new(CutInQuotes::new(&self.file)));
+        }
+        if std::mem::take(&mut self.at_header) {
+            good.extend(self.rules.stand_in_header()); // the reader skips a line in any case
+        }
+        let bytes = end.unwrap_or(rest.len());
+        let reason = match bytes > MAX_RECORD {
+            true => format!("it is longer than {MAX_RECORD} bytes"),
+            false => format!("a quote in it does not end within {MAX_RECORD} bytes"),
+        };
+        self.skips = end.is_none();
+        self.set_aside(pending, at..at + bytes, reason)?;
+        Ok(bytes)
+    }
+
+    /// Passes on those records of a batch that can be read.
+    fn sort(&mut self, pending: &[u8], batch: &[Record], good: &mut Vec<u8>) -> Result<(), Fault> {
+        let counted = |r: &Record| Counted {
+            bytes: &pending[r.range.clone()],
+            fields: r.fields,
+            at_start: r.at_start,
+        };
         let all: Vec<_> = batch.iter().map(counted).collect();
         let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(()) };
         let range = first.range.start..last.range.end;
@@ -130,12 +209,12 @@ impl Cleaner {
         pending: &[u8],
         range: Range<usize>,
         reason: String,
-    ) -> Result<(), TooManyBadLines> {
-        let is_line_end = |b: &&u8| matches!(**b, b'\n' | b'\r');
+    ) -> Result<(), Fault> {
         let bytes = &pending[range.clone()];
-        let before = bytes.iter().take_while(is_line_end).count();
-        let after = bytes.iter().rev().take_while(is_line_end).count();
+        let before = bytes.iter().take_while(|b| is_line_end(**b)).count();
+        let after = bytes.iter().rev().take_while(|b| is_line_end(**b)).count();
         let text = bytes.get(before..bytes.len() - after).unwrap_or_default();
+        let text = &text[..text.len().min(MAX_TEXT)];
         self.count_lines(&bytes[..before]);
         let reject = Reject {
             file: self.file.clone(),
@@ -145,7 +224,7 @@ impl Cleaner {
             text: String::from_utf8_lossy(text).into_owned(),
         };
         self.count_lines(&bytes[before..]);
-        self.reading.add(reject)
+        Ok(self.reading.add(reject)?)
     }
 
     fn count_lines(&mut self, bytes: &[u8]) {
@@ -177,7 +256,7 @@ mod tests {
         let reading = Rejects::default().read(part);
         let header = format == Format::Csv && csv.header;
         let rules = rules(format, csv);
-        let mut cleaner = Cleaner::new(rules, reading.clone(), "f".into(), 0, header);
+        let mut cleaner = Cleaner::new(rules, reading.clone(), "f".into(), 0, header, true);
         let mut good = vec![];
         for piece in text.chunks(piece) {
             good.extend(cleaner.push(piece).expect("few"));
@@ -224,15 +303,84 @@ mod tests {
         let (good, rejects) = cleaned(Format::Csv, &CsvOptions::default(), text);
         assert_eq!(good, "id,name,price\n2,b,2\n3,c,3\n");
         assert_eq!((rejects.len(), rejects[0].text.as_str()), (1, "1,\"a,1"));
-        let mut long = b"id,name,price\n0,\"a,1\n".to_vec();
-        let lines = 200_000;
-        long.extend((1..=lines).flat_map(|n| format!("{n},b,2\n").into_bytes()));
-        long.extend(b"9,\"c\",3\n");
-        for piece in [1000, 4 << 20] {
-            let (good, rejects) = clean(Format::Csv, &CsvOptions::default(), &long, piece);
+        // after an empty line, with other line ends, and a comment before it
+        let csv = CsvOptions { comment: Some('#'), ..CsvOptions::default() };
+        let text = b"id,name,price\r\n\r\n# \"\r\n1,\"a,1\r\n2,b,2\r\n";
+        let (good, rejects) = cleaned(Format::Csv, &csv, text);
+        assert_eq!(good.split_whitespace().collect::<Vec<_>>(), ["id,name,price", "2,b,2"]);
+        assert_eq!(told(&rejects).iter().map(|r| (r.0, r.1)).collect::<Vec<_>>(), [(4, "1,\"a,1")]);
+    }
+
+    #[test]
+    fn a_header_that_does_not_end_takes_no_line_with_it() {
+        let text = b"id,\"name,price\n1,a,1\n2,b,2\n";
+        let (good, rejects) = cleaned(Format::Csv, &CsvOptions::default(), text);
+        assert_eq!(good.lines().skip(1).collect::<Vec<_>>(), ["1,a,1", "2,b,2"], "{good}");
+        assert_eq!((rejects.len(), rejects[0].line), (1, Some(1)));
+    }
+
+    #[test]
+    fn the_end_of_a_quote_is_looked_for_so_far_and_no_further() {
+        let mut text = b"id,name,price\n0,\"a,1\n".to_vec();
+        let line = format!("1,{},2\n", "b".repeat(1000));
+        let lines = MAX_RECORD / line.len() + 10;
+        text.extend(line.repeat(lines).into_bytes());
+        text.extend(b"9,\"c\",3\n");
+        for piece in [100_000, 64 << 20] {
+            let (good, rejects) = clean(Format::Csv, &CsvOptions::default(), &text, piece);
             assert_eq!((rejects.len(), rejects[0].line), (1, Some(2)), "{piece}");
             assert_eq!(good.lines().count(), lines + 2, "{piece}");
         }
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_one_bad_line_whatever_its_pieces() {
+        let long = "x".repeat(MAX_RECORD + 1);
+        for (format, text) in [
+            (Format::Csv, format!("1,a,1\n2,{long}, lorem, ipsum\n3,b,3\n")),
+            (Format::Json, format!("{{\"id\": 1}}\n{{\"name\": \"{long}\"}}\n{{\"id\": 3}}\n")),
+        ] {
+            let csv = CsvOptions { header: false, ..CsvOptions::default() };
+            for piece in [1_000_000, 64 << 20] {
+                let (good, rejects) = clean(format, &csv, text.as_bytes(), piece);
+                assert_eq!(good.lines().count(), 2, "{piece}");
+                assert_eq!((rejects.len(), rejects[0].line), (1, Some(2)), "{piece}");
+                assert!(rejects[0].reason.starts_with("it is longer"), "{}", rejects[0].reason);
+                assert_eq!(rejects[0].text.len(), MAX_TEXT);
+            }
+        }
+    }
+
+    #[test]
+    fn a_part_that_ends_in_quotes_was_cut_in_them() {
+        let part = RejectedPart { table: 0, file: 0, from: 0, to: 9, lines: 0 };
+        let reading = Rejects::default().read(part);
+        let rules = rules(Format::Csv, &CsvOptions::default());
+        let mut cleaner = Cleaner::new(rules, reading, "f".into(), 0, true, false);
+        cleaner.push(b"id,name,price\n1,\"a,1\n2,b,2\n").expect("it may end yet");
+        assert!(cleaner.finish().expect_err("a cut").is::<CutInQuotes>());
+    }
+
+    #[test]
+    fn a_mark_in_the_middle_and_half_a_letter_are_bad_whatever_is_beside_them() {
+        let csv = CsvOptions { header: false, ..CsvOptions::default() };
+        let text = b"\xef\xbb\xbf1,a,1\n\xef\xbb\xbf2,b,2\n3,\xc3,3\n\xa9,c,4\n5,d,5\n";
+        let (good, rejects) = cleaned(Format::Csv, &csv, text);
+        assert_eq!(good, "\u{feff}1,a,1\n5,d,5\n");
+        let lines: Vec<_> = rejects.iter().map(|r| r.line).collect();
+        assert_eq!(lines, [Some(2), Some(3), Some(4)]);
+    }
+
+    #[test]
+    fn empty_lines_are_not_kept() {
+        let rules = rules(Format::Csv, &CsvOptions::default());
+        let part = RejectedPart { table: 0, file: 0, from: 0, to: 9, lines: 0 };
+        let reading = Rejects::default().read(part);
+        let mut cleaner = Cleaner::new(rules, reading, "f".into(), 0, true, true);
+        for _ in 0..100 {
+            cleaner.push(&b"\n".repeat(1000)).expect("no bad line");
+        }
+        assert!(cleaner.pending.len() < 2000, "{}", cleaner.pending.len());
     }
 
     #[test]

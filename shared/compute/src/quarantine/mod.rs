@@ -5,7 +5,8 @@
 //! every attempt sees the same rows. What is set aside does not depend on where the bytes were cut
 //! on their way.
 //!
-//! A quote that never ends, or not within [`MAX_RECORD`], makes its own line bad and no other.
+//! A quote that does not end within [`MAX_RECORD`] bytes, or in the file, makes its own line bad and no
+//! other.
 
 mod cleaner;
 mod open;
@@ -18,7 +19,10 @@ pub(crate) use rejects::Rejects;
 pub(crate) use rules::{Rules, fields_of_first_line};
 
 /// The most bytes of a record.
-const MAX_RECORD: usize = 1024 * 1024;
+const MAX_RECORD: usize = 16 * 1024 * 1024;
+
+/// So many bytes of a bad line are kept as text.
+const MAX_TEXT: usize = 64 * 1024;
 
 /// The most bytes of bad lines that a task sets aside: it holds them.
 const MAX_REJECTED: usize = 64 * 1024 * 1024;

@@ -69,7 +69,7 @@ pub(crate) async fn open(
     let header = if has_header && start > 0 { rules.stand_in_header() } else { vec![] };
     let reading = rejects.read(rejected);
     let at_header = has_header && start == 0;
-    let cleaner = Cleaner::new(rules, reading, part.key.clone(), start, at_header);
+    let cleaner = Cleaner::new(rules, reading, part.key.clone(), start, at_header, end == size);
     let header = stream::iter((!header.is_empty()).then(|| Ok(Bytes::from(header))));
     Ok(header.chain(clean(bytes, cleaner)).boxed())
 }
@@ -145,17 +145,17 @@ fn clean(
     bytes: BoxStream<'static, Result<Bytes>>,
     cleaner: Cleaner,
 ) -> BoxStream<'static, Result<Bytes>> {
-    let too_many = |e| Error::Generic { store: "quarantine", source: Box::new(e) };
+    let failed = |source| Error::Generic { store: "quarantine", source };
     let cleaned =
         stream::try_unfold((bytes, Some(cleaner)), move |(mut bytes, cleaner)| async move {
             let Some(mut cleaner) = cleaner else { return Ok(None) };
             while let Some(piece) = bytes.try_next().await? {
-                let good = cleaner.push(&piece).map_err(too_many)?;
+                let good = cleaner.push(&piece).map_err(failed)?;
                 if !good.is_empty() {
                     return Ok(Some((Bytes::from(good), (bytes, Some(cleaner)))));
                 }
             }
-            let good = cleaner.finish().map_err(too_many)?;
+            let good = cleaner.finish().map_err(failed)?;
             Ok((!good.is_empty()).then(|| (Bytes::from(good), (bytes, None))))
         });
     cleaned.boxed()

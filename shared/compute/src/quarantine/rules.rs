@@ -28,6 +28,25 @@ pub(crate) struct Rules {
 pub(super) struct Counted<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) fields: Option<usize>,
+    /// It is the first of its file.
+    pub(super) at_start: bool,
+}
+
+/// The mark that a file of UTF-8 text may start with. A reader takes it off there and nowhere else.
+const MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+
+impl Counted<'_> {
+    /// What is wrong with its bytes, whatever is in them: an encoding that a reader of several records
+    /// might not see.
+    fn wrong_bytes(&self) -> Option<String> {
+        let line_ends = self.bytes.iter().take_while(|b| matches!(**b, b'\n' | b'\r')).count();
+        if !self.at_start && self.bytes[line_ends..].starts_with(&MARK) {
+            return Some("it starts with a byte order mark".into());
+        }
+        let invalid = std::str::from_utf8(self.bytes).err()?;
+        let at = invalid.valid_up_to().saturating_sub(line_ends);
+        Some(format!("it is not UTF-8 text: byte {at} is invalid"))
+    }
 }
 
 impl Rules {
@@ -50,21 +69,27 @@ impl Rules {
 
     /// A line that a reader of a part may skip as it skips the header of a whole file.
     pub(super) fn stand_in_header(&self) -> Vec<u8> {
-        let mut line = vec!["_"; self.schema.fields().len().max(1)]
-            .join(std::str::from_utf8(&[self.csv.delimiter as u8]).unwrap_or(","));
-        line.push('\n');
-        line.into_bytes()
+        let CsvOptions { delimiter, quote, escape, comment, .. } = self.csv;
+        let means_something =
+            |c| [Some(delimiter), Some(quote), escape, comment].contains(&Some(c));
+        let name = ('a'..='z').find(|c| !means_something(*c)).unwrap_or('a');
+        let names = vec![name.to_string(); self.schema.fields().len().max(1)];
+        format!("{}\n", names.join(&delimiter.to_string())).into_bytes()
     }
 
     /// Whether all of these records, one after the other, can be read.
     pub(super) fn allow(&self, records: &[Counted<'_>]) -> bool {
         let expected = self.schema.fields().len();
-        let counts = records.iter().all(|r| r.fields.is_none_or(|n| n == expected));
-        counts && self.read(records, None).is_ok()
+        let is_fine =
+            |r: &Counted<'_>| r.fields.is_none_or(|n| n == expected) && r.wrong_bytes().is_none();
+        records.iter().all(is_fine) && self.read(records, None).is_ok()
     }
 
     /// Why a record cannot be read.
     pub(super) fn reason(&self, record: Counted<'_>) -> String {
+        if let Some(wrong) = record.wrong_bytes() {
+            return wrong;
+        }
         let expected = self.schema.fields().len();
         if let Some(found) = record.fields.filter(|n| *n != expected) {
             return format!("it has {found} fields, and the table {expected} columns");

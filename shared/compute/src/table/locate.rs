@@ -150,7 +150,10 @@ impl Location {
 
     /// Whether an object of the listing is a file of the table.
     pub(crate) fn holds(&self, key: &str) -> bool {
-        let visible = |rest: &str| !rest.is_empty() && !is_hidden(rest);
+        // what a run has set aside is no part of its result
+        let is_aside = |rest: &str| rest.starts_with("rejects/") || rest.contains("/rejects/");
+        let is_aside = |rest: &str| key.starts_with(Key::RESULTS) && is_aside(rest);
+        let visible = |rest: &str| !rest.is_empty() && !is_hidden(rest) && !is_aside(rest);
         match self {
             Self::Folder(folder) => key.strip_prefix(folder.as_str()).is_some_and(visible),
             Self::Object(object) => key == object,
