@@ -341,7 +341,14 @@ async fn infer_file(
     inferred.map_err(|e| match e {
         e if e.store_error().is_some() => e,
         e => {
-            Failure::Refused(format!("{key} cannot be read as {}: {}", title(format), describe(&e)))
+            let why = describe(&e);
+            let hint = match format {
+                Format::Csv if why.contains("unequal lengths") => {
+                    "; the option on_bad_row has such rows set aside"
+                }
+                _ => "",
+            };
+            Failure::Refused(format!("{key} cannot be read as {}: {why}{hint}", title(format)))
         }
     })
 }

@@ -50,13 +50,16 @@ pub(crate) async fn name_the_file(
     failure
 }
 
-/// What a user may do about a value that does not fit its column.
+/// What a user may do about a line that cannot be read.
 fn hint(error: &str, key: &str) -> String {
     let folder = key.rsplit_once('/').map_or("", |(folder, _)| folder);
-    if error.contains("parsing value") || error.contains("parsing") {
-        format!("; correct the row, or declare the column in {folder}/_schema.json")
-    } else {
-        String::new()
+    let is_about_lines = ["parsing", "number of fields", "Json error"];
+    match is_about_lines.iter().any(|text| error.contains(text)) {
+        true => format!(
+            "; correct the row, declare the columns in {folder}/_schema.json, or have such rows set \
+             aside with the option on_bad_row"
+        ),
+        false => String::new(),
     }
 }
 
