@@ -75,10 +75,14 @@ pub(crate) struct Account {
 }
 
 impl Workers {
+    /// MiB.
+    fn memory(&self, is_large: bool) -> f64 {
+        f64::from(if is_large { self.large_mib } else { self.mib })
+    }
+
     /// Dollars for a second of a worker; it also looks once whether its run has ended.
     fn rate(&self, is_large: bool) -> f64 {
-        let mib = if is_large { self.large_mib } else { self.mib };
-        f64::from(mib) / 1024.0 * price::GB_SECOND + price::GET
+        self.memory(is_large) / 1024.0 * price::GB_SECOND + price::GET
     }
 
     /// Dollars for the requests of an attempt at some tasks that read so many bytes.
@@ -90,8 +94,7 @@ impl Workers {
 
     /// Dollars that a message's tasks may take: a high estimate, not a bound.
     fn estimate(&self, tasks: u32, bytes: f64, is_large: bool) -> f64 {
-        let mib = if is_large { self.large_mib } else { self.mib };
-        let vcpus = f64::from(mib) / MIB_PER_VCPU;
+        let vcpus = self.memory(is_large) / MIB_PER_VCPU;
         let seconds = AROUND * (1.0 + f64::from(tasks)) + bytes / (SLOW_BYTES_PER_SECOND * vcpus);
         seconds * self.rate(is_large) + self.requests(tasks, bytes)
     }

@@ -129,7 +129,6 @@ async fn decide(cx: &Context, outcome: Outcome) -> Result<Outcome, ProtocolError
         None => info!(%run, rows, seconds, "run succeeded"),
         Some(reason) => warn!(%run, %reason, "run ended without a result"),
     };
-
     finish(cx, &outcome).await?;
     Ok(outcome)
 }

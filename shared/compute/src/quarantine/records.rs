@@ -7,6 +7,10 @@ pub(super) enum Splitter {
     Csv(Box<Reader>),
 }
 
+pub(super) fn is_line_end(byte: u8) -> bool {
+    matches!(byte, b'\n' | b'\r')
+}
+
 /// Where a record ends.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum End {

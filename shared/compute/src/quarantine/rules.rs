@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use csv_core::{ReadRecordResult, ReaderBuilder as CsvCoreBuilder};
 use datafusion::arrow::array::{ArrayRef, RecordBatch, Scalar, StringArray};
 use datafusion::arrow::compute::kernels::cmp::eq;
 use datafusion::arrow::compute::{CastOptions, cast_with_options, nullif};
@@ -11,7 +10,7 @@ use datafusion::arrow::json::ReaderBuilder as JsonBuilder;
 use datafusion::common::DataFusionError;
 use tidemill_protocol::job::{CsvOptions, Format};
 
-use super::records::Splitter;
+use super::records::{End, Splitter, is_line_end};
 use crate::error::sentence;
 
 /// What the lines of a table's files have to be.
@@ -21,6 +20,8 @@ pub(crate) struct Rules {
     pub(super) csv: CsvOptions,
     /// Of all columns in the files.
     schema: SchemaRef,
+    /// As the reader gives them: text, where a text means null.
+    read_as: SchemaRef,
 }
 
 /// A record, and what the splitter counted.
@@ -39,7 +40,7 @@ impl Counted<'_> {
     /// What is wrong with its bytes, whatever is in them: an encoding that a reader of several records
     /// might not see.
     fn wrong_bytes(&self) -> Option<String> {
-        let line_ends = self.bytes.iter().take_while(|b| matches!(**b, b'\n' | b'\r')).count();
+        let line_ends = self.bytes.iter().take_while(|b| is_line_end(**b)).count();
         if !self.at_start && self.bytes[line_ends..].starts_with(&MARK) {
             return Some("it starts with a byte order mark".into());
         }
@@ -51,7 +52,12 @@ impl Counted<'_> {
 
 impl Rules {
     pub(crate) fn new(format: Format, csv: &CsvOptions, schema: SchemaRef) -> Self {
-        Self { format, csv: csv.clone(), schema }
+        let text = |f: &Arc<Field>| Field::new(f.name(), DataType::Utf8, true);
+        let read_as = match &csv.null {
+            None => schema.clone(),
+            Some(_) => Arc::new(Schema::new(schema.fields().iter().map(text).collect::<Vec<_>>())),
+        };
+        Self { format, csv: csv.clone(), schema, read_as }
     }
 
     /// Only that lines have so many fields, or are objects of JSON: before the columns are known.
@@ -59,8 +65,7 @@ impl Rules {
         let text = |n| Field::new(format!("c{n}"), DataType::Utf8, true);
         let fields = if format == Format::Json { 0 } else { fields };
         let schema = Arc::new(Schema::new((0..fields).map(text).collect::<Vec<_>>()));
-        let csv = CsvOptions { null: None, ..csv.clone() };
-        Self { format, csv, schema }
+        Self::new(format, &CsvOptions { null: None, ..csv.clone() }, schema)
     }
 
     pub(super) fn splitter(&self) -> Splitter {
@@ -134,14 +139,7 @@ impl Rules {
 
     fn read_csv(&self, records: &[Counted<'_>], column: Option<usize>) -> Result<(), ArrowError> {
         let csv = &self.csv;
-        let schema = match &csv.null {
-            None => self.schema.clone(),
-            Some(_) => {
-                let text = |f: &Arc<Field>| Field::new(f.name(), DataType::Utf8, true);
-                Arc::new(Schema::new(self.schema.fields().iter().map(text).collect::<Vec<_>>()))
-            }
-        };
-        let mut builder = CsvBuilder::new(schema)
+        let mut builder = CsvBuilder::new(self.read_as.clone())
             .with_delimiter(csv.delimiter as u8)
             .with_quote(csv.quote as u8)
             .with_batch_size(records.len().max(1));
@@ -198,18 +196,11 @@ fn plain(error: ArrowError) -> String {
     text[..end.unwrap_or(text.len())].to_owned()
 }
 
-/// How many fields the first line of a CSV file has.
-pub(crate) fn fields_of_first_line(csv: &CsvOptions, start: &[u8]) -> usize {
-    let mut reader = CsvCoreBuilder::new()
-        .delimiter(csv.delimiter as u8)
-        .quote(csv.quote as u8)
-        .escape(csv.escape.map(|c| c as u8))
-        .comment(csv.comment.map(|c| c as u8))
-        .build();
-    let (mut output, mut ends) = (vec![0; start.len() + 1], vec![0; start.len() + 1]);
-    match reader.read_record(start, &mut output, &mut ends) {
-        (ReadRecordResult::Record, _, _, fields) => fields,
-        // the file ends, or the line is longer than what was looked at
-        (.., fields) => fields + 1,
+/// How many fields the first line of a CSV file has, which starts with these bytes.
+pub(crate) fn fields_of_first_line(csv: &CsvOptions, mut start: Vec<u8>) -> usize {
+    start.push(b'\n'); // the file may end with the line
+    match Splitter::new(Format::Csv, csv).end(&start) {
+        End::At { fields, .. } => fields.unwrap_or(0),
+        End::Beyond | End::Nothing => 0,
     }
 }

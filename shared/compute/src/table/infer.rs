@@ -156,7 +156,7 @@ async fn form(
         Format::Csv => {
             let gzip = files::is_gzip(file.location.as_ref());
             let start = quarantine::start(&**store, file, gzip, HEADER_BYTES).await?;
-            fields_of_first_line(csv, &start)
+            fields_of_first_line(csv, start)
         }
         _ => 0,
     };
