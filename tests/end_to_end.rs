@@ -1,25 +1,31 @@
 //! The whole chain with real processes, sockets and files.
 
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tidemill_protocol::bucket::Bucket;
 
-use crate::support::emulator::{Emulator, PATIENCE};
+use crate::support::emulator::{Emulator, PATIENCE, PROGRAM};
 
 async fn with_numbers() -> Emulator {
     let emulator = Emulator::start().await;
+    put_numbers(&emulator).await;
+    emulator
+}
+
+async fn put_numbers(emulator: &Emulator) {
     for part in 0..3 {
         let rows: String = (0..1000).map(|n| format!("{},{}\n", part * 1000 + n, n % 7)).collect();
         emulator.put(&format!("tables/numbers/{part}.csv"), format!("n,g\n{rows}")).await;
     }
-    emulator
 }
 
 const GROUPS: &str = "SELECT g, count(*) AS c, sum(n) AS s FROM numbers GROUP BY g ORDER BY g";
 
 fn spread(sql: &str) -> String {
-    serde_json::json!({ "sql": sql, "options": { "partitions": 4, "keep_work": true } }).to_string()
+    json!({ "sql": sql, "options": { "partitions": 4, "keep_work": true } }).to_string()
 }
 
 #[tokio::test]
@@ -252,4 +258,63 @@ async fn the_command_line_writes_explains_and_compacts() {
     let outcome = &emulator.ended("sums", 1).await[0];
     assert_eq!(emulator.rows(outcome).await[0], "0,429,642213");
     assert_eq!(emulator.keys("work/").await, [""; 0]);
+}
+
+/// An emulator with numbers that writes what it and its functions say into a file.
+async fn with_a_log(level: &str) -> (Emulator, PathBuf) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let log = dir.path().join("log");
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$0\" local --port 0 --dir \"$1\" 2> \"$1/log\"", PROGRAM]);
+    command.arg(dir.path()).env("TIDEMILL_LOG", level);
+    let emulator = Emulator::start_by(command, dir).await;
+    put_numbers(&emulator).await;
+    (emulator, log)
+}
+
+#[tokio::test]
+async fn a_manifest_counts_the_requests_that_its_run_made() {
+    let (emulator, log) = with_a_log("debug").await;
+    let many = json!({ "sql": GROUPS, "options": { "partitions": 90 } });
+    let one = json!({ "sql": GROUPS }).to_string();
+    for (job, text) in [("one", one), ("spread", spread(GROUPS)), ("many", many.to_string())] {
+        emulator.put(&format!("jobs/{job}.json"), text).await;
+        let outcome = &emulator.ended(job, 1).await[0];
+        let (run, usage) = (outcome["run"].as_str().expect("a run"), &outcome["usage"]);
+        let is_closed = || async { !emulator.keys(&format!("runs/{run}/closed")).await.is_empty() };
+        while !is_closed().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let said = std::fs::read_to_string(&log).expect("what the emulator says");
+        // those of this test are for results, and for the mark that is waited for
+        let is_of_run = |line: &&str| {
+            let uri = line.split_once("uri: ").map_or("", |(_, uri)| uri);
+            let by_test = uri.contains("results") && !line.contains("method: PUT")
+                || uri.contains("list-type") && uri.contains("closed");
+            uri.contains(run) && !by_test && !line.contains("method: POST")
+        };
+        let requests = said.lines().filter(|l| l.contains("req=Request")).filter(is_of_run).count();
+        let number = |value: &Value| value.as_u64().expect("a number");
+        let of_tables = number(&usage["requests"]) - number(&usage["exchange_requests"]);
+        let counted = number(&outcome["taken"]["requests"]) - of_tables;
+        let ratio = counted as f64 / requests as f64;
+        assert!((0.75..1.25).contains(&ratio), "{job}: {requests} requests, counted {counted}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_run_says_carries_one_trace_from_message_to_message() {
+    let (emulator, log) = with_a_log("warn").await;
+    emulator.put("jobs/spread.json", spread(GROUPS)).await;
+    emulator.ended("spread", 1).await;
+    let said = std::fs::read_to_string(log).expect("what the functions say");
+    let traces = |of: &str| -> Vec<String> {
+        let lines = said.lines().filter(|line| line.contains(of));
+        let trace = |line: &str| Some(line.split_once("trace=\"")?.1.split_once('"')?.0.into());
+        lines.filter_map(trace).collect()
+    };
+    let (planner, workers) = (traces("upload{"), traces("task{"));
+    assert!(planner[0].starts_with("1-"), "{planner:?}");
+    assert!(workers.len() >= 8, "{said:?}");
+    assert!(workers.iter().all(|trace| *trace == planner[0]), "{planner:?} {workers:?}");
 }

@@ -4,18 +4,21 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::Args;
 use tidemill_aws::S3Bucket;
-use tidemill_protocol::record::Status;
+use tidemill_protocol::Key;
+use tidemill_protocol::record::{Plan, Status};
 
 use crate::client::{Client, Target};
 use crate::options::Options;
 use crate::results::read;
 use crate::run::{self, Job};
+use crate::simulate::{self, Size};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tidemill explain top.sql
   tidemill explain -e \"SELECT carrier, count(*) FROM flights GROUP BY carrier\"
   tidemill explain top.sql --partitions 16
+  tidemill explain top.sql --simulate 10TB --partitions 10000
 
 A job that holds EXPLAIN and a statement says the same.")]
 pub(crate) struct ExplainArgs {
@@ -25,6 +28,10 @@ pub(crate) struct ExplainArgs {
     /// The SQL itself.
     #[arg(short = 'e', value_name = "SQL")]
     sql: Option<String>,
+    /// Play the run against the model of its cost, over so many bytes of tables, such as 10TB, or as
+    /// many as there are.
+    #[arg(long, value_name = "SIZE", num_args = 0..=1)]
+    simulate: Option<Option<Size>>,
     #[command(flatten)]
     target: Target,
     #[command(flatten)]
@@ -40,14 +47,26 @@ impl ExplainArgs {
             (None, None) => bail!("name a file, or give the SQL with -e"),
         };
         let job = Job::of_sql("explain", format!("EXPLAIN {sql}"), &self.options);
-        Client::with(&self.target, async |bucket| explain(bucket, &job).await).await
+        let simulate = self.simulate;
+        Client::with(&self.target, async |bucket| explain(bucket, &job, simulate).await).await
     }
 }
 
-async fn explain(bucket: &S3Bucket, job: &Job) -> anyhow::Result<ExitCode> {
+async fn explain(
+    bucket: &S3Bucket,
+    job: &Job,
+    simulated: Option<Option<Size>>,
+) -> anyhow::Result<ExitCode> {
     let outcome = run::submit_and_wait(bucket, job).await?;
     if outcome.status != Status::Succeeded {
         bail!("{}", outcome.reason.unwrap_or_default());
+    }
+    if let Some(size) = simulated {
+        let key = Key::Plan(&outcome.run).to_string();
+        let plan: Option<Plan> = tidemill_protocol::context::find(bucket, &key).await?;
+        let plan = plan.and_then(|p| p.explains).context("the run left no plan")?;
+        simulate::simulate(&plan, size).iter().for_each(|line| println!("{line}"));
+        return Ok(ExitCode::SUCCESS);
     }
     let (_, batches) = read(bucket, &outcome).await?;
     for batch in &batches {

@@ -14,6 +14,7 @@ mod progress;
 mod results;
 mod retry;
 mod run;
+mod simulate;
 mod status;
 
 use clap::{Parser, Subcommand};

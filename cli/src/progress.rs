@@ -47,7 +47,7 @@ impl Progress {
         }
         if outcome.status == Status::Succeeded {
             let Usage { requests, read_bytes, .. } = outcome.usage;
-            let cost = outcome.cost_usd.map(|usd| format!("; {}", dollars(usd)));
+            let cost = outcome.taken.map(|taken| format!("; {} on AWS", dollars(taken.cost_usd)));
             eprintln!(
                 "{} rows in {:.2} s, {} tasks; {:.1} MB read in {requests} requests{}",
                 outcome.rows,

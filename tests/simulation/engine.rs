@@ -6,7 +6,7 @@ use proptest::test_runner::{RngAlgorithm, TestRng};
 use serde::{Deserialize, Serialize};
 use tidemill_protocol::bucket::{Body, MemoryBucket};
 use tidemill_protocol::record::{
-    Footer, Input, InputIndex, Output, Plan, Publication, Read, Stage, Usage,
+    Expected, Footer, Input, InputIndex, Output, Plan, Publication, Read, Stage, Usage,
 };
 use tidemill_protocol::{
     Bucket, Clock, Engine, EngineError, OutputFile, PlanRequest, StageId, TaskOutput, TaskRequest,
@@ -84,6 +84,7 @@ fn stages(seed: u64) -> Vec<Stage> {
             whole,
             scans: inputs.is_empty(),
             scan_bytes: if dice.chance(30) { 1 << 40 } else { 0 },
+            expected: Expected::default(),
             splits,
             fingerprint: String::new(),
             reused: None,
@@ -167,6 +168,8 @@ impl Engine for NumbersEngine {
             stages: stages(seed),
             task_bytes: if dice.chance(50) { 0 } else { 64 },
             max_cost_usd: None,
+            estimate: None,
+            explains: None,
             single: None,
             publication: request
                 .spec

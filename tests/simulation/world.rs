@@ -105,7 +105,8 @@ struct World {
 }
 
 /// No message waits for a worker.
-pub(super) const WORKERS: Workers = Workers { mib: 3538, large_mib: 10_240, concurrency: 1000 };
+pub(super) const WORKERS: Workers =
+    Workers { mib: 3538, large_mib: 10_240, concurrency: 1000, pollers: 0 };
 
 /// After so much virtual time a run that has not ended never will.
 const FOREVER: Duration = Duration::from_secs(8 * 60 * 60);

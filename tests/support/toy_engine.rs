@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tidemill_protocol::bucket::Body;
-use tidemill_protocol::record::{Footer, Input, Output, Plan, Publication, Read, Stage, Usage};
+use tidemill_protocol::record::{
+    Expected, Footer, Input, Output, Plan, Publication, Read, Stage, Usage,
+};
 use tidemill_protocol::{
     Bucket, Engine, EngineError, OutputFile, PlanRequest, StageId, TaskOutput, TaskRequest,
 };
@@ -32,6 +34,7 @@ impl Engine for ToyEngine {
             whole: false,
             scans: true,
             scan_bytes: 0,
+            expected: Expected::default(),
             splits: None,
             fingerprint: format!("numbers {id} of {n}"),
             reused: None,
@@ -45,6 +48,7 @@ impl Engine for ToyEngine {
             whole: false,
             scans: false,
             scan_bytes: 0,
+            expected: Expected::default(),
             splits: None,
             fingerprint: String::new(),
             reused: None,
@@ -57,6 +61,8 @@ impl Engine for ToyEngine {
             stages: vec![leaf(0), leaf(1), last],
             task_bytes: 0,
             max_cost_usd: None,
+            estimate: None,
+            explains: None,
             single: None,
             publication: publication(request),
             engine_plan: n.into(),

@@ -1,11 +1,11 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Context, LambdaEvent};
 use tidemill_aws::event::{NoEvent, uploads};
-use tidemill_aws::{Function, Handled, Heartbeat, batch};
+use tidemill_aws::{Function, Handled, Heartbeat, Trace, batch};
 use tidemill_compute::DataFusionEngine;
 use tidemill_protocol::ProtocolError;
 use tidemill_protocol::dispatch::dispatch;
-use tracing::warn;
+use tracing::{Instrument, info_span, warn};
 
 /// Why a message is delivered again.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,9 @@ impl Handler {
         let cx = self.function.context(message, invocation);
         for upload in uploads(message.body.as_deref().unwrap_or_default())? {
             if upload.bucket == self.function.bucket_name {
-                dispatch(&cx, &self.engine, &upload).await?;
+                let trace = Trace::of(message, invocation);
+                let span = info_span!("upload", trace = trace.id(), key = %upload.key);
+                dispatch(&cx, &self.engine, &upload).instrument(span).await?;
             } else {
                 warn!(bucket = %upload.bucket, "an event of another bucket is left out");
             }

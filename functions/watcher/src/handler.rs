@@ -1,11 +1,11 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Context, LambdaEvent};
 use tidemill_aws::event::uploads;
-use tidemill_aws::{Function, Handled, batch, hide};
+use tidemill_aws::{Function, Handled, Trace, batch, hide};
 use tidemill_protocol::record::{TaskMessage, WatchMessage};
 use tidemill_protocol::watch::{self, Next, TICK};
 use tidemill_protocol::{Key, ObjectEvent, ProtocolError, dispatch, work};
-use tracing::{error, info};
+use tracing::{Instrument, error, info, info_span};
 
 pub(crate) struct Handler {
     pub(crate) function: Function,
@@ -17,7 +17,12 @@ impl Handler {
     /// Looks after runs, cancels them, and ends those whose messages were given up.
     pub(crate) async fn handle(&self, event: LambdaEvent<SqsEvent>) -> SqsBatchResponse {
         let invocation = event.context;
-        batch(event.payload.records, async |message| self.one(message, &invocation).await).await
+        batch(event.payload.records, async |message| {
+            let trace = Trace::of(message, &invocation);
+            let span = info_span!("message", trace = trace.id());
+            self.one(message, &invocation).instrument(span).await
+        })
+        .await
     }
 
     async fn one(

@@ -1,6 +1,6 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Context, LambdaEvent};
-use tidemill_aws::{Function, Handled, Heartbeat, batch};
+use tidemill_aws::{Function, Handled, Heartbeat, Trace, batch};
 use tidemill_protocol::ProtocolError;
 use tidemill_protocol::record::TaskMessage;
 use tidemill_protocol::work::Worker;
@@ -33,7 +33,10 @@ impl Handler {
         let _alive = Heartbeat::start(sqs, url, message).await;
         let tasks: TaskMessage = serde_json::from_str(message.body.as_deref().unwrap_or_default())?;
         let cx = self.function.context(message, invocation);
-        let span = info_span!("task", run = %tasks.run, stage = %tasks.stage, task = %tasks.task);
+        let trace = Trace::of(message, invocation);
+        let trace = trace.id();
+        let span =
+            info_span!("task", trace, run = %tasks.run, stage = %tasks.stage, task = %tasks.task);
         self.worker.run_tasks(&cx, &tasks).instrument(span).await?;
         Ok(Handled::Done)
     }

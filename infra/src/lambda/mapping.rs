@@ -12,7 +12,7 @@ use tracing::{debug, error};
 
 use super::Function;
 use crate::faults::Delivery;
-use crate::sqs::{MessageAttribute, Queue, Received};
+use crate::sqs::{MessageAttribute, Queue, Received, TRACE_HEADER};
 
 /// How long one poll of the queue waits. A message ends the wait at once.
 const POLL: Duration = Duration::from_secs(20);
@@ -122,6 +122,9 @@ impl Mapping {
         });
         if let Some(group) = &message.group {
             attributes["MessageGroupId"] = json!(group);
+        }
+        if let Some(trace) = &message.trace {
+            attributes[TRACE_HEADER] = json!(trace);
         }
         let custom: serde_json::Map<_, _> =
             message.attributes.iter().map(|(n, a)| (n.clone(), attribute(a))).collect();

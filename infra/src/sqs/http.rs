@@ -11,7 +11,7 @@ use hyper::{HeaderMap, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::Queues;
-use super::message::{MessageAttribute, NewMessage, Received};
+use super::message::{MessageAttribute, NewMessage, Received, TRACE_HEADER};
 use super::queue::{Attributes, Queue};
 use crate::iam::{Caller, sqs_access};
 
@@ -271,9 +271,7 @@ impl Sqs {
         let queue = self.queue(input)?;
         let message = new_message(input, queue.attributes().max_message)?;
         let mut sent = json!({ "MD5OfMessageBody": message.body_md5() });
-        if let Some(md5) = message.attributes_md5() {
-            sent["MD5OfMessageAttributes"] = json!(md5);
-        }
+        add_digests(&mut sent, &message);
         sent["MessageId"] = json!(queue.send(message));
         Ok(sent)
     }
@@ -295,9 +293,7 @@ impl Sqs {
         each(entries, |entry| {
             let message = new_message(entry, max)?;
             let mut sent = json!({ "MD5OfMessageBody": message.body_md5() });
-            if let Some(md5) = message.attributes_md5() {
-                sent["MD5OfMessageAttributes"] = json!(md5);
-            }
+            add_digests(&mut sent, &message);
             sent["MessageId"] = json!(queue.send(message));
             Ok(sent)
         })
@@ -345,6 +341,7 @@ impl Sqs {
             ("SenderId", "local".into()),
         ];
         all.extend(message.group.clone().map(|g| ("MessageGroupId", g)));
+        all.extend(message.trace.clone().map(|t| (TRACE_HEADER, t)));
         all.extend(received.source.as_ref().map(|q| ("DeadLetterQueueSourceArn", self.arn(q))));
         let wanted = |name: &str| system.iter().any(|s| s == "All" || s == name);
         let found: Map<_, _> =
@@ -448,6 +445,15 @@ fn attributes(mut a: Attributes, stated: &Value) -> Result<Attributes, Fault> {
     Ok(a)
 }
 
+fn add_digests(sent: &mut Value, message: &NewMessage) {
+    if let Some(md5) = message.attributes_md5() {
+        sent["MD5OfMessageAttributes"] = json!(md5);
+    }
+    if let Some(md5) = message.system_attributes_md5() {
+        sent["MD5OfMessageSystemAttributes"] = json!(md5);
+    }
+}
+
 fn new_message(input: &Value, max: usize) -> Result<NewMessage, Fault> {
     let Some(body) = input["MessageBody"].as_str().filter(|b| !b.is_empty()) else {
         return fault("MissingParameter", "The request must contain the parameter MessageBody.");
@@ -463,6 +469,7 @@ fn new_message(input: &Value, max: usize) -> Result<NewMessage, Fault> {
         attributes: message_attributes(&input["MessageAttributes"])?,
         group: input["MessageGroupId"].as_str().map(str::to_owned),
         delay: seconds(input, "DelaySeconds", MAX_DELAY)?,
+        trace: trace_header(&input["MessageSystemAttributes"])?,
     };
     if message.size() > max {
         return invalid(format!(
@@ -475,6 +482,18 @@ fn new_message(input: &Value, max: usize) -> Result<NewMessage, Fault> {
 /// Amazon SQS API Reference, `SendMessage`: the characters of XML 1.0.
 fn is_allowed(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..='\u{10FFFF}')
+}
+
+/// Amazon SQS API Reference, `SendMessage`: the only system attribute is the header of a trace.
+fn trace_header(stated: &Value) -> Result<Option<String>, Fault> {
+    for (name, value) in stated.as_object().into_iter().flatten() {
+        let text = value["StringValue"].as_str().filter(|_| value["DataType"] == "String");
+        match text.filter(|_| name == TRACE_HEADER) {
+            Some(text) => return Ok(Some(text.to_owned())),
+            None => return invalid(format!("The message system attribute '{name}' is invalid.")),
+        }
+    }
+    Ok(None)
 }
 
 fn message_attributes(stated: &Value) -> Result<BTreeMap<String, MessageAttribute>, Fault> {

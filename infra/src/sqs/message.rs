@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::hex::hex;
 
+/// The name of the system attribute that carries a trace.
+pub(crate) const TRACE_HEADER: &str = "AWSTraceHeader";
+
 /// A typed attribute of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MessageAttribute {
@@ -23,6 +26,9 @@ pub(crate) struct NewMessage {
     pub(crate) attributes: BTreeMap<String, MessageAttribute>,
     pub(crate) group: Option<String>,
     pub(crate) delay: Option<Duration>,
+    /// `AWSTraceHeader`, the only system attribute that a sender may state.
+    #[serde(default)]
+    pub(crate) trace: Option<String>,
 }
 
 /// A message as a receiver gets it.
@@ -46,26 +52,17 @@ impl NewMessage {
     /// The MD5 of the attributes: Amazon SQS Developer Guide, "Calculating the MD5 message digest
     /// for message attributes".
     pub(crate) fn attributes_md5(&self) -> Option<String> {
-        if self.attributes.is_empty() {
-            return None;
-        }
-        let mut md5 = Md5::new();
-        let add = |md5: &mut Md5, bytes: &[u8]| {
-            md5.update(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
-            md5.update(bytes);
-        };
-        for (name, attribute) in &self.attributes {
-            add(&mut md5, name.as_bytes());
-            add(&mut md5, attribute.data_type.as_bytes());
-            let (kind, value) = match (&attribute.string, &attribute.binary) {
-                (Some(text), _) => (1_u8, text.as_bytes()),
-                (None, Some(bytes)) => (2, bytes.as_slice()),
-                (None, None) => (1, [].as_slice()),
-            };
-            md5.update([kind]);
-            add(&mut md5, value);
-        }
-        Some(hex(&md5.finalize()))
+        digest(&self.attributes)
+    }
+
+    /// The same of what the sender stated for the system.
+    pub(crate) fn system_attributes_md5(&self) -> Option<String> {
+        let header = self.trace.clone().map(|trace| {
+            let data_type = "String".to_owned();
+            let attribute = MessageAttribute { data_type, string: Some(trace), binary: None };
+            (TRACE_HEADER.to_owned(), attribute)
+        });
+        digest(&header.into_iter().collect())
     }
 
     /// Bytes that count towards the limit: body, and names, types and values of attributes.
@@ -77,4 +74,27 @@ impl NewMessage {
         });
         self.body.len() + attributes.sum::<usize>()
     }
+}
+
+fn digest(attributes: &BTreeMap<String, MessageAttribute>) -> Option<String> {
+    if attributes.is_empty() {
+        return None;
+    }
+    let mut md5 = Md5::new();
+    let add = |md5: &mut Md5, bytes: &[u8]| {
+        md5.update(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+        md5.update(bytes);
+    };
+    for (name, attribute) in attributes {
+        add(&mut md5, name.as_bytes());
+        add(&mut md5, attribute.data_type.as_bytes());
+        let (kind, value) = match (&attribute.string, &attribute.binary) {
+            (Some(text), _) => (1_u8, text.as_bytes()),
+            (None, Some(bytes)) => (2, bytes.as_slice()),
+            (None, None) => (1, [].as_slice()),
+        };
+        md5.update([kind]);
+        add(&mut md5, value);
+    }
+    Some(hex(&md5.finalize()))
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) use http::{Sqs, is_request};
-pub(crate) use message::{MessageAttribute, Received};
+pub(crate) use message::{MessageAttribute, Received, TRACE_HEADER};
 pub(crate) use queue::{Attributes, Queue};
 
 /// All queues by name.

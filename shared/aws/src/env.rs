@@ -24,6 +24,9 @@ pub const LARGE_WORKER_MEMORY: &str = "TIDEMILL_LARGE_WORKER_MEMORY";
 /// The most workers at once.
 pub const WORKER_CONCURRENCY: &str = "TIDEMILL_WORKER_CONCURRENCY";
 
+/// Pollers of the task queue that are always there, as the template's parameter says.
+pub const PROVISIONED_POLLERS: &str = "TIDEMILL_PROVISIONED_POLLERS";
+
 /// Seconds after which a run ends whose job does not say.
 pub const DEADLINE: &str = "TIDEMILL_DEADLINE";
 

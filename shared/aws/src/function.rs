@@ -7,12 +7,13 @@ use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsMessage};
 use tidemill_protocol::context::full_text;
 use tidemill_protocol::job::Limits;
-use tidemill_protocol::{AttemptId, Context, Queue, SystemClock, WorkerSize, Workers};
+use tidemill_protocol::{AttemptId, Context, SystemClock, WorkerSize, Workers};
 use tracing::error;
 
 use crate::bucket::S3Bucket;
 use crate::env::{self, MissingVariable};
 use crate::queue::SqsQueues;
+use crate::trace::Trace;
 
 /// What is left of an invocation's time for ending a run.
 const RESERVE: Duration = Duration::from_secs(5);
@@ -32,7 +33,7 @@ pub struct Function {
     pub config: SdkConfig,
     pub bucket_name: String,
     pub bucket: Arc<S3Bucket>,
-    pub queue: Arc<dyn Queue>,
+    pub queues: SqsQueues,
     pub sqs: aws_sdk_sqs::Client,
     /// Of a worker.
     pub size: WorkerSize,
@@ -50,7 +51,7 @@ impl Function {
         let bucket_name = env::required(env::BUCKET)?;
         let config = aws_config::load_from_env().await;
         let sqs = aws_sdk_sqs::Client::new(&config);
-        let queue = Arc::new(SqsQueues::new(sqs.clone()));
+        let queues = SqsQueues::new(sqs.clone());
         let size = match env::optional(env::WORKER_SIZE).as_deref() {
             Some("large") => WorkerSize::Large,
             _ => WorkerSize::Normal,
@@ -58,14 +59,14 @@ impl Function {
         let bucket = Arc::new(S3Bucket::new(crate::bucket::client(&config), bucket_name.clone()));
         let log = env::optional(env::LOG_STREAM).unwrap_or_else(|| "standard error".into());
         let (workers, limits) = (workers(), limits());
-        Ok(Self { config, bucket_name, bucket, queue, sqs, size, workers, limits, log })
+        Ok(Self { config, bucket_name, bucket, queues, sqs, size, workers, limits, log })
     }
 
     /// The context of one delivery of one message.
     pub fn context(&self, message: &SqsMessage, invocation: &lambda_runtime::Context) -> Context {
         Context {
             bucket: self.bucket.clone(),
-            queue: self.queue.clone(),
+            queue: Arc::new(self.queues.of(Trace::of(message, invocation))),
             clock: Arc::new(SystemClock),
             attempt: AttemptId(uuid::Uuid::new_v4().simple().to_string()),
             log: self.log.clone(),
@@ -94,6 +95,7 @@ fn workers() -> Workers {
         mib: number(env::WORKER_MEMORY).unwrap_or(default.mib),
         large_mib: number(env::LARGE_WORKER_MEMORY).unwrap_or(default.large_mib),
         concurrency: number(env::WORKER_CONCURRENCY).unwrap_or(default.concurrency),
+        pollers: number(env::PROVISIONED_POLLERS).unwrap_or(default.pollers),
     }
 }
 

@@ -14,6 +14,7 @@ mod runtime;
 #[cfg(feature = "store")]
 mod store;
 pub mod telemetry;
+mod trace;
 mod visibility;
 
 pub use bucket::S3Bucket;
@@ -22,4 +23,5 @@ pub use queue::SqsQueues;
 pub use runtime::runtime;
 #[cfg(feature = "store")]
 pub use store::reader;
+pub use trace::Trace;
 pub use visibility::{Heartbeat, hide};

@@ -1,16 +1,21 @@
 //! The protocol's queues on SQS.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::error::DisplayErrorContext;
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use aws_sdk_sqs::types::{
+    MessageSystemAttributeNameForSends, MessageSystemAttributeValue, SendMessageBatchRequestEntry,
+};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tidemill_protocol::queue::{Queue, QueueError, WorkerSize};
 use tidemill_protocol::record::{TaskMessage, WatchMessage};
 
 use crate::env::{self, MissingVariable};
+use crate::trace::Trace;
 
 /// Messages of one SendMessageBatch request.
 const BATCH: usize = 10;
@@ -29,11 +34,26 @@ const RETRIES: usize = 3;
 #[derive(Debug, Clone)]
 pub struct SqsQueues {
     client: Client,
+    trace: Trace,
 }
 
 impl SqsQueues {
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self { client, trace: Trace::default() }
+    }
+
+    /// The same queues; what is sent carries a trace on.
+    #[must_use]
+    pub fn of(&self, trace: Trace) -> Self {
+        Self { trace, ..self.clone() }
+    }
+
+    /// What messages say to SQS itself.
+    fn system_attributes(&self) -> Result<Option<SystemAttributes>, BuildError> {
+        let Some(header) = self.trace.header() else { return Ok(None) };
+        let value = MessageSystemAttributeValue::builder().data_type("String");
+        let value = value.string_value(header).build()?;
+        Ok(Some(HashMap::from([(MessageSystemAttributeNameForSends::AwsTraceHeader, value)])))
     }
 
     async fn send_batch(&self, url: &str, messages: &[TaskMessage]) -> Result<(), Source> {
@@ -61,6 +81,7 @@ impl SqsQueues {
             let entry = SendMessageBatchRequestEntry::builder()
                 .id(id)
                 .message_body(body)
+                .set_message_system_attributes(self.system_attributes()?)
                 // standard queues serve groups fairly
                 .message_group_id(message.run.as_str().chars().take(128).collect::<String>())
                 .build()?;
@@ -70,6 +91,8 @@ impl SqsQueues {
         Ok(sent.failed.into_iter().map(|f| f.id).collect())
     }
 }
+
+type SystemAttributes = HashMap<MessageSystemAttributeNameForSends, MessageSystemAttributeValue>;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -92,6 +115,7 @@ impl Queue for SqsQueues {
             let delay = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
             let request = self.client.send_message().queue_url(url);
             let request = request.message_body(serde_json::to_string(message)?);
+            let request = request.set_message_system_attributes(self.system_attributes()?);
             let sent = request.delay_seconds(delay.min(MAX_DELAY)).send().await;
             sent.map_err(|e| DisplayErrorContext(e).to_string())?;
             Ok::<_, Source>(())

@@ -53,9 +53,10 @@ impl Engine for DataFusionEngine {
     async fn plan(&self, request: &PlanRequest<'_>) -> Result<Plan, EngineError> {
         let (store, bucket, resources) = (self.store.clone(), self.bucket.clone(), self.resources);
         let (run, spec) = (request.run.clone(), request.spec.clone());
-        let (input, now) = (request.input.cloned(), request.now);
+        let (input, now, workers) = (request.input.cloned(), request.now, request.workers);
         let planned = on_planning_thread(async move {
-            let request = PlanRequest { run: &run, spec: &spec, input: input.as_ref(), now };
+            let request =
+                PlanRequest { run: &run, spec: &spec, input: input.as_ref(), now, workers };
             plan::plan(&store, &bucket, &resources, &request).await
         });
         planned.await.map_err(|e| e.into_engine_error(request.run))

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
+use tidemill_protocol::cost::{Between, Estimate, StageEstimate, idle_usd_per_month, limits};
+use tidemill_protocol::dollars;
 use tidemill_protocol::record::{Output, Plan, Read, Stage};
 
 use crate::error::Failure;
@@ -16,6 +18,7 @@ pub(crate) fn explain(
     plan: &Plan,
     engine_plan: &EnginePlan,
     logical: &LogicalPlan,
+    estimate: &Estimate,
 ) -> Result<Vec<String>, Failure> {
     let mut lines = vec![];
     let scanned = scanned_bytes(logical, &engine_plan.tables)?;
@@ -31,7 +34,10 @@ pub(crate) fn explain(
     }
     match &plan.single {
         Some(reason) => lines.push(format!("one task: {reason}")),
-        None => lines.extend(plan.stages.iter().map(|s| stage(plan, s))),
+        None => {
+            let stages = plan.stages.iter().zip(&estimate.stages);
+            lines.extend(stages.flat_map(|(s, e)| [stage(plan, s), stage_takes(e)]));
+        }
     }
     if let Some(publication) = &plan.publication {
         lines.push(format!("rows go to {}", publication.folder));
@@ -39,7 +45,63 @@ pub(crate) fn explain(
             lines.push(format!("{} files there are replaced", publication.replaces.len()));
         }
     }
+    lines.extend(takes(estimate));
+    lines.extend(limits(plan, estimate).iter().map(|limit| format!("limit: {limit}")));
     Ok(lines)
+}
+
+/// What a stage takes, below the line that says what it does.
+fn stage_takes(estimate: &StageEstimate) -> String {
+    format!(
+        "  {} of tables, {} of exchanges, {} requests, {} s a task",
+        range(estimate.table_bytes, size),
+        range(estimate.exchange_bytes, size),
+        range(estimate.requests, |n| n.to_string()),
+        range(estimate.task_seconds, seconds)
+    )
+}
+
+/// What a run takes, line by line.
+fn takes(estimate: &Estimate) -> Vec<String> {
+    let (total, workers) = (&estimate.total, &estimate.workers);
+    let ramp = workers.ramp();
+    let number = |n: u64| n.to_string();
+    let line = |name: &str, range: String| format!("  {name:<20}{range}");
+    vec![
+        format!(
+            "it takes, on AWS Lambda with workers of {} MiB, of which {} start at once and {} more \
+             each minute, up to {}:",
+            workers.mib,
+            ramp.at_once,
+            60.0 * ramp.per_second,
+            ramp.most
+        ),
+        line("tasks", range(total.tasks, number)),
+        line("bytes of tables", range(total.table_bytes, size)),
+        line("bytes of exchanges", range(total.exchange_bytes, size)),
+        line("requests", range(total.requests, number)),
+        line("GB-seconds", range(total.gb_seconds, seconds)),
+        line("seconds", range(total.seconds, seconds)),
+        line("price", range(total.cost_usd, dollars)),
+        format!(
+            "while nothing runs, the event sources of a deployment ask their queues for {} a month",
+            dollars(idle_usd_per_month())
+        ),
+    ]
+}
+
+fn range<T: Copy + Default + PartialEq>(range: Between<T>, text: impl Fn(T) -> String) -> String {
+    let Between { low, high } = range;
+    let (from, to) = (text(low), text(high));
+    match from == to {
+        true => to,
+        false if low == T::default() => format!("at most {to}"),
+        false => format!("{from} to {to}"),
+    }
+}
+
+fn seconds(seconds: f64) -> String {
+    if seconds < 10.0 { format!("{seconds:.2}") } else { format!("{seconds:.0}") }
 }
 
 /// The operators of a plan before it is cut, below a line that says so.

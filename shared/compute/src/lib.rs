@@ -11,6 +11,7 @@
 
 mod engine;
 mod error;
+mod expect;
 mod explain;
 mod fingerprint;
 mod meter;

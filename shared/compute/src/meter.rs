@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,26 +18,59 @@ use object_store::{
     CopyOptions, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
     ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result as StoreResult,
 };
+use tidemill_protocol::Key;
 use tidemill_protocol::record::Usage;
 
 use crate::quarantine::Rejects;
 
-/// The counters of one task.
+/// GET requests, and the bytes that came.
 #[derive(Debug, Default)]
-pub(crate) struct Meter {
+struct Reads {
     requests: AtomicU64,
-    read_bytes: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Reads {
+    fn load(&self) -> (u64, u64) {
+        (self.requests.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+    }
+}
+
+/// The counters of one task.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    started: Instant,
+    tables: Reads,
+    exchanges: Reads,
     peak_memory: AtomicUsize,
     /// The lines that could not be read.
     pub(crate) rejects: Arc<Rejects>,
 }
 
+impl Default for Meter {
+    fn default() -> Self {
+        Self {
+            started: Instant::now(),
+            tables: Reads::default(),
+            exchanges: Reads::default(),
+            peak_memory: AtomicUsize::default(),
+            rejects: Arc::default(),
+        }
+    }
+}
+
 impl Meter {
     /// What has been used so far by the task that runs `plan`.
     pub(crate) fn usage(&self, plan: &Arc<dyn ExecutionPlan>) -> Usage {
+        let (requests, bytes) = self.tables.load();
+        let (exchange_requests, exchange_bytes) = self.exchanges.load();
+        let milliseconds = self.started.elapsed().as_millis();
         Usage {
-            requests: self.requests.load(Ordering::Relaxed),
-            read_bytes: self.read_bytes.load(Ordering::Relaxed),
+            requests: requests + exchange_requests,
+            read_bytes: bytes + exchange_bytes,
+            exchange_requests,
+            exchange_bytes,
+            milliseconds: u64::try_from(milliseconds).unwrap_or(u64::MAX),
             peak_memory_bytes: self.peak_memory.load(Ordering::Relaxed) as u64,
             spilled_bytes: spilled_bytes(plan),
             large_tasks: 0,
@@ -44,14 +78,14 @@ impl Meter {
     }
 
     /// Counts a GET and the bytes that come.
-    fn count(self: &Arc<Self>, result: GetResult) -> GetResult {
-        self.requests.fetch_add(1, Ordering::Relaxed);
+    fn count(self: &Arc<Self>, reads: fn(&Self) -> &Reads, result: GetResult) -> GetResult {
+        reads(self).requests.fetch_add(1, Ordering::Relaxed);
         let (meta, range, attributes) =
             (result.meta.clone(), result.range.clone(), result.attributes.clone());
         let meter = self.clone();
         let counted = result.into_stream().inspect(move |piece| {
             let bytes = piece.as_ref().map_or(0, Bytes::len);
-            meter.read_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+            reads(&meter).bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         });
         GetResult { payload: GetResultPayload::Stream(counted.boxed()), meta, range, attributes }
     }
@@ -86,7 +120,13 @@ impl ObjectStore for MeteredStore {
     async fn get_opts(&self, path: &Path, options: GetOptions) -> StoreResult<GetResult> {
         let is_head = options.head;
         let result = self.inner.get_opts(path, options).await?;
-        Ok(if is_head { result } else { self.meter.count(result) })
+        if is_head {
+            return Ok(result);
+        }
+        let is_exchange = path.as_ref().starts_with(Key::WORK);
+        let reads: fn(&Meter) -> &Reads =
+            if is_exchange { |m| &m.exchanges } else { |m| &m.tables };
+        Ok(self.meter.count(reads, result))
     }
 
     async fn put_opts(

@@ -11,10 +11,11 @@ use datafusion::prelude::SessionContext;
 use futures::future::try_join_all;
 use object_store::ObjectStore;
 use serde::{Deserialize, Serialize};
-use tidemill_protocol::record::{Output, Plan, Stage};
-use tidemill_protocol::{PlanRequest, StageId};
+use tidemill_protocol::record::{Expected, Output, Plan, Stage};
+use tidemill_protocol::{PlanRequest, StageId, Workers, cost};
 
 use crate::error::{Failure, refused};
+use crate::expect;
 use crate::explain;
 use crate::fingerprint;
 use crate::meter::Meter;
@@ -88,7 +89,7 @@ pub(crate) async fn plan(
     let whole = planning.logical(sql, Reach::OneTask, 1, &vec![1; tables.len()]).await?;
     let spread = match request.spec.options.partitions {
         Some(asked) => Some(Spread::over(asked, &tables)),
-        None => Spread::of(&whole.1, &tables, resources.one_task_bytes)?,
+        None => Spread::of(&whole.1, &tables, resources.one_task_bytes, &request.workers)?,
     };
     let (context, logical) = match &spread {
         None => whole,
@@ -113,7 +114,7 @@ pub(crate) async fn plan(
         None => stages,
         Some(_) => {
             engine_plan.fragments = vec![Fragment::Sql];
-            vec![single_stage()]
+            vec![single_stage(expect::of_one_task(&logical, &tables)?)]
         }
     };
     let plan = Plan {
@@ -123,12 +124,14 @@ pub(crate) async fn plan(
         // a user who asks for partitions gets each as a task
         task_bytes: if request.spec.options.partitions.is_some() { 0 } else { TASK_BYTES },
         max_cost_usd: None,
+        estimate: None,
+        explains: None,
         single,
         publication,
         engine_plan: stored(&engine_plan)?,
     };
     if parsed.explain {
-        explanation(plan, &engine_plan, &context, &logical).await
+        explanation(plan, &engine_plan, &context, &logical, &request.workers).await
     } else {
         Ok(plan)
     }
@@ -145,8 +148,10 @@ async fn explanation(
     engine_plan: &EnginePlan,
     context: &SessionContext,
     logical: &LogicalPlan,
+    workers: &Workers,
 ) -> Result<Plan, Failure> {
-    let mut lines = explain::explain(&plan, engine_plan, logical)?;
+    let estimate = cost::estimate(&plan, workers);
+    let mut lines = explain::explain(&plan, engine_plan, logical, &estimate)?;
     let state = context.state();
     let physical = state.query_planner().create_physical_plan(logical, &state).await?;
     lines.extend(explain::operators(&physical));
@@ -158,11 +163,20 @@ async fn explanation(
         fragments: vec![Fragment::Sql],
     };
     Ok(Plan {
-        stages: vec![single_stage()],
+        run: plan.run.clone(),
+        engine: plan.engine.clone(),
+        stages: vec![single_stage(Expected::default())],
+        task_bytes: plan.task_bytes,
+        max_cost_usd: None,
         single: Some("it explains a statement".into()),
         publication: None,
         engine_plan: stored(&says)?,
-        ..plan
+        estimate: None,
+        explains: Some(Box::new(Plan {
+            engine_plan: serde_json::Value::Null,
+            estimate: Some(estimate),
+            ..plan
+        })),
     })
 }
 
@@ -262,8 +276,9 @@ async fn distribute(
     }
     let EnginePlan { tables, fragments, .. } = engine_plan;
     let bytes = fragments.iter().map(|f| f.scan_bytes(tables));
+    let expected = expect::of_stages(&drafts, tables);
     let mut stages: Vec<_> =
-        drafts.iter().zip(bytes).map(|(draft, bytes)| stage(draft, bytes)).collect();
+        drafts.iter().zip(bytes).zip(expected).map(|((d, b), e)| stage(d, b, e)).collect();
     fingerprint::add(&mut stages, engine_plan)?;
     Ok(Ok(stages))
 }
@@ -288,7 +303,7 @@ fn lost_in_encoding(plan: &LogicalPlan) -> Result<Option<String>, Failure> {
     Ok(lost)
 }
 
-fn stage(draft: &StageDraft, scan_bytes: u64) -> Stage {
+fn stage(draft: &StageDraft, scan_bytes: u64, expected: Expected) -> Stage {
     Stage {
         id: draft.id,
         inputs: draft.inputs.clone(),
@@ -296,6 +311,7 @@ fn stage(draft: &StageDraft, scan_bytes: u64) -> Stage {
         whole: draft.whole,
         scans: draft.scans,
         scan_bytes,
+        expected,
         splits: splittable_input(&draft.plan, draft.output),
         fingerprint: String::new(),
         reused: None,
@@ -328,7 +344,7 @@ fn operators(plan: &Arc<dyn ExecutionPlan>) -> String {
     names.join(" → ")
 }
 
-fn single_stage() -> Stage {
+fn single_stage(expected: Expected) -> Stage {
     Stage {
         id: StageId(0),
         inputs: vec![],
@@ -336,6 +352,7 @@ fn single_stage() -> Stage {
         whole: true,
         scans: true,
         scan_bytes: 0,
+        expected,
         splits: None,
         fingerprint: String::new(),
         reused: None,

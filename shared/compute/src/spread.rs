@@ -4,20 +4,13 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::LogicalPlan;
 
+use tidemill_protocol::{Workers, cost};
+
 use crate::error::Failure;
 use crate::table::{Table, table_number};
 
-/// Bytes of a table that are worth a task of their own.
-const SPLIT_BYTES: u64 = 128 * 1024 * 1024;
-
-/// Bytes of input for each partition of a hash exchange.
-const PARTITION_BYTES: u64 = 64 * 1024 * 1024;
-
-/// Writers times partitions of an exchange.
-const MAX_SLOTS: usize = 100_000;
-
-/// Of a job that does not ask for more.
-const MAX_PARTITIONS: u64 = 256;
+/// Writers times partitions of an exchange, where a job asks for many.
+const ASKED_SLOTS: usize = 100_000;
 
 /// How a job is spread.
 pub(crate) struct Spread {
@@ -31,11 +24,12 @@ impl Spread {
     /// Over so many partitions, whatever the job reads.
     pub(crate) fn over(partitions: u32, tables: &[Table]) -> Self {
         let asked = partitions as usize;
-        let partitions = asked.min((MAX_SLOTS / asked.max(1)).max(1));
+        let partitions = asked.min((ASKED_SLOTS / asked.max(1)).max(1));
         Self { partitions, scans: vec![asked; tables.len()] }
     }
 
-    /// By the bytes that the statement reads; `None` if fewer than `one_task` bytes.
+    /// By the bytes that the statement reads, as the estimate of a run says; `None` if fewer than
+    /// `one_task` bytes.
     ///
     /// # Errors
     /// The plan cannot be walked.
@@ -43,18 +37,19 @@ impl Spread {
         plan: &LogicalPlan,
         tables: &[Table],
         one_task: u64,
+        workers: &Workers,
     ) -> Result<Option<Self>, Failure> {
         let scans = scanned_bytes(plan, tables)?;
         let total: u64 = scans.iter().map(|s| s.total).sum();
         if total < one_task {
             return Ok(None);
         }
-        let count = |bytes: u64, each: u64| {
-            usize::try_from(bytes.div_ceil(each).clamp(1, MAX_PARTITIONS)).unwrap_or(1)
-        };
+        let count = |n: u64| usize::try_from(n).unwrap_or(1);
+        let scans: Vec<_> = scans.iter().map(|s| cost::splits(s.largest, workers)).collect();
+        let most = scans.iter().copied().max().unwrap_or(1);
         Ok(Some(Self {
-            partitions: count(total, PARTITION_BYTES).max(2),
-            scans: scans.iter().map(|s| count(s.largest, SPLIT_BYTES)).collect(),
+            partitions: count(cost::partitions(total, most)),
+            scans: scans.into_iter().map(count).collect(),
         }))
     }
 }

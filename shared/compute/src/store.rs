@@ -103,7 +103,7 @@ impl PinnedStore {
 }
 
 /// Bytes of a file that is read at once.
-const SMALL_BYTES: u64 = 256 * 1024;
+pub(crate) const SMALL_BYTES: u64 = 256 * 1024;
 
 /// How many small files are kept: a few for each partition that is read at the same time.
 const KEPT: usize = 64;

@@ -11,13 +11,12 @@
 use tracing::info;
 
 use crate::bucket::{BucketError, Created};
-use crate::budget;
 use crate::committed::{self, Known};
 use crate::context::{Context, ProtocolError};
+use crate::cost::{budget, dollars};
 use crate::end;
 use crate::ids::StageId;
 use crate::key::Key;
-use crate::price::dollars;
 use crate::queue::WorkerSize;
 use crate::record::{InputIndex, Layout, Plan, Run, Stage};
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bucket::{self, Bucket, BucketError, Created};
-use crate::budget::Workers;
 use crate::clock::Clock;
+use crate::cost::Workers;
 use crate::engine::EngineError;
 use crate::ids::AttemptId;
 use crate::job::Limits;

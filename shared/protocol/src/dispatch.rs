@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use crate::bucket::{BucketError, Created};
 use crate::context::{Context, ProtocolError};
+use crate::cost;
 use crate::engine::{Engine, PlanRequest};
 use crate::event::ObjectEvent;
 use crate::ids::{JobName, RunId};
@@ -232,7 +233,8 @@ async fn plan(cx: &Context, engine: &dyn Engine, run: &Run) -> Result<Option<Pla
         return Ok(None);
     };
     let input = run.input.as_ref();
-    let request = PlanRequest { run: &run.run, spec, input, now: run.created };
+    let (now, workers) = (run.created, cx.workers);
+    let request = PlanRequest { run: &run.run, spec, input, now, workers };
     let mut planned = match cx.in_time("planning the job", engine.plan(&request)).await {
         Ok(plan) => plan,
         Err(e) if e.is_retryable() => return Err(e.into()),
@@ -248,6 +250,9 @@ async fn plan(cx: &Context, engine: &dyn Engine, run: &Run) -> Result<Option<Pla
     };
     if let Some(earlier) = earlier {
         retry::take_over(cx, &mut planned, &earlier).await?;
+    }
+    if planned.explains.is_none() {
+        planned.estimate = Some(cost::estimate(&planned, &workers));
     }
     match cx.create(key.clone(), &planned).await? {
         Created::Now => Ok(Some(planned)),

@@ -11,9 +11,9 @@ use tracing::{info, warn};
 
 use crate::METRICS;
 use crate::bucket::{BucketError, Created};
-use crate::budget;
 use crate::committed;
 use crate::context::{Context, ProtocolError};
+use crate::cost::{self, budget};
 use crate::ids::{JobName, RunId};
 use crate::job::OnBadRow;
 use crate::key::Key;
@@ -28,12 +28,14 @@ const PARALLEL_COPIES: usize = 16;
 pub async fn succeed(cx: &Context, plan: &Plan) -> Result<Outcome, ProtocolError> {
     let run: Run = cx.read(&Key::Run(&plan.run).to_string()).await?;
     let (stages, files) = summarise(cx, plan).await?;
-    let cost_usd = match plan.max_cost_usd {
-        Some(_) => Some(budget::account(cx, plan).await?.spent),
-        None => None,
-    };
     let bad_rows = bad_rows(cx, &run).await?;
     let ended = cx.clock.now();
+    let seconds = seconds(ended - run.created);
+    let mut taken = cost::taken(plan, &stages, &cx.workers, seconds);
+    if plan.max_cost_usd.is_some() {
+        taken.cost_usd = budget::account(cx, plan).await?.spent;
+    }
+    let estimate = plan.estimate.as_ref().map(|e| e.total);
     let outcome = Outcome {
         run: run.run,
         job: run.job,
@@ -43,11 +45,13 @@ pub async fn succeed(cx: &Context, plan: &Plan) -> Result<Outcome, ProtocolError
         rows: files.iter().map(|f| f.rows).sum(),
         bytes: files.iter().map(|f| f.bytes).sum(),
         files,
-        seconds: seconds(ended - run.created),
+        seconds,
         tasks: stages.iter().map(|s| s.tasks).sum(),
         usage: stages.iter().map(|s| s.usage).sum(),
         bad_rows,
-        cost_usd,
+        taken: Some(taken),
+        estimate,
+        estimate_errors: estimate.map(|e| e.errors(&taken)),
         stages,
         ended,
     };
@@ -102,7 +106,9 @@ async fn end_early(
         tasks: 0,
         usage: Usage::default(),
         bad_rows: None,
-        cost_usd: None,
+        taken: None,
+        estimate: None,
+        estimate_errors: None,
         stages: vec![],
         ended,
     };

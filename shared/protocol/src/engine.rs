@@ -3,6 +3,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use crate::bucket::Body;
+use crate::cost::Workers;
 use crate::ids::{RunId, TaskId};
 use crate::job::JobSpec;
 use crate::queue::WorkerSize;
@@ -28,6 +29,8 @@ pub struct PlanRequest<'a> {
     pub input: Option<&'a PinnedObject>,
     /// `now()` in the SQL.
     pub now: DateTime<Utc>,
+    /// What its tasks will run on.
+    pub workers: Workers,
 }
 
 /// What is to be executed.

@@ -32,7 +32,7 @@ use crate::record::{
 const PARALLEL_WRITES: usize = 8;
 
 /// How many tiny tasks of one message run at once: they mostly wait for the bucket.
-const PARALLEL_TASKS: usize = 8;
+pub(crate) const PARALLEL_TASKS: usize = 8;
 
 /// How often a worker looks whether its run has ended.
 const LOOK: Duration = Duration::from_secs(1);

@@ -340,6 +340,11 @@ fn is_volatile(plan: &PlanRef) -> bool {
     found
 }
 
+/// Whether every task executes all of an operator's left side.
+pub(crate) fn collects_left(plan: &PlanRef) -> bool {
+    collected_join(plan).is_some()
+}
+
 /// The type of a join that collects its left side.
 fn collected_join(plan: &PlanRef) -> Option<JoinType> {
     let partitioned = |join: &HashJoinExec| join.mode == PartitionMode::Partitioned;

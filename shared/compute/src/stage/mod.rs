@@ -6,7 +6,7 @@ mod execute_once;
 mod fragment;
 mod make_spillable;
 
-pub(crate) use cut::{StageDraft, cut, splittable_input};
+pub(crate) use cut::{StageDraft, collects_left, cut, splittable_input};
 pub(crate) use exchange_read::{ExchangeReadExec, ExchangeSource};
 pub(crate) use execute_once::execute_once;
 pub(crate) use fragment::{Fragment, Part, decode, encode};

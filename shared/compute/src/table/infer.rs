@@ -426,7 +426,7 @@ async fn infer_parquet(
 }
 
 /// Bytes that most footers of Parquet files fit into.
-const PARQUET_FOOTER: usize = 64 * 1024;
+pub(crate) const PARQUET_FOOTER: usize = 64 * 1024;
 
 struct FooterOf {
     store: Arc<dyn ObjectStore>,

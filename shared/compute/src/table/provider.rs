@@ -31,6 +31,7 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 use tidemill_protocol::job::Format;
 
+use super::infer::PARQUET_FOOTER;
 use super::split::{Split, spread};
 use super::{Table, TableFile};
 use crate::error::Failure;
@@ -248,7 +249,8 @@ fn partitioned_file(table: &Table, split: &Split) -> Result<PartitionedFile> {
         e_tag: Some(file.etag.clone()),
         version: None,
     };
-    let mut partitioned = PartitionedFile::new_from_meta(meta);
+    let mut partitioned =
+        PartitionedFile::new_from_meta(meta).with_metadata_size_hint(PARQUET_FOOTER);
     partitioned.partition_values = table
         .partition_columns
         .iter()

@@ -18,6 +18,8 @@ pub(crate) struct FileStatistics {
     pub(crate) statistics: Statistics,
     /// Bytes of each column as it is stored.
     pub(crate) stored: Vec<u64>,
+    /// Row groups.
+    pub(crate) groups: u64,
 }
 
 impl FileStatistics {
@@ -37,7 +39,7 @@ impl FileStatistics {
                 }
             }
         }
-        Ok(Self { statistics, stored })
+        Ok(Self { statistics, stored, groups: metadata.num_row_groups() as u64 })
     }
 
     /// The same by the columns of another schema. Nothing is known of a column that the file has
@@ -54,7 +56,7 @@ impl FileStatistics {
             }
         }
         statistics.total_byte_size = total_bytes(&statistics.column_statistics);
-        Self { statistics, stored }
+        Self { statistics, stored, groups: self.groups }
     }
 
     /// Of all files of a table together.
@@ -65,7 +67,8 @@ impl FileStatistics {
         let stored = (0..schema.fields().len())
             .map(|n| projected.iter().map(|p| p.stored[n]).sum())
             .collect();
-        Some(Self { statistics, stored })
+        let groups = projected.iter().map(|p| p.groups).sum();
+        Some(Self { statistics, stored, groups })
     }
 }
 
@@ -79,22 +82,24 @@ struct Stored {
     /// A `datafusion-proto` record, in base64.
     statistics: String,
     stored: Vec<u64>,
+    groups: u64,
 }
 
 impl Serialize for FileStatistics {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let statistics = protobuf::Statistics::from(&self.statistics).encode_to_vec();
-        Stored { statistics: STANDARD.encode(statistics), stored: self.stored.clone() }
+        let stored = self.stored.clone();
+        Stored { statistics: STANDARD.encode(statistics), stored, groups: self.groups }
             .serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for FileStatistics {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Stored { statistics, stored } = Stored::deserialize(deserializer)?;
+        let Stored { statistics, stored, groups } = Stored::deserialize(deserializer)?;
         let bytes = STANDARD.decode(statistics).map_err(D::Error::custom)?;
         let encoded = protobuf::Statistics::decode(&bytes[..]).map_err(D::Error::custom)?;
         let statistics = Statistics::try_from(&encoded).map_err(D::Error::custom)?;
-        Ok(Self { statistics, stored })
+        Ok(Self { statistics, stored, groups })
     }
 }

@@ -73,11 +73,7 @@ impl Layout {
     /// but a group's worth of them, so that many workers share it.
     pub fn messages(&self, stage: &Stage) -> Vec<TaskMessage> {
         let tasks = u32::try_from(self.tasks.len()).unwrap_or(u32::MAX);
-        let each = match self.task_bytes(stage) < TINY_BYTES {
-            // a power of two, so that no message is of two groups
-            true => ((tasks / TaskId::GROUP).clamp(1, TaskId::GROUP) + 1).next_power_of_two() / 2,
-            false => 1,
-        };
+        let each = share_messages(u64::from(tasks), self.task_bytes(stage));
         let message = |from: u32| TaskMessage {
             run: self.run.clone(),
             stage: self.stage,
@@ -114,6 +110,16 @@ impl Layout {
         let before = (group * TaskId::GROUP) as usize;
         self.tasks.len().saturating_sub(before).min(TaskId::GROUP as usize)
     }
+}
+
+/// How many of a stage's tasks share a message, where one reads so many bytes.
+pub(crate) fn share_messages(tasks: u64, task_bytes: u64) -> u32 {
+    if task_bytes >= TINY_BYTES {
+        return 1;
+    }
+    let groups = u32::try_from(tasks / u64::from(TaskId::GROUP)).unwrap_or(u32::MAX);
+    // a power of two, so that no message is of two groups
+    (groups.clamp(1, TaskId::GROUP) + 1).next_power_of_two() / 2
 }
 
 /// Whether some inputs fill a part of the partitions only, as the arms of a union do: nothing tells
@@ -208,7 +214,7 @@ fn split(task: TaskSlice, objects: &[u64], piece: u64) -> Vec<TaskSlice> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Input, Output, Usage};
+    use crate::record::{Expected, Input, Output, Usage};
 
     #[test]
     fn small_neighbours_share_a_task_and_a_large_one_is_alone() {
@@ -228,6 +234,7 @@ mod tests {
             whole: false,
             scans: false,
             scan_bytes: 0,
+            expected: Expected::default(),
             splits: None,
             fingerprint: String::new(),
             reused: None,
@@ -240,6 +247,8 @@ mod tests {
             stages: vec![],
             task_bytes: 1000,
             max_cost_usd: None,
+            estimate: None,
+            explains: None,
             single: None,
             publication: None,
             engine_plan: serde_json::Value::Null,
@@ -279,6 +288,7 @@ mod tests {
             whole: false,
             scans: true,
             scan_bytes: 1 << 20,
+            expected: Expected::default(),
             splits: None,
             fingerprint: String::new(),
             reused: None,

@@ -1,6 +1,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::cost::{Errors, Estimated, Taken};
 use crate::ids::{JobName, RunId, StageId};
 use crate::record::{ResultFile, Usage};
 
@@ -27,9 +28,14 @@ pub struct Outcome {
     /// Lines that were set aside, where the job says so; in `results/<job>/<run>/rejects/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bad_rows: Option<u64>,
-    /// Dollars of list price that the workers took; counted where the job has a budget.
+    /// What the run took. Where the job has a budget, attempts that did not commit are in its price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cost_usd: Option<f64>,
+    pub taken: Option<Taken>,
+    /// What it was expected to take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimated>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate_errors: Option<Errors>,
     pub stages: Vec<StageSummary>,
     pub ended: DateTime<Utc>,
 }

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use crate::cost::{Between, Estimate};
 use crate::ids::{RunId, StageId};
 use crate::record::PinnedObject;
 
@@ -16,6 +17,12 @@ pub struct Plan {
     /// Dollars that the run's workers may take, if the job says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_cost_usd: Option<f64>,
+    /// What the run is expected to take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
+    /// The plan of the statement that the run's rows explain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explains: Option<Box<Plan>>,
     /// Why the plan is one task, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub single: Option<String>,
@@ -51,6 +58,8 @@ pub struct Stage {
     /// Stored bytes of what its scans read.
     #[serde(default)]
     pub scan_bytes: u64,
+    #[serde(default)]
+    pub expected: Expected,
     /// The input of which a slot may be read by several tasks, some of its objects by each: its
     /// rows pass through the stage one by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,6 +74,21 @@ pub struct Stage {
     pub output: Output,
     /// The stage's operators, for people.
     pub operators: String,
+}
+
+/// What all tasks of a stage together are expected to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expected {
+    /// Stored bytes that its scans read at most, and GET requests for them.
+    pub table_bytes: u64,
+    pub table_requests: u64,
+    /// Those of both that are for footers, which a process keeps.
+    pub footer_bytes: u64,
+    pub footer_requests: u64,
+    /// What is known of parts of files may spare reading them.
+    pub prunes: bool,
+    /// Of its exchange; 0 of a result.
+    pub written_bytes: Between<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,6 +12,12 @@ pub struct Usage {
     pub requests: u64,
     /// Bytes that these requests brought.
     pub read_bytes: u64,
+    /// Those of them that were of exchanges.
+    pub exchange_requests: u64,
+    /// Those of the bytes that were of exchanges.
+    pub exchange_bytes: u64,
+    /// From the start of a task until its output was made; the sum of several tasks.
+    pub milliseconds: u64,
     /// The most bytes that the operators of one task held at once; the largest of several tasks.
     pub peak_memory_bytes: u64,
     /// Bytes that operators wrote to the temporary folder, for want of memory.
@@ -25,6 +31,9 @@ impl Sum for Usage {
         all.fold(Self::default(), |a, b| Self {
             requests: a.requests + b.requests,
             read_bytes: a.read_bytes + b.read_bytes,
+            exchange_requests: a.exchange_requests + b.exchange_requests,
+            exchange_bytes: a.exchange_bytes + b.exchange_bytes,
+            milliseconds: a.milliseconds + b.milliseconds,
             peak_memory_bytes: a.peak_memory_bytes.max(b.peak_memory_bytes),
             spilled_bytes: a.spilled_bytes + b.spilled_bytes,
             large_tasks: a.large_tasks + b.large_tasks,
@@ -41,6 +50,9 @@ mod tests {
         let task = |n| Usage {
             requests: n,
             read_bytes: n,
+            exchange_requests: n,
+            exchange_bytes: n,
+            milliseconds: n,
             peak_memory_bytes: n,
             spilled_bytes: n,
             large_tasks: n,

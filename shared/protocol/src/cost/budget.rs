@@ -19,46 +19,14 @@ use chrono::{DateTime, Utc};
 use crate::attempts::{self, AttemptTimes};
 use crate::bucket::BucketError;
 use crate::context::Context;
+use crate::cost::requests::Requests;
+use crate::cost::workers::{LONGEST, MIB, MOST_AROUND, SLOW, Workers};
 use crate::ids::TaskId;
 use crate::key::Key;
-use crate::price;
 use crate::record::{Layout, Plan, Stage, TaskMessage};
-
-/// The workers of a deployment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Workers {
-    /// Memory of a worker, in MiB.
-    pub mib: u32,
-    /// Memory of a large worker, in MiB.
-    pub large_mib: u32,
-    /// The most at once of either.
-    pub concurrency: u32,
-}
-
-impl Default for Workers {
-    /// The defaults of the template's parameters.
-    fn default() -> Self {
-        Self { mib: 3538, large_mib: 10_240, concurrency: 100 }
-    }
-}
-
-/// A worker of a vCPU has so many MiB (AWS Lambda, memory).
-const MIB_PER_VCPU: f64 = 1769.0;
-
-/// Seconds of an attempt before its start record and after its commit.
-const AROUND: f64 = 0.25;
-
-/// Stored bytes that a vCPU gets through in a second, in a slow stage: an assumption, so that the
-/// estimate is a high one.
-const SLOW_BYTES_PER_SECOND: f64 = 20.0 * MIB;
 
 /// A stage's tasks read with requests of about so many bytes.
 const REQUEST_BYTES: f64 = MIB;
-
-const MIB: f64 = 1024.0 * 1024.0;
-
-/// The longest that an attempt lasts: a function's time-out (AWS Lambda quotas).
-const LONGEST: f64 = 900.0;
 
 /// The shortest time between two looks at a run: a look takes about $0.00002 for each stage.
 const SOON: Duration = Duration::from_secs(2);
@@ -75,27 +43,17 @@ pub(crate) struct Account {
 }
 
 impl Workers {
-    /// MiB.
-    fn memory(&self, is_large: bool) -> f64 {
-        f64::from(if is_large { self.large_mib } else { self.mib })
-    }
-
-    /// Dollars for a second of a worker; it also looks once whether its run has ended.
-    fn rate(&self, is_large: bool) -> f64 {
-        self.memory(is_large) / 1024.0 * price::GB_SECOND + price::GET
-    }
-
     /// Dollars for the requests of an attempt at some tasks that read so many bytes.
     fn requests(&self, tasks: u32, bytes: f64) -> f64 {
-        let message = price::INVOCATION + 3.0 * price::QUEUE_REQUEST + price::PUT;
-        let task = 3.0 * price::PUT + 8.0 * price::GET;
-        message + f64::from(tasks) * task + bytes / REQUEST_BYTES * price::GET
+        let tasks = f64::from(tasks);
+        let reads = 8.0 * tasks + bytes / REQUEST_BYTES;
+        Requests { reads, writes: 1.0 + 3.0 * tasks }.usd(1.0)
     }
 
     /// Dollars that a message's tasks may take: a high estimate, not a bound.
     fn estimate(&self, tasks: u32, bytes: f64, is_large: bool) -> f64 {
-        let vcpus = self.memory(is_large) / MIB_PER_VCPU;
-        let seconds = AROUND * (1.0 + f64::from(tasks)) + bytes / (SLOW_BYTES_PER_SECOND * vcpus);
+        let work = bytes / (SLOW * self.vcpus(is_large));
+        let seconds = MOST_AROUND * (1.0 + f64::from(tasks)) + work;
         seconds * self.rate(is_large) + self.requests(tasks, bytes)
     }
 
@@ -163,7 +121,7 @@ impl Seen<'_> {
             let next = attempts.get(number + 1).map_or(end, |next| next.started.min(end));
             let took = attempt.failed.unwrap_or(next) - attempt.started;
             let is_large = large.is_some_and(|since| attempt.started >= since);
-            let seconds = (took.num_milliseconds() as f64 / 1e3).clamp(0.0, LONGEST) + AROUND;
+            let seconds = (took.num_milliseconds() as f64 / 1e3).clamp(0.0, LONGEST) + MOST_AROUND;
             seconds * workers.rate(is_large) + workers.requests(message.tasks, bytes)
         };
         attempts.iter().enumerate().map(one).sum()
@@ -213,7 +171,7 @@ pub(crate) async fn account(cx: &Context, plan: &Plan) -> Result<Account, Bucket
 mod tests {
     use super::*;
 
-    const WORKERS: Workers = Workers { mib: 1024, large_mib: 4096, concurrency: 2 };
+    const WORKERS: Workers = Workers { mib: 1024, large_mib: 4096, concurrency: 2, pollers: 0 };
 
     #[test]
     fn a_budget_is_looked_at_before_all_workers_can_have_taken_it() {

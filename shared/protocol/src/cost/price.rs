@@ -17,6 +17,19 @@ pub(crate) const GET: f64 = 0.4e-6;
 /// Dollars for a request to a queue.
 pub(crate) const QUEUE_REQUEST: f64 = 0.4e-6;
 
+/// Event sources of a deployment: events, tasks, large tasks, watch, dead letters.
+const EVENT_SOURCES: f64 = 5.0;
+
+/// An idle event source has so many pollers (AWS Lambda, scaling with SQS), which ask every 20 seconds.
+const POLLERS: f64 = 5.0;
+const POLLS_PER_MONTH: f64 = 3.0 * 60.0 * 24.0 * 30.0;
+
+/// Dollars that a deployment takes in a month of 30 days in which nothing runs: its event sources ask
+/// their queues. What is stored, alarms and provisioned pollers come on top.
+pub fn idle_usd_per_month() -> f64 {
+    EVENT_SOURCES * POLLERS * POLLS_PER_MONTH * QUEUE_REQUEST
+}
+
 /// Dollars for people: three digits that count.
 pub fn dollars(usd: f64) -> String {
     let mut decimals = 2;

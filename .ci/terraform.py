@@ -1,0 +1,145 @@
+"""Compares infra/terraform with template.yaml: functions, their rights and events, queues, alarms.
+
+Nobody here can run Terraform, so this at least tells when one of the two was changed alone."""
+
+import re
+import sys
+from pathlib import Path
+
+import hcl2
+from samtranslator.yaml_helper import yaml_parse
+
+ROOT = Path(__file__).parent.parent
+
+
+def plain(value):
+    """What HCL's parser gives, without quotes and marks of its own."""
+    if isinstance(value, dict):
+        return {plain(k): plain(v) for k, v in value.items() if k != "__is_block__"}
+    if isinstance(value, list):
+        return [plain(v) for v in value]
+    if isinstance(value, str):
+        return value.strip('"')
+    return value
+
+
+def terraform():
+    local = {}
+    for path in sorted((ROOT / "infra/terraform").glob("*.tf")):
+        with path.open() as file:
+            for block in plain(hcl2.load(file)).get("locals", []):
+                local.update(block)
+    return local
+
+
+def names(value):
+    """The names of variables, parameters and resources that an expression or a value refers to."""
+    return re.sub(r"[^a-z0-9]", "", str(value).lower().replace("${var.", "").replace("}", ""))
+
+
+def number(value):
+    """A number, or the parameter that it comes from."""
+    if isinstance(value, dict):
+        return names(value["Ref"])
+    return value if isinstance(value, int) else names(value)
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+def of_template(template):
+    resources = template["Resources"]
+    functions, sources, queues, alarms = {}, [], {}, {}
+    common = template["Globals"]["Function"]
+    for name, resource in resources.items():
+        of = resource.get("Properties", {})
+        if resource["Type"] == "AWS::Serverless::Function":
+            rights = {"reads": [], "writes": [], "deletes": [], "sends": [], "hides": []}
+            for statement in of["Policies"][0]["Statement"]:
+                actions, places = as_list(statement["Action"]), as_list(statement["Resource"])
+                kind = {
+                    "s3:GetObject": "reads",
+                    "s3:PutObject": "writes",
+                    "s3:DeleteObject": "deletes",
+                    "sqs:SendMessage": "sends",
+                    "sqs:ChangeMessageVisibility": "hides",
+                }
+                for action in actions:
+                    if action in kind:
+                        rights[kind[action]] += [where(p) for p in places]
+                    elif action not in ("s3:ListBucket", "s3:AbortMultipartUpload"):
+                        raise SystemExit(f"{name} may {action}, which this check does not know")
+            events = [e["Properties"] for e in of.get("Events", {}).values() if e["Type"] == "SQS"]
+            for event in events:
+                scaling = event["ScalingConfig"]
+                scaling = scaling["Fn::If"][2] if "Fn::If" in scaling else scaling
+                queue = event["Queue"]["Fn::GetAtt"][0]
+                most = number(scaling["MaximumConcurrency"])
+                sources.append((name, queue, event["BatchSize"], most))
+            functions[name] = {
+                "binary": resource["Metadata"]["BuildProperties"]["Binary"],
+                "memory": number(of.get("MemorySize", common["MemorySize"])),
+                "timeout": of.get("Timeout", common["Timeout"]),
+                "storage": of.get("EphemeralStorage", {}).get("Size", 512),
+                "loops": of.get("RecursiveLoop") == "Allow",
+                "environment": sorted(of.get("Environment", {}).get("Variables", {})),
+                **{kind: sorted(places) for kind, places in rights.items()},
+            }
+        elif resource["Type"] == "AWS::SQS::Queue":
+            queues[name] = {
+                "visibility": of["VisibilityTimeout"],
+                "retention": of.get("MessageRetentionPeriod", 345600),
+                "receives": of.get("RedrivePolicy", {}).get("maxReceiveCount", 0),
+            }
+        elif resource["Type"] == "AWS::CloudWatch::Alarm":
+            alarms[name] = {
+                "description": of["AlarmDescription"],
+                "namespace": of["Namespace"],
+                "metric": of["MetricName"],
+                "statistic": of["Statistic"],
+                "period": of["Period"],
+                "periods": of["EvaluationPeriods"],
+                "threshold": number(of["Threshold"]),
+            }
+    common = sorted(common["Environment"]["Variables"])
+    return {"functions": functions, "sources": sorted(sources, key=str), "queues": queues, "alarms": alarms, "environment": common}
+
+
+def where(place):
+    """A queue's name, or a prefix of the bucket."""
+    if "Fn::GetAtt" in place:
+        return place["Fn::GetAtt"][0]
+    return place["Fn::Sub"].removeprefix("arn:aws:s3:::${Bucket}/")
+
+
+def of_terraform(local):
+    lists = {f"${{local.{name}}}": local[name] for name in ("everything", "written", "deleted")}
+    functions = {}
+    for name, of in local["functions"].items():
+        rights = {k: sorted(lists.get(str(of[k]), of[k])) for k in ("reads", "writes", "deletes", "sends", "hides")}
+        functions[name] = {
+            **{k: of[k] for k in ("binary", "timeout", "storage")},
+            "memory": number(of["memory"]),
+            "loops": of["loops"] in (True, "true"),
+            "environment": sorted(of["environment"]),
+            **rights,
+        }
+    sources = [(s["function"], s["queue"], s["batch"], number(s["concurrency"])) for s in local["sources"].values()]
+    keep = ("description", "namespace", "metric", "statistic", "period", "periods")
+    alarms = {n: {**{k: a[k] for k in keep}, "threshold": number(a["threshold"])} for n, a in local["alarms"].items()}
+    environment = sorted(local["environment"])
+    return {"functions": functions, "sources": sorted(sources, key=str), "queues": local["queues"], "alarms": alarms, "environment": environment}
+
+
+def differences(ours, theirs, path=""):
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for key in sorted({*ours, *theirs}, key=str):
+            yield from differences(ours.get(key), theirs.get(key), f"{path}/{key}")
+    elif ours != theirs:
+        yield f"{path}: the template has {ours}, Terraform {theirs}"
+
+
+template = of_template(yaml_parse((ROOT / "template.yaml").read_text()))
+found = list(differences(template, of_terraform(terraform())))
+sys.exit("\n".join(found) if found else None)

@@ -1,0 +1,238 @@
+# ---- the functions: zips that hold a program `bootstrap` for arm64, as `sam build` and
+# `cargo lambda build --arm64 --output-format zip` make them
+
+locals {
+  environment = {
+    TIDEMILL_BUCKET              = local.bucket
+    TIDEMILL_WORKER_MEMORY       = tostring(var.worker_memory)
+    TIDEMILL_LARGE_WORKER_MEMORY = tostring(var.large_worker_memory)
+    TIDEMILL_WORKER_CONCURRENCY  = tostring(var.worker_concurrency)
+    TIDEMILL_PROVISIONED_POLLERS = tostring(var.provisioned_pollers)
+  }
+  queue_url = { for name, queue in aws_sqs_queue.queue : name => queue.id }
+  queue_arn = { for name, queue in aws_sqs_queue.queue : name => queue.arn }
+
+  everything = ["*"]
+  written    = ["runs/*", "work/*", "results/*", "tables/*"]
+  deleted    = ["work/*", "tables/*"]
+
+  functions = {
+    Planner = {
+      binary  = "planner"
+      memory  = 1769
+      timeout = 60
+      storage = 512
+      loops   = false
+      environment = {
+        TIDEMILL_EVENTS_QUEUE_URL = local.queue_url["EventsQueue"]
+        TIDEMILL_DEADLINE         = tostring(var.default_deadline_seconds)
+        TIDEMILL_MAX_COST_USD     = var.default_max_cost_usd
+        TIDEMILL_TASK_QUEUE_URL   = local.queue_url["TaskQueue"]
+        TIDEMILL_WATCH_QUEUE_URL  = local.queue_url["WatchQueue"]
+      }
+      reads    = local.everything
+      writes   = local.written
+      deletes  = local.deleted
+      sends    = ["TaskQueue", "WatchQueue"]
+      receives = ["EventsQueue"]
+      hides    = ["EventsQueue"]
+    }
+    Worker = {
+      binary  = "worker"
+      memory  = var.worker_memory
+      timeout = 900
+      storage = 10240
+      loops   = true
+      environment = {
+        TIDEMILL_TASK_QUEUE_URL       = local.queue_url["TaskQueue"]
+        TIDEMILL_LARGE_TASK_QUEUE_URL = local.queue_url["LargeTaskQueue"]
+        MIMALLOC_PURGE_DELAY          = "1000"
+      }
+      reads    = local.everything
+      writes   = local.written
+      deletes  = local.deleted
+      sends    = ["TaskQueue", "LargeTaskQueue"]
+      receives = ["TaskQueue"]
+      hides    = ["TaskQueue"]
+    }
+    LargeWorker = {
+      binary  = "worker"
+      memory  = var.large_worker_memory
+      timeout = 900
+      storage = 10240
+      loops   = true
+      environment = {
+        TIDEMILL_TASK_QUEUE_URL       = local.queue_url["TaskQueue"]
+        TIDEMILL_LARGE_TASK_QUEUE_URL = local.queue_url["LargeTaskQueue"]
+        TIDEMILL_WORKER_SIZE          = "large"
+        MIMALLOC_PURGE_DELAY          = "1000"
+      }
+      reads    = local.everything
+      writes   = local.written
+      deletes  = local.deleted
+      sends    = ["TaskQueue"]
+      receives = ["LargeTaskQueue"]
+      hides    = ["LargeTaskQueue"]
+    }
+    Watcher = {
+      binary  = "watcher"
+      memory  = 256
+      timeout = 60
+      storage = 512
+      loops   = true
+      environment = {
+        TIDEMILL_TASK_QUEUE_URL  = local.queue_url["TaskQueue"]
+        TIDEMILL_WATCH_QUEUE_URL = local.queue_url["WatchQueue"]
+      }
+      reads    = ["pipelines/*", "runs/*", "work/*", "results/*", "tables/*"]
+      writes   = local.written
+      deletes  = local.deleted
+      sends    = ["TaskQueue"]
+      receives = ["WatchQueue", "DeadLetterQueue"]
+      hides    = ["WatchQueue"]
+    }
+    Api = {
+      binary      = "api"
+      memory      = 256
+      timeout     = 10
+      storage     = 512
+      loops       = false
+      environment = {}
+      reads       = ["runs/*", "work/*"]
+      writes      = []
+      deletes     = []
+      sends       = []
+      receives    = []
+      hides       = []
+    }
+  }
+
+  # without s3:ListBucket a missing key is a 403 and not a 404
+  statements = {
+    for name, f in local.functions : name => concat(
+      [
+        { Effect = "Allow", Action = ["s3:GetObject"], Resource = [for p in f.reads : "${local.arn}/${p}"] },
+        { Effect = "Allow", Action = ["s3:ListBucket"], Resource = [local.arn] },
+        { Effect = "Allow", Action = ["logs:CreateLogStream", "logs:PutLogEvents"], Resource = ["${aws_cloudwatch_log_group.function[name].arn}:*"] },
+      ],
+      length(f.writes) == 0 ? [] : [{ Effect = "Allow", Action = ["s3:PutObject", "s3:AbortMultipartUpload"], Resource = [for p in f.writes : "${local.arn}/${p}"] }],
+      length(f.deletes) == 0 ? [] : [{ Effect = "Allow", Action = ["s3:DeleteObject"], Resource = [for p in f.deletes : "${local.arn}/${p}"] }],
+      length(f.sends) == 0 ? [] : [{ Effect = "Allow", Action = ["sqs:SendMessage"], Resource = [for q in f.sends : local.queue_arn[q]] }],
+      length(f.hides) == 0 ? [] : [{ Effect = "Allow", Action = ["sqs:ChangeMessageVisibility"], Resource = [for q in f.hides : local.queue_arn[q]] }],
+      # an event source acts by the function's role
+      length(f.receives) == 0 ? [] : [{ Effect = "Allow", Action = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], Resource = [for q in f.receives : local.queue_arn[q]] }],
+    )
+  }
+
+  sources = {
+    Planner     = { function = "Planner", queue = "EventsQueue", batch = 1, concurrency = 20 }
+    Worker      = { function = "Worker", queue = "TaskQueue", batch = 1, concurrency = var.worker_concurrency }
+    LargeWorker = { function = "LargeWorker", queue = "LargeTaskQueue", batch = 1, concurrency = var.worker_concurrency }
+    Runs        = { function = "Watcher", queue = "WatchQueue", batch = 1, concurrency = 10 }
+    DeadLetters = { function = "Watcher", queue = "DeadLetterQueue", batch = 10, concurrency = 2 }
+  }
+}
+
+resource "aws_iam_role" "function" {
+  for_each = local.functions
+  name     = "${var.name}-${each.key}"
+  assume_role_policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Effect = "Allow", Principal = { Service = "lambda.amazonaws.com" }, Action = "sts:AssumeRole" }]
+  })
+}
+
+resource "aws_iam_role_policy" "function" {
+  for_each = local.functions
+  role     = aws_iam_role.function[each.key].id
+  policy   = jsonencode({ Version = "2012-10-17", Statement = local.statements[each.key] })
+}
+
+resource "aws_cloudwatch_log_group" "function" {
+  for_each          = local.functions
+  name              = "/aws/lambda/${var.name}-${each.key}"
+  retention_in_days = var.log_retention_days
+}
+
+resource "aws_lambda_function" "function" {
+  for_each         = local.functions
+  function_name    = "${var.name}-${each.key}"
+  role             = aws_iam_role.function[each.key].arn
+  runtime          = "provided.al2023"
+  architectures    = ["arm64"]
+  handler          = "bootstrap"
+  s3_bucket        = var.packages_bucket
+  s3_key           = "${var.packages_prefix}${each.value.binary}.zip"
+  memory_size      = each.value.memory
+  timeout          = each.value.timeout
+  ephemeral_storage {
+    size = each.value.storage
+  }
+  environment {
+    variables = merge(local.environment, each.value.environment)
+  }
+  depends_on = [aws_cloudwatch_log_group.function, aws_iam_role_policy.function]
+}
+
+# on a cycle of events: worker → queue → worker, worker → dead letters → watcher → queue → worker
+resource "aws_lambda_function_recursion_config" "function" {
+  for_each       = { for name, f in local.functions : name => f if f.loops }
+  function_name  = aws_lambda_function.function[each.key].function_name
+  recursive_loop = "Allow"
+}
+
+resource "aws_lambda_event_source_mapping" "source" {
+  for_each                = local.sources
+  event_source_arn        = local.queue_arn[each.value.queue]
+  function_name           = aws_lambda_function.function[each.value.function].arn
+  batch_size              = each.value.batch
+  function_response_types = ["ReportBatchItemFailures"]
+  # AWS takes one or the other
+  dynamic "scaling_config" {
+    for_each = each.key == "Worker" && var.provisioned_pollers > 0 ? [] : [each.value.concurrency]
+    content {
+      maximum_concurrency = scaling_config.value
+    }
+  }
+  dynamic "provisioned_poller_config" {
+    for_each = each.key == "Worker" && var.provisioned_pollers > 0 ? [var.provisioned_pollers] : []
+    content {
+      minimum_pollers = provisioned_poller_config.value
+      maximum_pollers = 200
+    }
+  }
+}
+
+# ---- the HTTP API
+
+resource "aws_apigatewayv2_api" "api" {
+  name          = var.name
+  protocol_type = "HTTP"
+}
+
+resource "aws_apigatewayv2_stage" "api" {
+  api_id      = aws_apigatewayv2_api.api.id
+  name        = "$default"
+  auto_deploy = true
+}
+
+resource "aws_apigatewayv2_integration" "api" {
+  api_id                 = aws_apigatewayv2_api.api.id
+  integration_type       = "AWS_PROXY"
+  integration_uri        = aws_lambda_function.function["Api"].invoke_arn
+  payload_format_version = "2.0"
+}
+
+resource "aws_apigatewayv2_route" "run" {
+  api_id             = aws_apigatewayv2_api.api.id
+  route_key          = "GET /runs/{id}"
+  authorization_type = "AWS_IAM"
+  target             = "integrations/${aws_apigatewayv2_integration.api.id}"
+}
+
+resource "aws_lambda_permission" "api" {
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.function["Api"].function_name
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${aws_apigatewayv2_api.api.execution_arn}/*"
+}

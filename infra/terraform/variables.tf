@@ -1,0 +1,94 @@
+variable "name" {
+  description = "What the names of the resources begin with."
+  type        = string
+  default     = "tidemill"
+}
+
+variable "packages_bucket" {
+  description = "A bucket of yours that holds planner.zip, worker.zip, watcher.zip and api.zip."
+  type        = string
+}
+
+variable "packages_prefix" {
+  description = "Where in it they are, e.g. tidemill/0.1.0/."
+  type        = string
+  default     = ""
+}
+
+variable "bucket_name" {
+  description = "Name of the bucket to create; empty for a name made of the account and region."
+  type        = string
+  default     = ""
+}
+
+variable "worker_memory" {
+  description = "Memory of a worker in MiB; 1769 MiB are one vCPU."
+  type        = number
+  default     = 3538
+}
+
+variable "large_worker_memory" {
+  description = "Memory in MiB of the worker that takes over where a worker's memory did not suffice."
+  type        = number
+  default     = 10240
+}
+
+variable "worker_concurrency" {
+  description = "The most workers at once."
+  type        = number
+  default     = 100
+}
+
+variable "provisioned_pollers" {
+  description = "Pollers of the task queue that are always there, and paid while idle; 0 for none."
+  type        = number
+  default     = 0
+}
+
+variable "default_deadline_seconds" {
+  description = "A run whose job has no deadline ends as failed after so many seconds."
+  type        = number
+  default     = 21600
+}
+
+variable "default_max_cost_usd" {
+  description = "Dollars that the workers of a run may take whose job has no max_cost_usd; empty for no cap."
+  type        = string
+  default     = ""
+}
+
+variable "log_retention_days" {
+  description = "Days that logs are kept."
+  type        = number
+  default     = 14
+}
+
+variable "alarm_email" {
+  description = "Who hears of alarms and of how runs end; empty for nobody."
+  type        = string
+  default     = ""
+}
+
+variable "task_age_alarm_seconds" {
+  description = "A task that has waited for so long raises an alarm."
+  type        = number
+  default     = 900
+}
+
+variable "schedule_expression" {
+  description = "When the scheduled job is dropped, e.g. cron(0 6 * * ? *); empty for never."
+  type        = string
+  default     = ""
+}
+
+variable "scheduled_job_name" {
+  description = "The scheduled job's name."
+  type        = string
+  default     = "scheduled"
+}
+
+variable "scheduled_sql" {
+  description = "The scheduled job's SQL."
+  type        = string
+  default     = "SELECT 1"
+}

@@ -1,0 +1,183 @@
+//! What a plan is expected to take, before anything runs.
+//!
+//! What a plan does not tell is a range: rows that a filter leaves, groups, matches of a join (taken to
+//! be along a key), how fast a statement gets through its rows. A range has a low end where little is
+//! left, and a high end where all is.
+
+use serde::{Deserialize, Serialize};
+
+use super::figures::{Between, Estimated};
+use super::play::{Play, play};
+use super::requests::{OF_A_RUN, ReadsPerMessage, Requests, StageShape};
+use super::workers::{MIB, Workers};
+use crate::ids::StageId;
+use crate::record::{Plan, Read, Stage, share_messages};
+
+/// The estimate of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// What it was made for.
+    pub workers: Workers,
+    pub total: Estimated,
+    pub stages: Vec<StageEstimate>,
+}
+
+/// The estimate of a stage; nothing of one that is taken over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct StageEstimate {
+    pub tasks: Between<u64>,
+    /// That name them; tiny tasks share some.
+    pub messages: Between<u64>,
+    pub table_bytes: Between<u64>,
+    /// Read of other stages.
+    pub exchange_bytes: Between<u64>,
+    /// To the bucket.
+    pub requests: Between<u64>,
+    /// Of one task.
+    pub task_seconds: Between<f64>,
+    pub gb_seconds: Between<f64>,
+    pub cost_usd: Between<f64>,
+}
+
+/// An exchange is read in pieces of at most so many bytes, and of at least so many where it is not
+/// smaller.
+const PIECES: Between<f64> = Between { low: 8.0 * MIB, high: MIB };
+
+/// The estimate of a plan over these workers.
+pub fn estimate(plan: &Plan, workers: &Workers) -> Estimate {
+    let mut stages: Vec<StageEstimate> = Vec::with_capacity(plan.stages.len());
+    for stage in &plan.stages {
+        stages.push(match stage.reused {
+            Some(_) => StageEstimate::default(),
+            None => of_stage(plan, stage, &stages, workers),
+        });
+    }
+    let played = Between { low: false, high: true }
+        .map(|is_high| play(plan, &stages, workers, &Play { is_high, ..Play::default() }).seconds);
+    let sum = |of: fn(&StageEstimate) -> Between<u64>| -> Between<u64> {
+        stages.iter().map(|s| of(s).map(|n| n as f64)).sum::<Between<f64>>().whole()
+    };
+    let total = Estimated {
+        tasks: sum(|s| s.tasks),
+        table_bytes: sum(|s| s.table_bytes),
+        exchange_bytes: sum(|s| s.exchange_bytes),
+        requests: sum(|s| s.requests).map(|n| n + OF_A_RUN.sum() as u64),
+        gb_seconds: stages.iter().map(|s| s.gb_seconds).sum(),
+        seconds: played,
+        cost_usd: stages.iter().map(|s| s.cost_usd).sum::<Between<f64>>()
+            + Between::exactly(OF_A_RUN.usd(0.0)),
+    };
+    Estimate { workers: *workers, total, stages }
+}
+
+fn of_stage(
+    plan: &Plan,
+    stage: &Stage,
+    before: &[StageEstimate],
+    workers: &Workers,
+) -> StageEstimate {
+    let mut slot_bytes = Between::exactly(0.0);
+    let mut all_bytes = Between::exactly(0.0);
+    for input in &stage.inputs {
+        let written = written(plan, input.stage);
+        match input.read {
+            Read::Slot => slot_bytes = slot_bytes + written,
+            Read::All => all_bytes = all_bytes + written,
+        }
+    }
+    let tasks = tasks(plan, stage, slot_bytes);
+    let repeated = all_bytes.zip(tasks, |bytes, tasks| bytes * tasks);
+    let exchange_bytes = slot_bytes + repeated;
+    let of_tables = &stage.expected;
+    let table_bytes = spared(of_tables.table_bytes, of_tables.footer_bytes, of_tables.prunes);
+    let each = (table_bytes + exchange_bytes).zip(tasks, |bytes, tasks| bytes / tasks);
+    let mut fetches = spared(of_tables.table_requests, of_tables.footer_requests, of_tables.prunes);
+    for input in &stage.inputs {
+        fetches = fetches + fetches_of(plan, stage, input.stage, input.read, before, tasks);
+    }
+    let messages = each.zip(tasks, |bytes, tasks| {
+        (tasks / f64::from(share_messages(tasks as u64, bytes as u64))).ceil()
+    });
+    let control = |reads_per_message, of: fn(Between<f64>) -> f64| {
+        let inputs = stage.inputs.iter().filter_map(|i| before.get(usize::from(i.stage.0)));
+        let inputs = inputs.map(|s| of(s.tasks.map(|n| n as f64))).collect();
+        let is_last = plan.is_last(stage.id);
+        let (tasks, messages) = (of(tasks), of(messages));
+        StageShape { tasks, messages, inputs, is_last, reads_per_message }.requests()
+            + Requests { reads: of(fetches), writes: 0.0 }
+    };
+    let requests = Between {
+        low: control(ReadsPerMessage::LEAST, |range| range.low),
+        high: control(ReadsPerMessage::MOST, |range| range.high),
+    };
+    let task_seconds = workers.seconds(each);
+    let gb_seconds = task_seconds.zip(messages, |s, n| s * n * workers.gb(false));
+    let of_work = task_seconds.zip(messages, |s, n| s * n * workers.rate(false));
+    let of_requests = requests.zip(messages, Requests::usd);
+    StageEstimate {
+        tasks: tasks.whole(),
+        messages: messages.whole(),
+        table_bytes: table_bytes.whole(),
+        exchange_bytes: exchange_bytes.whole(),
+        requests: requests.map(Requests::sum).whole(),
+        task_seconds,
+        gb_seconds,
+        cost_usd: of_work + of_requests,
+    }
+}
+
+/// What is read of tables: footers are known to a process that has read them, and some of the rest may
+/// not be needed.
+fn spared(most: u64, footers: u64, prunes: bool) -> Between<f64> {
+    let low = if prunes { 0 } else { most - footers };
+    Between { low, high: most }.map(|n| n as f64)
+}
+
+/// What the tasks of a stage write for others.
+fn written(plan: &Plan, stage: StageId) -> Between<f64> {
+    let written = plan.stage(stage).map(|s| s.expected.written_bytes).unwrap_or_default();
+    written.map(|n| n as f64)
+}
+
+/// Small neighbouring partitions share a task, once their sizes are known.
+fn tasks(plan: &Plan, stage: &Stage, slot_bytes: Between<f64>) -> Between<f64> {
+    let partitions = f64::from(stage.partitions.max(1));
+    if stage.whole {
+        return Between::exactly(1.0);
+    }
+    if stage.scans || plan.task_bytes == 0 {
+        return Between::exactly(partitions);
+    }
+    // a task that is filled has at least half of what it may have
+    let filled = slot_bytes.map(|bytes| bytes / plan.task_bytes as f64);
+    let tasks = Between { low: filled.low, high: 2.0 * filled.high + 1.0 };
+    tasks.map(|n| n.ceil().clamp(1.0, partitions))
+}
+
+/// Requests for what a stage reads of another: each task asks each object for its slots.
+fn fetches_of(
+    plan: &Plan,
+    stage: &Stage,
+    input: StageId,
+    read: Read,
+    before: &[StageEstimate],
+    tasks: Between<f64>,
+) -> Between<f64> {
+    let writers = before.get(usize::from(input.0)).map(|s| s.tasks).unwrap_or_default();
+    let written = written(plan, input);
+    let readers = match read {
+        // slots that do not fit into one request are asked for one by one
+        Read::Slot if stage.whole => Between::exactly(f64::from(stage.partitions)),
+        Read::Slot => tasks,
+        Read::All => tasks,
+    };
+    let pairs = writers.zip(readers, |writers, readers| writers as f64 * readers);
+    let bytes = match read {
+        Read::Slot => written,
+        Read::All => written.zip(tasks, |bytes, tasks| bytes * tasks),
+    };
+    let pieces = bytes.zip(PIECES, |bytes, piece| bytes / piece);
+    // a slot without rows is not asked for
+    let asked = Between { low: if written.low > 0.0 { pairs.low } else { 0.0 }, high: pairs.high };
+    asked.zip(pieces, f64::max)
+}

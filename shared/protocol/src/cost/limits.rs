@@ -1,0 +1,62 @@
+//! What a plan would run into: limits of the platform that no waiting mends.
+
+use super::estimate::{Estimate, StageEstimate};
+use super::scale::MAX_SLOTS;
+use super::workers::LONGEST;
+use crate::ids::StageId;
+use crate::record::{Output, Plan};
+
+/// Temporary storage of a worker, in bytes (the template's `EphemeralStorage`).
+const TEMPORARY_BYTES: f64 = 10_240.0 * 1024.0 * 1024.0;
+
+/// Messages of a queue that may be at work at once (Amazon SQS, quotas).
+const IN_FLIGHT: u64 = 120_000;
+
+/// Bytes of a slot in an index.
+const OFFSET_BYTES: f64 = 10.0;
+
+/// Sentences, each about a stage and a limit that it passes even at the low end of its estimate, or may
+/// pass at the high end.
+pub fn limits(plan: &Plan, estimate: &Estimate) -> Vec<String> {
+    let stages = plan.stages.iter().zip(&estimate.stages);
+    stages.flat_map(|(stage, of)| limits_of(stage.id, stage.output, of)).collect()
+}
+
+fn limits_of(stage: StageId, output: Output, of: &StageEstimate) -> Vec<String> {
+    let mut limits = vec![];
+    let verb = |low: bool| if low { "takes" } else { "may take" };
+    if of.task_seconds.high > LONGEST {
+        limits.push(format!(
+            "a task of stage {stage} {} {:.0} s, and a function has {LONGEST:.0}: more partitions \
+             make its tasks smaller",
+            verb(of.task_seconds.low > LONGEST),
+            of.task_seconds.high
+        ));
+    }
+    let each = of.exchange_bytes.zip(of.tasks, |bytes, tasks| bytes as f64 / tasks.max(1) as f64);
+    if each.high > TEMPORARY_BYTES {
+        limits.push(format!(
+            "a task of stage {stage} {} {:.1} GB of exchanges, and its temporary storage has {:.1}",
+            verb(each.low > TEMPORARY_BYTES),
+            each.high / 1e9,
+            TEMPORARY_BYTES / 1e9
+        ));
+    }
+    if let Output::Exchange { slots } = output {
+        let all = of.tasks.high * u64::from(slots);
+        if all > MAX_SLOTS {
+            limits.push(format!(
+                "the exchange of stage {stage} has {all} slots; each task that reads it reads their \
+                 index first, which is {:.0} MB",
+                all as f64 * OFFSET_BYTES / 1e6
+            ));
+        }
+    }
+    if of.messages.high > IN_FLIGHT {
+        limits.push(format!(
+            "stage {stage} has {} messages, and a queue has at most {IN_FLIGHT} at work at once",
+            of.messages.high
+        ));
+    }
+    limits
+}

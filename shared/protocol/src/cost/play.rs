@@ -1,0 +1,321 @@
+//! Plays a run against the model: when which worker takes which message.
+//!
+//! Messages are taken in the order in which their stages become ready, by workers whose number grows as
+//! that of an event source does. A stage is ready when its inputs are done; all of its messages last as
+//! long as its estimate says, but for stragglers.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::estimate::StageEstimate;
+use super::figures::Between;
+use super::workers::{Ramp, Workers};
+use crate::record::{Plan, Stage};
+
+/// How a run is played.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Play {
+    /// With the high ends of the estimate.
+    pub is_high: bool,
+    /// Some messages take far longer than others, drawn with this seed.
+    pub stragglers: Option<u64>,
+    /// What does not limit the run.
+    pub without: Option<Cause>,
+}
+
+/// What limits a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Workers become more with time only.
+    Ramp,
+    /// No more workers are allowed at once.
+    Concurrency,
+    Stragglers,
+    /// A prefix of a bucket answers so many requests a second.
+    RequestRate,
+}
+
+/// A run that was played.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Played {
+    /// From the upload to the outcome.
+    pub seconds: f64,
+    /// The most at once.
+    pub workers: usize,
+    pub stragglers: usize,
+    /// By stage.
+    pub stages: Vec<Stretch>,
+}
+
+/// When a stage ran, in seconds after the upload.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Stretch {
+    pub ready: f64,
+    pub done: f64,
+    pub messages: u64,
+    /// Requests to the bucket, on average.
+    pub requests_per_second: f64,
+}
+
+/// Seconds from an upload to the tasks of its plan: the storage event, the planner, the first message.
+const START: Between<f64> = Between { low: 0.4, high: 3.0 };
+
+/// Seconds from the last commit of a stage to the next stage's first task.
+const NEXT: Between<f64> = Between { low: 0.1, high: 0.5 };
+
+/// Seconds that a new worker takes to start.
+const COLD: Between<f64> = Between { low: 0.1, high: 0.8 };
+
+/// Reads that a prefix of a bucket answers in a second before S3 has spread it (S3, performance).
+const READS_PER_SECOND: f64 = 5500.0;
+
+/// One message in so many is a straggler and takes so many times as long: an assumption, of the size
+/// that reports of large clusters have.
+const ONE_STRAGGLER_IN: u64 = 100;
+const STRAGGLES: std::ops::RangeInclusive<u64> = 2..=10;
+
+/// What takes three times the median and at least ten seconds is repeated, when half of a stage is done,
+/// at a look of the watcher, which is every 30 seconds ([`crate::watch`]).
+const REPEATED: (f64, f64, f64) = (3.0, 10.0, 30.0);
+
+const MICROS: f64 = 1e6;
+
+/// Workers of an event source; times in microseconds.
+struct Pool {
+    ramp: Ramp,
+    /// Since when there are messages.
+    since: Option<u64>,
+    workers: usize,
+    /// When workers are free again.
+    free: BinaryHeap<Reverse<u64>>,
+}
+
+impl Pool {
+    fn new(ramp: Ramp) -> Self {
+        Self { ramp, since: None, workers: 0, free: BinaryHeap::new() }
+    }
+
+    /// When a worker takes a message that is ready, and whether it is a new one.
+    fn take(&mut self, ready: u64) -> (u64, bool) {
+        let since = *self.since.get_or_insert(ready);
+        let warm = self.free.peek().map(|Reverse(at)| ready.max(*at));
+        let new = self.next_worker(since).map(|at| ready.max(at));
+        match (warm, new) {
+            (Some(warm), new) if new.is_none_or(|new| warm <= new) => {
+                self.free.pop();
+                (warm, false)
+            }
+            (_, Some(new)) => {
+                self.workers += 1;
+                (new, true)
+            }
+            (_, None) => (ready, true), // there is always one
+        }
+    }
+
+    fn next_worker(&self, since: u64) -> Option<u64> {
+        let Ramp { at_once, per_second, most } = self.ramp;
+        let number = self.workers as f64 + 1.0;
+        if number > most.max(1.0) {
+            return None;
+        }
+        let waits = (number - at_once.max(1.0)).max(0.0) / per_second;
+        Some(since + micros(waits))
+    }
+}
+
+fn micros(seconds: f64) -> u64 {
+    (seconds * MICROS) as u64
+}
+
+impl Workers {
+    /// Seconds until so many tasks are done of one stage, which take `each` seconds.
+    pub(crate) fn seconds_of_scan(&self, tasks: u64, each: f64) -> f64 {
+        let mut pool = Pool::new(self.ramp());
+        let mut last = 0;
+        for _ in 0..tasks {
+            let end = pool.take(0).0 + micros(each);
+            pool.free.push(Reverse(end));
+            last = last.max(end);
+        }
+        last as f64 / MICROS
+    }
+}
+
+/// Plays a plan of these stages.
+pub fn play(plan: &Plan, stages: &[StageEstimate], workers: &Workers, how: &Play) -> Played {
+    let end_of = |range: Between<f64>| if how.is_high { range.high } else { range.low };
+    let mut ramp = workers.ramp();
+    match how.without {
+        Some(Cause::Ramp) => ramp.at_once = ramp.most,
+        Some(Cause::Concurrency) => ramp.most = f64::INFINITY,
+        _ => {}
+    }
+    let mut pool = Pool::new(ramp);
+    let mut rng = how
+        .stragglers
+        .filter(|_| how.without != Some(Cause::Stragglers))
+        .map(fastrand::Rng::with_seed);
+    let mut played = Played { stages: vec![Stretch::default(); stages.len()], ..Played::default() };
+    let mut left: Vec<&Stage> = plan.stages.iter().collect();
+    while let Some((at, ready)) = next_stage(plan, &left, &played, end_of(START), end_of(NEXT)) {
+        let stage = left.remove(at);
+        let number = usize::from(stage.id.0);
+        let Some(estimate) = stages.get(number).copied() else { break };
+        let messages = if how.is_high { estimate.messages.high } else { estimate.messages.low };
+        let seconds = end_of(estimate.task_seconds);
+        let mut done = micros(ready);
+        for _ in 0..messages {
+            let (start, is_new) = pool.take(micros(ready));
+            let mut takes = seconds;
+            if let Some(rng) = &mut rng
+                && rng.u64(0..ONE_STRAGGLER_IN) == 0
+            {
+                played.stragglers += 1;
+                takes = straggle(seconds, messages, rng);
+            }
+            let cold = if is_new { end_of(COLD) } else { 0.0 };
+            let end = start + micros(takes + cold);
+            pool.free.push(Reverse(end));
+            done = done.max(end);
+        }
+        let requests = estimate.requests.map(|n| n as f64);
+        let requests = end_of(requests);
+        let mut done = done as f64 / MICROS;
+        if how.without != Some(Cause::RequestRate) {
+            done = done.max(ready + requests / READS_PER_SECOND);
+        }
+        let requests_per_second = requests / (done - ready).max(1.0);
+        played.stages[number] = Stretch { ready, done, messages, requests_per_second };
+    }
+    played.seconds = played.stages.iter().map(|s| s.done).fold(0.0, f64::max) + end_of(NEXT);
+    played.workers = pool.workers;
+    played
+}
+
+/// The stage among `left` that is ready first, and when.
+fn next_stage(
+    plan: &Plan,
+    left: &[&Stage],
+    played: &Played,
+    start: f64,
+    next: f64,
+) -> Option<(usize, f64)> {
+    let is_left = |stage: &Stage| left.iter().any(|l| l.id == stage.id);
+    let ready = |stage: &Stage| -> Option<f64> {
+        if plan.inputs(stage).any(is_left) {
+            return None;
+        }
+        let inputs = plan.inputs(stage).filter_map(|i| played.stages.get(usize::from(i.id.0)));
+        Some(inputs.map(|s| s.done + next).fold(start, f64::max))
+    };
+    let all = left.iter().enumerate().filter_map(|(at, stage)| Some((at, ready(stage)?)));
+    all.min_by(|(_, a), (_, b)| a.total_cmp(b))
+}
+
+/// Seconds of a straggler: its own, or those until it is repeated.
+fn straggle(seconds: f64, messages: u64, rng: &mut fastrand::Rng) -> f64 {
+    let own = seconds * rng.u64(STRAGGLES) as f64;
+    let (times, least, look) = REPEATED;
+    let repeated = (times * seconds).max(least) + look * rng.f64() + seconds;
+    if messages < 10 { own } else { own.min(repeated) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cost::{estimate, scaled};
+    use crate::ids::{RunId, StageId};
+    use crate::record::{Expected, Input, Output, Read};
+
+    /// A scan of 10 GB in a hundred tasks, and what reads a tenth of it in ten partitions.
+    fn plan() -> Plan {
+        let stage = |id: u16, partitions, inputs: Vec<Input>| Stage {
+            id: StageId(id),
+            partitions,
+            whole: false,
+            scans: inputs.is_empty(),
+            inputs,
+            scan_bytes: 0,
+            expected: Expected::default(),
+            splits: None,
+            fingerprint: String::new(),
+            reused: None,
+            output: Output::Result,
+            operators: String::new(),
+        };
+        let scan = Stage {
+            scan_bytes: 10_000_000_000,
+            expected: Expected {
+                table_bytes: 10_000_000_000,
+                table_requests: 1000,
+                written_bytes: Between { low: 0, high: 1_000_000_000 },
+                ..Expected::default()
+            },
+            output: Output::Exchange { slots: 10 },
+            ..stage(0, 100, vec![])
+        };
+        let read = Input { stage: StageId(0), read: Read::Slot };
+        Plan {
+            run: RunId::parse("r").expect("a run id"),
+            engine: String::new(),
+            stages: vec![scan, stage(1, 10, vec![read])],
+            task_bytes: 32 << 20,
+            max_cost_usd: None,
+            estimate: None,
+            explains: None,
+            single: None,
+            publication: None,
+            engine_plan: serde_json::Value::Null,
+        }
+    }
+
+    #[test]
+    fn an_estimate_has_its_ends_in_order_and_counts_what_is_known() {
+        let of = estimate(&plan(), &Workers::default());
+        let total = of.total;
+        assert_eq!(total.table_bytes, Between::exactly(10_000_000_000));
+        assert_eq!(total.exchange_bytes, Between { low: 0, high: 1_000_000_000 });
+        assert_eq!(total.tasks, Between { low: 101, high: 110 });
+        assert!(total.requests.low >= 1300 && total.requests.high <= 3500, "{total:?}");
+        for range in [total.gb_seconds, total.seconds, total.cost_usd] {
+            assert!(0.0 < range.low && range.low < range.high, "{total:?}");
+        }
+    }
+
+    #[test]
+    fn ten_terabytes_in_ten_thousand_tasks_are_played_and_what_limits_them_is_found() {
+        let mut plan = plan();
+        plan.task_bytes = 0;
+        plan.stages[0].partitions = 10_000;
+        plan.stages[1].partitions = 100;
+        let workers = Workers::default();
+        let (plan, estimate) = scaled(&plan, &workers, 1000.0);
+        let run = |stragglers, without| {
+            play(&plan, &estimate.stages, &workers, &Play { is_high: true, stragglers, without })
+        };
+        let (even, odd) = (run(None, None), run(Some(1), None));
+        assert_eq!(odd, run(Some(1), None), "a seed plays the same run");
+        assert!(odd.stragglers > 50 && odd.seconds > even.seconds);
+        assert_eq!((odd.workers, odd.stages[0].messages), (100, 10_000));
+        for cause in [Cause::Ramp, Cause::Concurrency, Cause::Stragglers, Cause::RequestRate] {
+            assert!(run(Some(1), Some(cause)).seconds <= odd.seconds * 1.05, "{cause:?}");
+        }
+        assert!(run(Some(1), Some(Cause::Concurrency)).seconds < odd.seconds / 2.0);
+        let readers_wait = odd.stages[1].ready >= odd.stages[0].done;
+        assert!(readers_wait && odd.seconds > odd.stages[1].done);
+    }
+
+    #[test]
+    fn workers_become_more_as_those_of_an_event_source_do() {
+        let workers = Workers { concurrency: 1000, ..Workers::default() };
+        assert!((workers.seconds_of_scan(5, 2.0) - 2.0).abs() < 1e-3);
+        // five at once, and five more each second
+        let seconds = workers.seconds_of_scan(305, 60.0);
+        assert!((seconds - 120.0).abs() < 1.0, "{seconds}");
+        let few = Workers { concurrency: 10, ..workers };
+        assert!((few.seconds_of_scan(100, 10.0) - 100.0).abs() < 2.0);
+        let provisioned = Workers { pollers: 20, ..workers };
+        assert!((provisioned.seconds_of_scan(200, 10.0) - 10.0).abs() < 1e-3);
+    }
+}

@@ -1,0 +1,125 @@
+//! How many tasks a job is worth, and what it would be with more data.
+
+use super::estimate::{Estimate, estimate};
+use super::figures::Between;
+use super::workers::Workers;
+use crate::record::{Output, Plan, Stage};
+
+/// Bytes of a table that are worth a task of their own: with fewer, what an attempt takes around its
+/// task is a third of it and more.
+const SPLIT_BYTES: u64 = 128 << 20;
+
+/// Larger tasks, which are cheaper, may make a scan so much slower.
+const SLOWER: f64 = 1.05;
+
+/// A slow task is to end within a third of a function's time-out.
+const LONGEST_TASK: f64 = 300.0;
+
+/// Bytes of input for each partition of a hash exchange.
+const PARTITION_BYTES: u64 = 64 << 20;
+
+/// Writers times partitions of an exchange: its index is a record that each reader reads.
+pub const MAX_SLOTS: u64 = 1_000_000;
+
+/// Partitions of a job that does not ask for more.
+const MAX_PARTITIONS: u64 = 1000;
+
+/// How many tasks the scan of so many stored bytes is worth: a task for every 128 MiB; of twice as many
+/// as long as the estimated time grows by at most a twentieth, because each task costs something.
+pub fn splits(bytes: u64, workers: &Workers) -> u64 {
+    let mut tasks = bytes.div_ceil(SPLIT_BYTES).max(1);
+    let each = |tasks: u64| bytes as f64 / tasks as f64;
+    let slow = |tasks| workers.seconds(Between::exactly(each(tasks))).high;
+    let seconds = |tasks| workers.seconds_of_scan(tasks, slow(tasks));
+    while tasks > 1 {
+        let fewer = tasks.div_ceil(2);
+        if slow(fewer) > LONGEST_TASK || seconds(fewer) > seconds(tasks) * SLOWER {
+            break;
+        }
+        tasks = fewer;
+    }
+    tasks
+}
+
+/// How many partitions the exchanges of a job have that reads so many bytes, where the scan with most
+/// tasks has `splits`.
+pub fn partitions(bytes: u64, splits: u64) -> u64 {
+    let most = (MAX_SLOTS / splits.max(1)).clamp(2, MAX_PARTITIONS);
+    bytes.div_ceil(PARTITION_BYTES).clamp(2, most)
+}
+
+/// The plan of the same statement over `factor` times the data, and its estimate. Where each partition
+/// is a task, as a job may ask for, it stays so.
+pub fn scaled(plan: &Plan, workers: &Workers, factor: f64) -> (Plan, Estimate) {
+    let times = |n: u64| (n as f64 * factor).round() as u64;
+    let mut plan = plan.clone();
+    let is_asked = plan.task_bytes == 0;
+    let bytes: u64 = plan.stages.iter().map(|s| times(s.scan_bytes)).sum();
+    let scans =
+        plan.stages.iter().filter(|s| s.scans).map(|s| splits(times(s.scan_bytes), workers));
+    let hashed = partitions(bytes, scans.max().unwrap_or(1));
+    let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+    let scale = |stage: &mut Stage| {
+        stage.scan_bytes = times(stage.scan_bytes);
+        let expected = &mut stage.expected;
+        expected.table_bytes = times(expected.table_bytes);
+        expected.footer_bytes = times(expected.footer_bytes);
+        expected.written_bytes = expected.written_bytes.map(times);
+        let before = stage.partitions;
+        if !is_asked && !stage.whole && before > 1 {
+            let after = if stage.scans { splits(stage.scan_bytes, workers) } else { hashed };
+            stage.partitions = count(after.max(u64::from(before)));
+        }
+        if let Output::Exchange { slots } = &mut stage.output
+            && *slots > 1
+            && !is_asked
+        {
+            *slots = count(hashed.max(u64::from(*slots)));
+        }
+        let more = f64::from(stage.partitions) / f64::from(before.max(1));
+        let requests = |n: u64| (n as f64 * factor.max(more)).round() as u64;
+        let expected = &mut stage.expected;
+        expected.table_requests = requests(expected.table_requests);
+        expected.footer_requests = requests(expected.footer_requests);
+    };
+    plan.stages.iter_mut().for_each(scale);
+    let estimate = estimate(&plan, workers);
+    (plan, estimate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIB: u64 = 1 << 30;
+
+    #[test]
+    fn little_data_has_small_tasks_and_much_data_has_larger_ones() {
+        let workers = Workers::default();
+        assert_eq!([1, 100, 128].map(|mib| splits(mib << 20, &workers)), [1, 1, 1]);
+        assert_eq!(splits(GIB, &workers), 8);
+        let tasks = [10, 100, 1000, 10_000].map(|gib| splits(gib * GIB, &workers));
+        assert!(tasks.is_sorted(), "{tasks:?}");
+        let each = 10_000 * GIB / tasks[3];
+        assert!(each >= GIB && each <= 16 * GIB, "10 TiB in {} tasks", tasks[3]);
+    }
+
+    #[test]
+    fn no_task_is_so_large_that_its_function_runs_out_of_time() {
+        for workers in [Workers::default(), Workers { mib: 512, ..Workers::default() }] {
+            for bytes in [GIB, 1 << 40, 1 << 50] {
+                let tasks = splits(bytes, &workers);
+                let each = Between::exactly(bytes as f64 / tasks as f64);
+                assert!(workers.seconds(each).high <= LONGEST_TASK, "{bytes} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn an_exchange_has_a_bounded_index() {
+        for (bytes, splits) in [(0, 1), (GIB, 8), (1 << 50, 100), (1 << 50, 100_000)] {
+            let partitions = partitions(bytes, splits);
+            assert!(partitions >= 2 && (partitions == 2 || partitions * splits <= MAX_SLOTS));
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What a run that succeeded has taken, in the terms of its estimate.
+
+use super::figures::Taken;
+use super::requests::{OF_A_RUN, ReadsPerMessage, Requests, StageShape};
+use super::workers::{MOST_AROUND, Workers};
+use crate::record::{Plan, StageSummary, share_messages};
+use crate::work::PARALLEL_TASKS;
+
+/// Counted are the attempts that committed. Tasks say what they asked for of tables and exchanges; the
+/// protocol's requests follow from the numbers of tasks.
+pub(crate) fn taken(
+    plan: &Plan,
+    stages: &[StageSummary],
+    workers: &Workers,
+    seconds: f64,
+) -> Taken {
+    let mut taken = Taken { seconds, ..Taken::default() };
+    let mut requests = OF_A_RUN;
+    let mut messages = 0.0;
+    for summary in stages.iter().filter(|s| s.reused.is_none()) {
+        let Some(stage) = plan.stage(summary.stage) else { continue };
+        let (tasks, usage) = (u64::from(summary.tasks), &summary.usage);
+        let share = share_messages(tasks, usage.read_bytes / tasks.max(1));
+        let sent = (tasks as f64 / f64::from(share)).ceil();
+        let at_once = f64::from(share).min(PARALLEL_TASKS as f64);
+        let worked = usage.milliseconds as f64 / 1e3 / at_once + sent * MOST_AROUND;
+        taken.tasks += tasks;
+        taken.table_bytes += usage.read_bytes - usage.exchange_bytes;
+        taken.exchange_bytes += usage.exchange_bytes;
+        taken.gb_seconds += worked * workers.gb(false);
+        taken.cost_usd += worked * workers.rate(false);
+        let input = |id| stages.iter().find(|s| s.stage == id).map(|s| f64::from(s.tasks));
+        let shape = StageShape {
+            tasks: tasks as f64,
+            messages: sent,
+            inputs: stage.inputs.iter().filter_map(|i| input(i.stage)).collect(),
+            is_last: plan.is_last(stage.id),
+            reads_per_message: ReadsPerMessage::USUAL,
+        };
+        let fetched = Requests { reads: usage.requests as f64, writes: 0.0 };
+        requests = requests + shape.requests() + fetched;
+        messages += sent;
+    }
+    taken.requests = requests.sum() as u64;
+    taken.cost_usd += requests.usd(messages);
+    taken
+}

@@ -1,0 +1,102 @@
+//! The workers of a deployment: how fast they are, how many there are when, and what they take.
+//!
+//! Sources: AWS Lambda's documentation (memory and vCPUs, quotas, scaling with SQS), and for the
+//! bandwidth "Skyrise" (Bodner et al., SIGMOD 2025). What is an assumption of ours says so.
+
+use serde::{Deserialize, Serialize};
+
+use super::figures::Between;
+use super::price;
+
+/// The workers of a deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workers {
+    /// Memory of a worker, in MiB.
+    pub mib: u32,
+    /// Memory of a large worker, in MiB.
+    pub large_mib: u32,
+    /// The most at once of either.
+    pub concurrency: u32,
+    /// Pollers of the task queue that are always there; 0 is the standard mode.
+    #[serde(default)]
+    pub pollers: u32,
+}
+
+impl Default for Workers {
+    /// The defaults of the template's parameters.
+    fn default() -> Self {
+        Self { mib: 3538, large_mib: 10_240, concurrency: 100, pollers: 0 }
+    }
+}
+
+/// How the number of workers grows with the messages that wait.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ramp {
+    /// At the first message.
+    pub at_once: f64,
+    pub per_second: f64,
+    pub most: f64,
+}
+
+/// A worker of a vCPU has so many MiB (AWS Lambda, memory).
+const MIB_PER_VCPU: f64 = 1769.0;
+
+/// Bytes that a function gets at once, and then in a second (Skyrise).
+const BURST: f64 = 300.0 * MIB;
+const BANDWIDTH: f64 = 75.0 * MIB;
+
+/// Stored bytes that a vCPU gets through in a second: the queries of TPC-H, without the slowest and the
+/// fastest two, are within it (BENCHMARKS.md). Nothing bounds what a statement does with a row.
+const SPEED: Between<f64> = Between { low: 160.0 * MIB, high: SLOW };
+
+/// Stored bytes that a vCPU gets through in a second, in a slow stage.
+pub(crate) const SLOW: f64 = 20.0 * MIB;
+
+/// Seconds of an attempt before its task starts and after its commit: records that are read and
+/// written, and a process that starts.
+const AROUND: Between<f64> = Between { low: 0.1, high: MOST_AROUND };
+pub(crate) const MOST_AROUND: f64 = 0.25;
+
+/// A standard event source of a queue: workers at the first message, more each minute, the most (AWS
+/// Lambda, scaling with SQS).
+const STANDARD: (f64, f64, f64) = (5.0, 300.0, 1250.0);
+
+/// A provisioned one: invocations of a poller, more each minute, the most.
+const PROVISIONED: (f64, f64, f64) = (10.0, 1000.0, 20_000.0);
+
+/// The longest that an attempt lasts: a function's time-out (AWS Lambda quotas).
+pub(crate) const LONGEST: f64 = 900.0;
+
+pub(crate) const MIB: f64 = 1024.0 * 1024.0;
+
+impl Workers {
+    /// GB of 1,024 MiB.
+    pub(crate) fn gb(&self, is_large: bool) -> f64 {
+        f64::from(if is_large { self.large_mib } else { self.mib }) / 1024.0
+    }
+
+    pub(crate) fn vcpus(&self, is_large: bool) -> f64 {
+        self.gb(is_large) * 1024.0 / MIB_PER_VCPU
+    }
+
+    /// Dollars for a second of a worker; it also looks once whether its run has ended.
+    pub(crate) fn rate(&self, is_large: bool) -> f64 {
+        self.gb(is_large) * price::GB_SECOND + price::GET
+    }
+
+    /// Seconds that a worker takes for so many stored bytes, with an attempt's own.
+    pub(crate) fn seconds(&self, bytes: Between<f64>) -> Between<f64> {
+        let computes = bytes.zip(SPEED, |b, speed| b / (speed * self.vcpus(false)));
+        let fetches = bytes.map(|b| (b - BURST) / BANDWIDTH);
+        AROUND + computes.zip(fetches, f64::max)
+    }
+
+    pub fn ramp(&self) -> Ramp {
+        let (at_once, per_minute, limit) = match self.pollers {
+            0 => STANDARD,
+            pollers => (f64::from(pollers) * PROVISIONED.0, PROVISIONED.1, PROVISIONED.2),
+        };
+        let most = if self.pollers == 0 { f64::from(self.concurrency).min(limit) } else { limit };
+        Ramp { at_once: at_once.min(most), per_second: per_minute / 60.0, most }
+    }
+}
