@@ -13,6 +13,9 @@ use crate::results::read;
 use crate::run::{self, Job};
 use crate::simulate::{self, Size};
 
+/// Partitions of a plan of which only the shape counts.
+const SPREAD: u32 = 16;
+
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tidemill explain top.sql
@@ -46,8 +49,14 @@ impl ExplainArgs {
             (None, Some(sql)) => sql.clone(),
             (None, None) => bail!("name a file, or give the SQL with -e"),
         };
-        let job = Job::of_sql("explain", format!("EXPLAIN {sql}"), &self.options);
-        let simulate = self.simulate;
+        let mut options = self.options.clone();
+        let asked = options.partitions;
+        if let Some(Some(_)) = self.simulate {
+            // more data than there is is spread, even if what there is would not be
+            options.partitions = Some(asked.map_or(SPREAD, |n| n.min(SPREAD)));
+        }
+        let job = Job::of_sql("explain", format!("EXPLAIN {sql}"), &options);
+        let simulate = self.simulate.map(|size| (size, asked));
         Client::with(&self.target, async |bucket| explain(bucket, &job, simulate).await).await
     }
 }
@@ -55,17 +64,17 @@ impl ExplainArgs {
 async fn explain(
     bucket: &S3Bucket,
     job: &Job,
-    simulated: Option<Option<Size>>,
+    simulated: Option<(Option<Size>, Option<u32>)>,
 ) -> anyhow::Result<ExitCode> {
     let outcome = run::submit_and_wait(bucket, job).await?;
     if outcome.status != Status::Succeeded {
         bail!("{}", outcome.reason.unwrap_or_default());
     }
-    if let Some(size) = simulated {
+    if let Some((size, asked)) = simulated {
         let key = Key::Plan(&outcome.run).to_string();
         let plan: Option<Plan> = tidemill_protocol::context::find(bucket, &key).await?;
         let plan = plan.and_then(|p| p.explains).context("the run left no plan")?;
-        simulate::simulate(&plan, size).iter().for_each(|line| println!("{line}"));
+        simulate::simulate(&plan, size, asked).iter().for_each(|line| println!("{line}"));
         return Ok(ExitCode::SUCCESS);
     }
     let (_, batches) = read(bucket, &outcome).await?;

@@ -7,7 +7,7 @@ pub(crate) struct Options {
     /// Spread the job over this many partitions, whatever its size.
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    partitions: Option<u32>,
+    pub(crate) partitions: Option<u32>,
     /// Seconds after which the run ends as failed.
     #[arg(long, value_name = "SECONDS")]
     #[serde(skip_serializing_if = "Option::is_none")]

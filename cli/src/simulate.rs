@@ -36,12 +36,16 @@ impl FromStr for Size {
 }
 
 /// Says how the run of a plan would go, over as many bytes of tables as `size` says.
-pub(crate) fn simulate(plan: &Plan, size: Option<Size>) -> Vec<String> {
+pub(crate) fn simulate(plan: &Plan, size: Option<Size>, asked: Option<u32>) -> Vec<String> {
     let started = Instant::now();
-    let Some(Estimate { workers, total, .. }) = &plan.estimate else { return vec![] };
+    let Some(estimate) = &plan.estimate else { return vec![] };
+    let Estimate { workers, total, .. } = estimate;
     let bytes = total.table_bytes.high.max(1) as f64;
     let factor = size.map_or(1.0, |size| size.0 / bytes);
-    let (plan, estimate) = scaled(plan, workers, factor);
+    let (plan, estimate) = match size {
+        Some(_) => scaled(plan, workers, factor, asked),
+        None => (plan.clone(), estimate.clone()),
+    };
     let run = |is_high, without| {
         let how = Play { is_high, stragglers: Some(SEED), without };
         play(&plan, &estimate.stages, workers, &how)
@@ -107,7 +111,7 @@ fn causes(played: &Played, without: impl Fn(Cause) -> f64) -> Vec<String> {
 fn time(seconds: f64) -> String {
     match seconds {
         ..100.0 => format!("{seconds:.1} s"),
-        ..7200.0 => format!("{:.0} min", seconds / 60.0),
+        ..7200.0 => format!("{:.1} min", seconds / 60.0),
         _ => format!("{:.1} h", seconds / 3600.0),
     }
 }

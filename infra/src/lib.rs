@@ -118,13 +118,21 @@ impl Local {
         let memory = [("WorkerMemory", worker_mib), ("LargeWorkerMemory", machine::worker_mib(1))];
         let memory = memory.map(|(name, mib)| Some((name.to_owned(), mib?.to_string())));
         let bucket = ("BucketName".to_owned(), BUCKET.to_owned());
-        let setting = Setting {
-            parameters: memory.into_iter().flatten().chain([bucket]).collect(),
+        let mut setting = Setting {
+            parameters: [bucket].into(),
             account: ACCOUNT.into(),
             region: REGION.into(),
             endpoint: endpoint.clone(),
         };
-        let template = template::read(&options.template, &setting)?;
+        let deployed = template::read(&options.template, &setting)?;
+        setting.parameters.extend(memory.into_iter().flatten());
+        let mut template = template::read(&options.template, &setting)?;
+        if options.worker_mib.is_none() {
+            // what workers have of this machine is not what they have where they are deployed
+            template.functions.iter_mut().zip(deployed.functions).for_each(|(here, there)| {
+                here.environment = there.environment;
+            });
+        }
         let faults = options.faults.clone().map(|faults| Injector::new(faults, &template));
         let faults = faults.transpose().map_err(StartError::Faults)?;
         let lock = s3::lock(&options.dir)

@@ -11,6 +11,7 @@ use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tidemill_protocol::bucket::{Body, Bucket, BucketError, Created, Object, ObjectInfo};
+use tidemill_protocol::context::full_text;
 use tidemill_protocol::ids::AttemptId;
 
 use crate::body;
@@ -244,7 +245,7 @@ where
     match status(&error) {
         Some(404) if code != "NoSuchBucket" => BucketError::NotFound { key: key.into() },
         Some(412) => BucketError::Changed { key: key.into() },
-        _ => io(action, key, aws_sdk_s3::error::DisplayErrorContext(error).to_string()),
+        _ => io(action, key, full_text(&error)),
     }
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::BuildError;
-use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{
     MessageSystemAttributeNameForSends, MessageSystemAttributeValue, SendMessageBatchRequestEntry,
 };
 use futures::stream::{self, StreamExt, TryStreamExt};
+use tidemill_protocol::context::full_text;
 use tidemill_protocol::queue::{Queue, QueueError, WorkerSize};
 use tidemill_protocol::record::{TaskMessage, WatchMessage};
 
@@ -87,7 +87,7 @@ impl SqsQueues {
                 .build()?;
             request = request.entries(entry);
         }
-        let sent = request.send().await.map_err(|e| DisplayErrorContext(e).to_string())?;
+        let sent = request.send().await.map_err(|e| full_text(&e))?;
         Ok(sent.failed.into_iter().map(|f| f.id).collect())
     }
 }
@@ -117,7 +117,7 @@ impl Queue for SqsQueues {
             let request = request.message_body(serde_json::to_string(message)?);
             let request = request.set_message_system_attributes(self.system_attributes()?);
             let sent = request.delay_seconds(delay.min(MAX_DELAY)).send().await;
-            sent.map_err(|e| DisplayErrorContext(e).to_string())?;
+            sent.map_err(|e| full_text(&e))?;
             Ok::<_, Source>(())
         };
         sent.await.map_err(|source| QueueError { count: 1, source })

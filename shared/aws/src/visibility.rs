@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use aws_lambda_events::event::sqs::SqsMessage;
-use aws_sdk_sqs::error::DisplayErrorContext;
+use tidemill_protocol::context::full_text;
 use tokio::task::JoinHandle;
 use tracing::warn;
 
@@ -45,7 +45,7 @@ pub async fn hide(sqs: &aws_sdk_sqs::Client, queue_url: &str, receipt: &str, tim
         .receipt_handle(receipt)
         .visibility_timeout(seconds);
     if let Err(e) = change.send().await {
-        warn!(error = %DisplayErrorContext(e), "the message's visibility was not changed");
+        warn!(error = %full_text(&e), "the message's visibility was not changed");
     }
 }
 

@@ -15,6 +15,8 @@ use datafusion::physical_plan::joins::{
     CrossJoinExec, HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec,
 };
 use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::unnest::UnnestExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
@@ -56,7 +58,8 @@ pub(crate) fn of_stages(drafts: &[StageDraft], tables: &[Table]) -> Vec<Expected
         visit(&mut expected, &draft.plan, tables, 1);
         let rows = rows(&draft.plan, tables, &made);
         made.push(rows);
-        Expected { written_bytes: written(draft, rows), ..expected }
+        let bounded = is_bounded(&draft.plan);
+        Expected { written_bytes: written(draft, rows), bounded, ..expected }
     };
     drafts.iter().map(expected).collect()
 }
@@ -86,6 +89,15 @@ fn written(draft: &StageDraft, rows: Rows) -> Between<u64> {
     let high = rows.high * width + all_slots.min(rows.high) * SLOT_BYTES;
     let bytes = Between { low: rows.low * width * COMPRESSED, high };
     bytes.map(|bytes| bytes as u64)
+}
+
+/// Whether a partition has so many rows at most, whatever its inputs have.
+fn is_bounded(plan: &PlanRef) -> bool {
+    let is_total = |a: &AggregateExec| a.group_expr().expr().is_empty();
+    let keeps_rows = plan.is::<ProjectionExec>() || plan.is::<RepartitionExec>();
+    plan.fetch().is_some()
+        || plan.downcast_ref::<AggregateExec>().is_some_and(is_total)
+        || keeps_rows && plan.children().into_iter().all(is_bounded)
 }
 
 fn partitions(plan: &PlanRef) -> f64 {

@@ -28,9 +28,6 @@ use crate::statement::{Parsed, parse};
 use crate::table::{self, Table};
 use crate::write::{self, Target, WriteRequest, align};
 
-/// Exchanged bytes that are worth a task of their own.
-const TASK_BYTES: u64 = 32 * 1024 * 1024;
-
 /// The part of a plan that only the engine reads.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct EnginePlan {
@@ -122,7 +119,7 @@ pub(crate) async fn plan(
         engine: ENGINE_VERSION.to_owned(),
         stages,
         // a user who asks for partitions gets each as a task
-        task_bytes: if request.spec.options.partitions.is_some() { 0 } else { TASK_BYTES },
+        task_bytes: if request.spec.options.partitions.is_some() { 0 } else { cost::TASK_BYTES },
         max_cost_usd: None,
         estimate: None,
         explains: None,

@@ -9,9 +9,6 @@ use tidemill_protocol::{Workers, cost};
 use crate::error::Failure;
 use crate::table::{Table, table_number};
 
-/// Writers times partitions of an exchange, where a job asks for many.
-const ASKED_SLOTS: usize = 100_000;
-
 /// How a job is spread.
 pub(crate) struct Spread {
     /// Of hash exchanges.
@@ -23,9 +20,9 @@ pub(crate) struct Spread {
 impl Spread {
     /// Over so many partitions, whatever the job reads.
     pub(crate) fn over(partitions: u32, tables: &[Table]) -> Self {
-        let asked = partitions as usize;
-        let partitions = asked.min((ASKED_SLOTS / asked.max(1)).max(1));
-        Self { partitions, scans: vec![asked; tables.len()] }
+        let hashed = cost::asked_partitions(u64::from(partitions));
+        let scans = vec![partitions as usize; tables.len()];
+        Self { partitions: usize::try_from(hashed).unwrap_or(1), scans }
     }
 
     /// By the bytes that the statement reads, as the estimate of a run says; `None` if fewer than

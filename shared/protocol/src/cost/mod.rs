@@ -16,6 +16,6 @@ pub use figures::{Between, Errors, Estimated, Figures, Taken};
 pub use limits::limits;
 pub use play::{Cause, Play, Played, Stretch, play};
 pub use price::{dollars, idle_usd_per_month};
-pub use scale::{MAX_SLOTS, partitions, scaled, splits};
+pub use scale::{TASK_BYTES, asked_partitions, partitions, scaled, splits};
 pub(crate) use taken::taken;
 pub use workers::Workers;

@@ -285,12 +285,8 @@ mod tests {
 
     #[test]
     fn ten_terabytes_in_ten_thousand_tasks_are_played_and_what_limits_them_is_found() {
-        let mut plan = plan();
-        plan.task_bytes = 0;
-        plan.stages[0].partitions = 10_000;
-        plan.stages[1].partitions = 100;
         let workers = Workers::default();
-        let (plan, estimate) = scaled(&plan, &workers, 1000.0);
+        let (plan, estimate) = scaled(&plan(), &workers, 1000.0, Some(10_000));
         let run = |stragglers, without| {
             play(&plan, &estimate.stages, &workers, &Play { is_high: true, stragglers, without })
         };

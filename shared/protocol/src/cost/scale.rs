@@ -3,7 +3,7 @@
 use super::estimate::{Estimate, estimate};
 use super::figures::Between;
 use super::workers::Workers;
-use crate::record::{Output, Plan, Stage};
+use crate::record::{Expected, Output, Plan, Stage};
 
 /// Bytes of a table that are worth a task of their own: with fewer, what an attempt takes around its
 /// task is a third of it and more.
@@ -19,7 +19,13 @@ const LONGEST_TASK: f64 = 300.0;
 const PARTITION_BYTES: u64 = 64 << 20;
 
 /// Writers times partitions of an exchange: its index is a record that each reader reads.
-pub const MAX_SLOTS: u64 = 1_000_000;
+pub(crate) const MAX_SLOTS: u64 = 1_000_000;
+
+/// The same where a job asks for its partitions, whatever its bytes.
+const ASKED_SLOTS: u64 = 100_000;
+
+/// Exchanged bytes that are worth a task of their own.
+pub const TASK_BYTES: u64 = 32 << 20;
 
 /// Partitions of a job that does not ask for more.
 const MAX_PARTITIONS: u64 = 1000;
@@ -48,41 +54,49 @@ pub fn partitions(bytes: u64, splits: u64) -> u64 {
     bytes.div_ceil(PARTITION_BYTES).clamp(2, most)
 }
 
-/// The plan of the same statement over `factor` times the data, and its estimate. Where each partition
-/// is a task, as a job may ask for, it stays so.
-pub fn scaled(plan: &Plan, workers: &Workers, factor: f64) -> (Plan, Estimate) {
+/// How many partitions the exchanges of a job have that asks for so many: of thousands, fewer.
+pub fn asked_partitions(asked: u64) -> u64 {
+    asked.min((ASKED_SLOTS / asked.max(1)).max(1))
+}
+
+/// The plan of the same statement over `factor` times the data, and its estimate, with as many tasks as
+/// that is worth, or as a job asks for.
+pub fn scaled(plan: &Plan, workers: &Workers, factor: f64, asked: Option<u32>) -> (Plan, Estimate) {
     let times = |n: u64| (n as f64 * factor).round() as u64;
-    let mut plan = plan.clone();
-    let is_asked = plan.task_bytes == 0;
-    let bytes: u64 = plan.stages.iter().map(|s| times(s.scan_bytes)).sum();
-    let scans =
-        plan.stages.iter().filter(|s| s.scans).map(|s| splits(times(s.scan_bytes), workers));
-    let hashed = partitions(bytes, scans.max().unwrap_or(1));
+    let tasks = |bytes| asked.map_or_else(|| splits(bytes, workers), u64::from);
     let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-    let scale = |stage: &mut Stage| {
-        stage.scan_bytes = times(stage.scan_bytes);
-        let expected = &mut stage.expected;
-        expected.table_bytes = times(expected.table_bytes);
-        expected.footer_bytes = times(expected.footer_bytes);
-        expected.written_bytes = expected.written_bytes.map(times);
-        let before = stage.partitions;
-        if !is_asked && !stage.whole && before > 1 {
-            let after = if stage.scans { splits(stage.scan_bytes, workers) } else { hashed };
-            stage.partitions = count(after.max(u64::from(before)));
-        }
-        if let Output::Exchange { slots } = &mut stage.output
-            && *slots > 1
-            && !is_asked
-        {
-            *slots = count(hashed.max(u64::from(*slots)));
-        }
-        let more = f64::from(stage.partitions) / f64::from(before.max(1));
+    let bytes: u64 = plan.stages.iter().map(|s| times(s.scan_bytes)).sum();
+    let scans = plan.stages.iter().filter(|s| s.scans).map(|s| tasks(times(s.scan_bytes)));
+    let most = scans.max().unwrap_or(1);
+    let hashed = asked.map_or_else(|| partitions(bytes, most), |n| asked_partitions(n.into()));
+    let scale = |stage: &Stage| {
+        let scan_bytes = times(stage.scan_bytes);
+        let partitions = match (stage.whole, stage.scans) {
+            (false, true) => count(tasks(scan_bytes)),
+            (false, false) if stage.partitions > 1 => count(hashed),
+            _ => stage.partitions,
+        };
+        let output = match stage.output {
+            Output::Exchange { slots: 2.. } => Output::Exchange { slots: count(hashed) },
+            other => other,
+        };
+        let more = f64::from(partitions) / f64::from(stage.partitions.max(1));
         let requests = |n: u64| (n as f64 * factor.max(more)).round() as u64;
-        let expected = &mut stage.expected;
-        expected.table_requests = requests(expected.table_requests);
-        expected.footer_requests = requests(expected.footer_requests);
+        let before = stage.expected;
+        let written = |n: u64| if before.bounded { (n as f64 * more) as u64 } else { times(n) };
+        let expected = Expected {
+            table_bytes: times(before.table_bytes),
+            footer_bytes: times(before.footer_bytes),
+            written_bytes: before.written_bytes.map(written),
+            table_requests: requests(before.table_requests),
+            footer_requests: requests(before.footer_requests),
+            ..before
+        };
+        Stage { scan_bytes, partitions, output, expected, ..stage.clone() }
     };
-    plan.stages.iter_mut().for_each(scale);
+    let task_bytes = if asked.is_some() { 0 } else { TASK_BYTES };
+    let stages = plan.stages.iter().map(scale).collect();
+    let plan = Plan { stages, task_bytes, ..plan.clone() };
     let estimate = estimate(&plan, workers);
     (plan, estimate)
 }

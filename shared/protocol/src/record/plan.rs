@@ -89,6 +89,8 @@ pub struct Expected {
     pub prunes: bool,
     /// Of its exchange; 0 of a result.
     pub written_bytes: Between<u64>,
+    /// Each of its partitions writes so much, whatever the tables have.
+    pub bounded: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
