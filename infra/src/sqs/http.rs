@@ -486,14 +486,12 @@ fn is_allowed(c: char) -> bool {
 
 /// Amazon SQS API Reference, `SendMessage`: the only system attribute is the header of a trace.
 fn trace_header(stated: &Value) -> Result<Option<String>, Fault> {
-    for (name, value) in stated.as_object().into_iter().flatten() {
-        let text = value["StringValue"].as_str().filter(|_| value["DataType"] == "String");
-        match text.filter(|_| name == TRACE_HEADER) {
-            Some(text) => return Ok(Some(text.to_owned())),
-            None => return invalid(format!("The message system attribute '{name}' is invalid.")),
-        }
+    let mut all = message_attributes(stated)?;
+    let header = all.remove(TRACE_HEADER).filter(|a| a.data_type == "String");
+    match all.keys().next() {
+        Some(name) => invalid(format!("The message system attribute '{name}' is invalid.")),
+        None => Ok(header.and_then(|header| header.string)),
     }
-    Ok(None)
 }
 
 fn message_attributes(stated: &Value) -> Result<BTreeMap<String, MessageAttribute>, Fault> {

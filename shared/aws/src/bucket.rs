@@ -65,7 +65,7 @@ impl S3Bucket {
             request = request.metadata(*name, *value);
         }
         let sent = request.body(ByteStream::from(body)).send().await;
-        sent.map_err(|e| failed("writing", key, e))?;
+        sent.map_err(|e| failed("writing", key, &e))?;
         Ok(())
     }
 
@@ -82,7 +82,7 @@ impl S3Bucket {
             .key(key)
             .set_if_match(etag.map(|e| format!("\"{e}\"")))
             .set_range(range);
-        let got = request.send().await.map_err(|e| failed("reading", key, e))?;
+        let got = request.send().await.map_err(|e| failed("reading", key, &e))?;
         let size = got
             .content_range()
             .and_then(|r| r.rsplit_once('/')?.1.parse().ok())
@@ -139,7 +139,7 @@ impl Bucket for S3Bucket {
                 let metadata = metadata(head.metadata());
                 Ok(Some(Object { info, bytes: Bytes::new(), metadata }))
             }
-            Err(e) => match failed("looking up", key, e) {
+            Err(e) => match failed("looking up", key, &e) {
                 e if e.is_not_found() => Ok(None),
                 e => Err(e),
             },
@@ -173,7 +173,7 @@ impl Bucket for S3Bucket {
                 Err(e) => match status(&e) {
                     Some(412) => return self.whose(key, attempt).await,
                     Some(409) if conflicts < CONFLICT_RETRIES => conflicts += 1,
-                    _ => return Err(failed("creating", key, e)),
+                    _ => return Err(failed("creating", key, &e)),
                 },
             }
         }
@@ -182,7 +182,7 @@ impl Bucket for S3Bucket {
     async fn copy(&self, from: &str, to: &str) -> Result<(), BucketError> {
         let source = format!("{}/{}", self.name, utf8_percent_encode(from, COPY_SOURCE));
         let request = self.client.copy_object().bucket(&self.name).key(to).copy_source(source);
-        request.send().await.map_err(|e| failed("copying", from, e))?;
+        request.send().await.map_err(|e| failed("copying", from, &e))?;
         Ok(())
     }
 
@@ -191,7 +191,7 @@ impl Bucket for S3Bucket {
         let mut pages = request.into_paginator().send();
         let mut objects = vec![];
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| failed("listing", prefix, e))?;
+            let page = page.map_err(|e| failed("listing", prefix, &e))?;
             objects.extend(page.contents.unwrap_or_default().into_iter().map(|o| {
                 let key = o.key().unwrap_or_default();
                 info(key, unsigned(o.size()), o.e_tag(), o.last_modified())
@@ -208,7 +208,7 @@ impl Bucket for S3Bucket {
                 .and_then(|o| Delete::builder().set_objects(Some(o)).quiet(true).build())
                 .map_err(|e| io("deleting", &batch[0], e))?;
             let request = self.client.delete_objects().bucket(&self.name).delete(delete);
-            let done = request.send().await.map_err(|e| failed("deleting", &batch[0], e))?;
+            let done = request.send().await.map_err(|e| failed("deleting", &batch[0], &e))?;
             if let Some(e) = done.errors().first() {
                 let what = e.message().unwrap_or("no reason given").to_owned();
                 return Err(io("deleting", e.key().unwrap_or_default(), what));
@@ -237,15 +237,15 @@ fn status<E>(error: &SdkError<E>) -> Option<u16> {
     error.raw_response().map(|r| r.status().as_u16())
 }
 
-fn failed<E>(action: &'static str, key: &str, error: SdkError<E>) -> BucketError
+fn failed<E>(action: &'static str, key: &str, error: &SdkError<E>) -> BucketError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     let code = error.code().unwrap_or_default();
-    match status(&error) {
+    match status(error) {
         Some(404) if code != "NoSuchBucket" => BucketError::NotFound { key: key.into() },
         Some(412) => BucketError::Changed { key: key.into() },
-        _ => io(action, key, full_text(&error)),
+        _ => io(action, key, full_text(error)),
     }
 }
 

@@ -82,6 +82,7 @@ struct Stored {
     /// A `datafusion-proto` record, in base64.
     statistics: String,
     stored: Vec<u64>,
+    #[serde(default)]
     groups: u64,
 }
 

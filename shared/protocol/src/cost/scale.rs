@@ -115,7 +115,7 @@ mod tests {
         let tasks = [10, 100, 1000, 10_000].map(|gib| splits(gib * GIB, &workers));
         assert!(tasks.is_sorted(), "{tasks:?}");
         let each = 10_000 * GIB / tasks[3];
-        assert!(each >= GIB && each <= 16 * GIB, "10 TiB in {} tasks", tasks[3]);
+        assert!((GIB..=16 * GIB).contains(&each), "10 TiB in {} tasks", tasks[3]);
     }
 
     #[test]
