@@ -1,4 +1,5 @@
-"""Compares infra/terraform with template.yaml: functions, their rights and events, queues, alarms.
+"""Compares infra/terraform with template.yaml: functions, their rights and events, queues, alarms. Values
+of the environment, the bucket, the topics and the dashboard are not compared.
 
 Nobody here can run Terraform, so this at least tells when one of the two was changed alone."""
 
@@ -125,6 +126,10 @@ def of_terraform(local):
             "environment": sorted(of["environment"]),
             **rights,
         }
+    for name, of in local["functions"].items():
+        queues = [s["queue"] for s in local["sources"].values() if s["function"] == name]
+        if sorted(queues) != sorted(of["receives"]):
+            raise SystemExit(f"{name} receives from {of['receives']}, and its sources are {queues}")
     sources = [(s["function"], s["queue"], s["batch"], number(s["concurrency"])) for s in local["sources"].values()]
     keep = ("description", "namespace", "metric", "statistic", "period", "periods")
     alarms = {n: {**{k: a[k] for k in keep}, "threshold": number(a["threshold"])} for n, a in local["alarms"].items()}

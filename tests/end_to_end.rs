@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tidemill_protocol::bucket::Bucket;
@@ -282,7 +282,9 @@ async fn a_manifest_counts_the_requests_that_its_run_made() {
         let outcome = &emulator.ended(job, 1).await[0];
         let (run, usage) = (outcome["run"].as_str().expect("a run"), &outcome["usage"]);
         let is_closed = || async { !emulator.keys(&format!("runs/{run}/closed")).await.is_empty() };
+        let waiting = Instant::now();
         while !is_closed().await {
+            assert!(waiting.elapsed() < PATIENCE, "{run} is not closed");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let said = std::fs::read_to_string(&log).expect("what the emulator says");

@@ -5,7 +5,7 @@ use serde::Serialize;
 #[derive(Debug, Default, Clone, PartialEq, Args, Serialize)]
 pub(crate) struct Options {
     /// Spread the job over this many partitions, whatever its size.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) partitions: Option<u32>,
     /// Seconds after which the run ends as failed.

@@ -47,7 +47,8 @@ impl Progress {
         }
         if outcome.status == Status::Succeeded {
             let Usage { requests, read_bytes, .. } = outcome.usage;
-            let cost = outcome.taken.map(|taken| format!("; {} on AWS", dollars(taken.cost_usd)));
+            let cost =
+                outcome.taken.map(|taken| format!("; {} at AWS prices", dollars(taken.cost_usd)));
             eprintln!(
                 "{} rows in {:.2} s, {} tasks; {:.1} MB read in {requests} requests{}",
                 outcome.rows,

@@ -135,7 +135,7 @@ locals {
 
 resource "aws_iam_role" "function" {
   for_each = local.functions
-  name     = "${var.name}-${each.key}"
+  name     = "${var.name}-${local.region}-${each.key}"
   assume_role_policy = jsonencode({
     Version   = "2012-10-17"
     Statement = [{ Effect = "Allow", Principal = { Service = "lambda.amazonaws.com" }, Action = "sts:AssumeRole" }]

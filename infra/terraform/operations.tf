@@ -110,7 +110,7 @@ resource "aws_cloudwatch_dashboard" "dashboard" {
 
 resource "aws_iam_role" "schedule" {
   count = var.schedule_expression == "" ? 0 : 1
-  name  = "${var.name}-Schedule"
+  name  = "${var.name}-${local.region}-Schedule"
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

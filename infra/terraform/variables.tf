@@ -37,12 +37,20 @@ variable "worker_concurrency" {
   description = "The most workers at once."
   type        = number
   default     = 100
+  validation {
+    condition     = var.worker_concurrency >= 2 && var.worker_concurrency <= 1000
+    error_message = "It is from 2 to 1000."
+  }
 }
 
 variable "provisioned_pollers" {
   description = "Pollers of the task queue that are always there, and paid while idle; 0 for none."
   type        = number
   default     = 0
+  validation {
+    condition     = var.provisioned_pollers == 0 || (var.provisioned_pollers >= 2 && var.provisioned_pollers <= 200)
+    error_message = "It is 0, or from 2 to 200."
+  }
 }
 
 variable "default_deadline_seconds" {

@@ -38,6 +38,13 @@ fn upload(record: S3EventRecord) -> Option<ObjectEvent> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use aws_lambda_events::event::apigw::ApiGatewayV2httpRequest;
+    use aws_lambda_events::event::sqs::SqsEvent;
+    use tidemill_protocol::record::{TaskMessage, WatchMessage};
+    use tidemill_protocol::{JobName, RunId};
+
     use super::*;
 
     const EVENT: &str = r#"{"Records": [{"eventVersion": "2.1", "eventSource": "aws:s3",
@@ -61,5 +68,27 @@ mod tests {
             uploads(r#"{"Service": "Amazon S3", "Event": "s3:TestEvent"}"#).expect("ok").is_empty()
         );
         assert!(uploads("hello").is_err());
+    }
+
+    /// Sample events for `cargo lambda invoke`: what they name is one run.
+    #[test]
+    fn sample_events_are_what_functions_take() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/events");
+        let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("a sample event");
+        let body = |name: &str| -> String {
+            let event: SqsEvent = serde_json::from_str(&read(name)).expect("an event of a queue");
+            event.records[0].body.clone().expect("a body")
+        };
+        let upload = &uploads(&body("planner.json")).expect("a storage event")[0];
+        assert_eq!((upload.key.as_str(), upload.size), ("jobs/sample.sql", 8));
+        let identity = [upload.bucket.as_str(), &upload.key, &upload.sequencer, &upload.etag, ""];
+        let job = JobName::new("sample");
+        let run = RunId::of_event(&job, upload.time, &identity);
+        let task: TaskMessage = serde_json::from_str(&body("worker.json")).expect("a task");
+        let watch: WatchMessage = serde_json::from_str(&body("watcher.json")).expect("a run");
+        let asked: ApiGatewayV2httpRequest =
+            serde_json::from_str(&read("api.json")).expect("a GET");
+        assert_eq!((&task.run, &watch.watch), (&run, &run));
+        assert_eq!(asked.path_parameters.get("id").map(String::as_str), Some(run.as_str()));
     }
 }

@@ -27,7 +27,7 @@ use tidemill_protocol::record::{Expected, Output};
 use crate::error::Failure;
 use crate::stage::{ExchangeReadExec, StageDraft, collects_left};
 use crate::store::SMALL_BYTES;
-use crate::table::{PARQUET_FOOTER, Table, table_number, table_of_url};
+use crate::table::{PARQUET_FOOTER, Table, TableFile, table_number, table_of_url};
 
 type PlanRef = std::sync::Arc<dyn ExecutionPlan>;
 
@@ -37,9 +37,13 @@ type Rows = Between<f64>;
 /// Ranges of an object that are no further apart are fetched together (object_store).
 const COALESCED_BYTES: u64 = 1024 * 1024;
 
-/// Bytes of a text and of a nested value, where nothing is known of them.
+/// Bytes of a text and of a nested value, where no more is known of the texts in the tables.
 const TEXT_BYTES: f64 = 24.0;
 const NESTED_BYTES: f64 = 64.0;
+
+/// Values of text files become at most so many times as many bytes, and compressed ones so many more.
+const VALUES: f64 = 4.0;
+const UNZIPPED: f64 = 10.0;
 
 /// What LZ4 leaves of a batch at best.
 const COMPRESSED: f64 = 0.1;
@@ -53,13 +57,14 @@ const UNNESTED: f64 = 10.0;
 /// What the stages of a plan are expected to do, in their order.
 pub(crate) fn of_stages(drafts: &[StageDraft], tables: &[Table]) -> Vec<Expected> {
     let mut made: Vec<Rows> = vec![];
+    let text = tables.iter().filter_map(text_bytes).fold(TEXT_BYTES, f64::max);
     let expected = |draft: &StageDraft| {
         let mut expected = Expected::default();
         visit(&mut expected, &draft.plan, tables, 1);
         let rows = rows(&draft.plan, tables, &made);
         made.push(rows);
         let bounded = is_bounded(&draft.plan);
-        Expected { written_bytes: written(draft, rows), bounded, ..expected }
+        Expected { written_bytes: written(draft, rows, text), bounded, ..expected }
     };
     drafts.iter().map(expected).collect()
 }
@@ -82,12 +87,12 @@ pub(crate) fn of_one_task(plan: &LogicalPlan, tables: &[Table]) -> Result<Expect
 }
 
 /// Bytes of a stage's exchange.
-fn written(draft: &StageDraft, rows: Rows) -> Between<u64> {
+fn written(draft: &StageDraft, rows: Rows, text: f64) -> Between<u64> {
     let Output::Exchange { slots } = draft.output else { return Between::default() };
-    let width = width(&draft.plan.schema());
+    let (least, most) = (width(&draft.plan.schema(), 0.0), width(&draft.plan.schema(), text));
     let all_slots = f64::from(slots) * partitions(&draft.plan);
-    let high = rows.high * width + all_slots.min(rows.high) * SLOT_BYTES;
-    let bytes = Between { low: rows.low * width * COMPRESSED, high };
+    let high = rows.high * most + all_slots.min(rows.high) * SLOT_BYTES;
+    let bytes = Between { low: rows.low * least * COMPRESSED, high };
     bytes.map(|bytes| bytes as u64)
 }
 
@@ -104,22 +109,33 @@ fn partitions(plan: &PlanRef) -> f64 {
     plan.output_partitioning().partition_count() as f64
 }
 
-/// Bytes of a row in memory.
-fn width(schema: &Schema) -> f64 {
-    fn of(data_type: &DataType) -> f64 {
+/// Bytes of a text in the column of a table that has the longest, on average, if its files tell.
+fn text_bytes(table: &Table) -> Option<f64> {
+    let known = &table.statistics.as_ref()?.statistics;
+    let rows = *known.num_rows.get_value()? as f64;
+    let schema = table.file_schema();
+    let columns = schema.fields().iter().zip(&known.column_statistics);
+    let texts = columns.filter(|(field, _)| field.data_type().primitive_width().is_none());
+    let bytes = texts.filter_map(|(_, column)| column.byte_size.get_value().copied()).max()?;
+    Some(bytes as f64 / rows.max(1.0) + std::mem::size_of::<u128>() as f64)
+}
+
+/// Bytes of a row in memory, where a text has so many.
+fn width(schema: &Schema, text: f64) -> f64 {
+    fn of(data_type: &DataType, text: f64) -> f64 {
         match data_type {
             DataType::Null => 0.0,
             DataType::Boolean => 0.125,
-            DataType::Dictionary(key, _) => of(key),
-            DataType::Struct(fields) => fields.iter().map(|f| of(f.data_type())).sum(),
+            DataType::Dictionary(key, _) => of(key, text),
+            DataType::Struct(fields) => fields.iter().map(|f| of(f.data_type(), text)).sum(),
             other => match other.primitive_width() {
                 Some(bytes) => bytes as f64,
-                None if other.is_nested() => NESTED_BYTES,
-                None => TEXT_BYTES,
+                None if other.is_nested() => NESTED_BYTES.max(text),
+                None => text,
             },
         }
     }
-    schema.fields().iter().map(|f| of(f.data_type())).sum::<f64>().max(1.0)
+    schema.fields().iter().map(|f| of(f.data_type(), text)).sum::<f64>().max(1.0)
 }
 
 /// The scan of files that a plan is, and its table.
@@ -253,7 +269,7 @@ fn rows(plan: &PlanRef, tables: &[Table], made: &[Rows]) -> Rows {
     }
 }
 
-/// The footers of Parquet files count their rows; of text a row has at least half of its bytes.
+/// The footers of Parquet files count their rows; of text their bytes bound those of the values.
 fn scanned_rows(plan: &PlanRef, config: &FileScanConfig, table: &Table) -> Rows {
     if let Some(known) = &table.statistics
         && let Some(rows) = known.statistics.num_rows.get_value()
@@ -262,8 +278,10 @@ fn scanned_rows(plan: &PlanRef, config: &FileScanConfig, table: &Table) -> Rows 
     }
     let all = table.file_schema().fields().len().max(1) as f64;
     let read = file_columns(config).map_or(all, |c| c.len() as f64);
-    let bytes = table.bytes() as f64 * (read / all).clamp(0.1, 1.0);
-    Between { low: 0.0, high: 2.0 * bytes / width(&plan.schema()) }
+    let size = |file: &TableFile| file.size as f64 * if file.gzip { UNZIPPED } else { 1.0 };
+    let bytes: f64 = table.files.iter().map(size).sum();
+    let bytes = VALUES * bytes * (read / all).clamp(0.1, 1.0);
+    Between { low: 0.0, high: bytes / width(&plan.schema(), TEXT_BYTES) }
 }
 
 fn leaf_rows(plan: &PlanRef) -> Rows {

@@ -36,7 +36,7 @@ pub(crate) fn explain(
         Some(reason) => lines.push(format!("one task: {reason}")),
         None => {
             let stages = plan.stages.iter().zip(&estimate.stages);
-            lines.extend(stages.flat_map(|(s, e)| [stage(plan, s), stage_takes(e)]));
+            lines.extend(stages.flat_map(|(s, e)| [stage(s, e), stage_takes(e)]));
         }
     }
     if let Some(publication) = &plan.publication {
@@ -53,11 +53,13 @@ pub(crate) fn explain(
 /// What a stage takes, below the line that says what it does.
 fn stage_takes(estimate: &StageEstimate) -> String {
     format!(
-        "  {} of tables, {} of exchanges, {} requests, {} s a task",
+        "  {} of tables, {} of exchanges, {} requests, {} s a task, {} GB-seconds, {}",
         range(estimate.table_bytes, size),
         range(estimate.exchange_bytes, size),
         range(estimate.requests, |n| n.to_string()),
-        range(estimate.task_seconds, seconds)
+        range(estimate.message_seconds, seconds),
+        range(estimate.gb_seconds, seconds),
+        range(estimate.cost_usd, dollars)
     )
 }
 
@@ -84,8 +86,9 @@ fn takes(estimate: &Estimate) -> Vec<String> {
         line("seconds", range(total.seconds, seconds)),
         line("price", range(total.cost_usd, dollars)),
         format!(
-            "while nothing runs, the event sources of a deployment ask their queues for {} a month",
-            dollars(idle_usd_per_month())
+            "while nothing runs, the event sources of a deployment ask their queues for {} a month{}",
+            dollars(idle_usd_per_month()),
+            if workers.pollers > 0 { "; its provisioned pollers are paid besides" } else { "" }
         ),
     ]
 }
@@ -111,12 +114,10 @@ pub(crate) fn operators(physical: &Arc<dyn ExecutionPlan>) -> Vec<String> {
     std::iter::once(title).chain(text.lines().map(|line| format!("  {line}"))).collect()
 }
 
-fn stage(plan: &Plan, stage: &Stage) -> String {
-    // small partitions share a task, once their sizes are known
-    let tasks = match (stage.whole, stage.scans || plan.task_bytes == 0) {
-        (true, _) => "1 task".to_owned(),
-        (false, true) => format!("{} tasks", stage.partitions),
-        (false, false) => format!("1 to {} tasks", stage.partitions),
+fn stage(stage: &Stage, estimate: &StageEstimate) -> String {
+    let tasks = match estimate.tasks.high {
+        1 => "1 task".to_owned(),
+        _ => format!("{} tasks", range(estimate.tasks, |n| n.to_string())),
     };
     let inputs: Vec<_> = stage
         .inputs

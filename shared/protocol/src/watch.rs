@@ -41,13 +41,13 @@ const LAST_SWEEP: TimeDelta = TimeDelta::minutes(15);
 const STALLED: TimeDelta = TimeDelta::seconds(30);
 
 /// A stage of fewer messages has no stragglers: there is no telling what is slow.
-const MIN_MESSAGES: usize = 10;
+pub(crate) const MIN_MESSAGES: usize = 10;
 
 /// A message is a straggler if it takes so many times as long as the median one.
-const SLOW: i32 = 3;
+pub(crate) const SLOW: i32 = 3;
 
 /// What is no straggler, however long the others took.
-const NOT_SLOW: TimeDelta = TimeDelta::seconds(10);
+pub(crate) const NOT_SLOW: TimeDelta = TimeDelta::seconds(10);
 
 /// When the message is needed again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

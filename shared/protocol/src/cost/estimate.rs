@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::figures::{Between, Estimated};
 use super::play::{Play, play};
-use super::requests::{OF_A_RUN, ReadsPerMessage, Requests, StageShape};
+use super::requests::{OF_A_RUN, READS, Requests, StageShape};
 use super::workers::{MIB, Workers};
 use crate::ids::StageId;
-use crate::record::{Plan, Read, Stage, share_messages};
+use crate::record::{Input, Output, Plan, Read, Stage, share_messages};
 
 /// The estimate of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub struct Estimate {
     pub stages: Vec<StageEstimate>,
 }
 
-/// The estimate of a stage; nothing of one that is taken over.
+/// The estimate of a stage; of one that is taken over only its tasks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct StageEstimate {
     pub tasks: Between<u64>,
@@ -33,8 +33,8 @@ pub struct StageEstimate {
     pub exchange_bytes: Between<u64>,
     /// To the bucket.
     pub requests: Between<u64>,
-    /// Of one task.
-    pub task_seconds: Between<f64>,
+    /// Of the tasks that share a message, most often one.
+    pub message_seconds: Between<f64>,
     pub gb_seconds: Between<f64>,
     pub cost_usd: Between<f64>,
 }
@@ -48,14 +48,19 @@ pub fn estimate(plan: &Plan, workers: &Workers) -> Estimate {
     let mut stages: Vec<StageEstimate> = Vec::with_capacity(plan.stages.len());
     for stage in &plan.stages {
         stages.push(match stage.reused {
-            Some(_) => StageEstimate::default(),
+            // those who read it ask each of its objects
+            Some(_) => StageEstimate {
+                tasks: Between::exactly(u64::from(stage.partitions)),
+                ..StageEstimate::default()
+            },
             None => of_stage(plan, stage, &stages, workers),
         });
     }
     let played = Between { low: false, high: true }
         .map(|is_high| play(plan, &stages, workers, &Play { is_high, ..Play::default() }).seconds);
     let sum = |of: fn(&StageEstimate) -> Between<u64>| -> Between<u64> {
-        stages.iter().map(|s| of(s).map(|n| n as f64)).sum::<Between<f64>>().whole()
+        let own = stages.iter().filter(|s| s.messages.high > 0);
+        own.map(|s| of(s).map(|n| n as f64)).sum::<Between<f64>>().whole()
     };
     let total = Estimated {
         tasks: sum(|s| s.tasks),
@@ -91,13 +96,14 @@ fn of_stage(
     let of_tables = &stage.expected;
     let table_bytes = spared(of_tables.table_bytes, of_tables.footer_bytes, of_tables.prunes);
     let each = (table_bytes + exchange_bytes).zip(tasks, |bytes, tasks| bytes / tasks);
+    let scanned = Between::exactly(stage.scan_bytes as f64);
+    let share = (scanned + exchange_bytes)
+        .zip(tasks, |bytes, tasks| f64::from(share_messages(tasks as u64, (bytes / tasks) as u64)));
     let mut fetches = spared(of_tables.table_requests, of_tables.footer_requests, of_tables.prunes);
     for input in &stage.inputs {
         fetches = fetches + fetches_of(plan, stage, input.stage, input.read, before, tasks);
     }
-    let messages = each.zip(tasks, |bytes, tasks| {
-        (tasks / f64::from(share_messages(tasks as u64, bytes as u64))).ceil()
-    });
+    let messages = tasks.zip(share, |tasks, share| (tasks / share).ceil());
     let control = |reads_per_message, of: fn(Between<f64>) -> f64| {
         let inputs = stage.inputs.iter().filter_map(|i| before.get(usize::from(i.stage.0)));
         let inputs = inputs.map(|s| of(s.tasks.map(|n| n as f64))).collect();
@@ -107,12 +113,12 @@ fn of_stage(
             + Requests { reads: of(fetches), writes: 0.0 }
     };
     let requests = Between {
-        low: control(ReadsPerMessage::LEAST, |range| range.low),
-        high: control(ReadsPerMessage::MOST, |range| range.high),
+        low: control(READS.low, |range| range.low),
+        high: control(READS.high, |range| range.high),
     };
-    let task_seconds = workers.seconds(each);
-    let gb_seconds = task_seconds.zip(messages, |s, n| s * n * workers.gb(false));
-    let of_work = task_seconds.zip(messages, |s, n| s * n * workers.rate(false));
+    let message_seconds = workers.seconds_of_message(each, share);
+    let gb_seconds = message_seconds.zip(messages, |s, n| s * n * workers.gb(false));
+    let of_work = message_seconds.zip(messages, |s, n| s * n * workers.rate(false));
     let of_requests = requests.zip(messages, Requests::usd);
     StageEstimate {
         tasks: tasks.whole(),
@@ -120,7 +126,7 @@ fn of_stage(
         table_bytes: table_bytes.whole(),
         exchange_bytes: exchange_bytes.whole(),
         requests: requests.map(Requests::sum).whole(),
-        task_seconds,
+        message_seconds,
         gb_seconds,
         cost_usd: of_work + of_requests,
     }
@@ -129,7 +135,7 @@ fn of_stage(
 /// What is read of tables: footers are known to a process that has read them, and some of the rest may
 /// not be needed.
 fn spared(most: u64, footers: u64, prunes: bool) -> Between<f64> {
-    let low = if prunes { 0 } else { most - footers };
+    let low = if prunes { 0 } else { most.saturating_sub(footers) };
     Between { low, high: most }.map(|n| n as f64)
 }
 
@@ -148,10 +154,21 @@ fn tasks(plan: &Plan, stage: &Stage, slot_bytes: Between<f64>) -> Between<f64> {
     if stage.scans || plan.task_bytes == 0 {
         return Between::exactly(partitions);
     }
-    // a task that is filled has at least half of what it may have
+    let slots = |input: &Input| match plan.stage(input.stage).map(|s| s.output) {
+        Some(Output::Exchange { slots }) => slots,
+        _ => stage.partitions,
+    };
+    let by_slot = || stage.inputs.iter().filter(|i| i.read == Read::Slot);
+    if by_slot().any(|input| slots(input) < stage.partitions) {
+        return Between::exactly(partitions); // nothing tells which are small
+    }
+    // a task that is filled has at least half of what it may have; several share a large partition
     let filled = slot_bytes.map(|bytes| bytes / plan.task_bytes as f64);
-    let tasks = Between { low: filled.low, high: 2.0 * filled.high + 1.0 };
-    tasks.map(|n| n.ceil().clamp(1.0, partitions))
+    let shared = if stage.splits.is_some() { filled.high } else { 0.0 };
+    Between {
+        low: filled.low.ceil().clamp(1.0, partitions),
+        high: (2.0 * filled.high + 1.0).ceil().clamp(1.0, partitions) + shared.floor(),
+    }
 }
 
 /// Requests for what a stage reads of another: each task asks each object for its slots.
@@ -166,10 +183,9 @@ fn fetches_of(
     let writers = before.get(usize::from(input.0)).map(|s| s.tasks).unwrap_or_default();
     let written = written(plan, input);
     let readers = match read {
-        // slots that do not fit into one request are asked for one by one
+        // a merge asks for its slots one by one
         Read::Slot if stage.whole => Between::exactly(f64::from(stage.partitions)),
-        Read::Slot => tasks,
-        Read::All => tasks,
+        Read::Slot | Read::All => tasks,
     };
     let pairs = writers.zip(readers, |writers, readers| writers as f64 * readers);
     let bytes = match read {
@@ -177,7 +193,7 @@ fn fetches_of(
         Read::All => written.zip(tasks, |bytes, tasks| bytes * tasks),
     };
     let pieces = bytes.zip(PIECES, |bytes, piece| bytes / piece);
-    // a slot without rows is not asked for
-    let asked = Between { low: if written.low > 0.0 { pairs.low } else { 0.0 }, high: pairs.high };
-    asked.zip(pieces, f64::max)
+    // a slot without rows is not asked for; one of more than a piece several times
+    let low = if written.low > 0.0 { pairs.low.max(pieces.low) } else { 0.0 };
+    Between { low, high: pairs.high + pieces.high }
 }

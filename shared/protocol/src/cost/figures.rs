@@ -103,7 +103,7 @@ impl Estimated {
 }
 
 fn error(range: Between<f64>, value: f64) -> f64 {
-    let bound = value.clamp(range.low, range.high);
+    let bound = value.max(range.low).min(range.high);
     let error = if value == bound { 0.0 } else { value / bound.max(f64::EPSILON) - 1.0 };
     // four digits are enough, and no end of zero makes it endless
     (error.min(1e3) * 1e4).round() / 1e4

@@ -3,11 +3,13 @@
 use super::estimate::{Estimate, StageEstimate};
 use super::scale::MAX_SLOTS;
 use super::workers::LONGEST;
-use crate::ids::StageId;
-use crate::record::{Output, Plan};
+use crate::record::{Output, Plan, Stage};
 
 /// Temporary storage of a worker, in bytes (the template's `EphemeralStorage`).
 const TEMPORARY_BYTES: f64 = 10_240.0 * 1024.0 * 1024.0;
+
+/// Bytes of an object that is written at once (Amazon S3, quotas).
+const PUT_BYTES: u64 = 5 << 30;
 
 /// Messages of a queue that may be at work at once (Amazon SQS, quotas).
 const IN_FLIGHT: u64 = 120_000;
@@ -19,18 +21,19 @@ const OFFSET_BYTES: f64 = 10.0;
 /// pass at the high end.
 pub fn limits(plan: &Plan, estimate: &Estimate) -> Vec<String> {
     let stages = plan.stages.iter().zip(&estimate.stages);
-    stages.flat_map(|(stage, of)| limits_of(stage.id, stage.output, of)).collect()
+    stages.flat_map(|(stage, of)| limits_of(stage, of)).collect()
 }
 
-fn limits_of(stage: StageId, output: Output, of: &StageEstimate) -> Vec<String> {
+fn limits_of(plan: &Stage, of: &StageEstimate) -> Vec<String> {
+    let stage = plan.id;
     let mut limits = vec![];
     let verb = |low: bool| if low { "takes" } else { "may take" };
-    if of.task_seconds.high > LONGEST {
+    if of.message_seconds.high > LONGEST {
         limits.push(format!(
-            "a task of stage {stage} {} {:.0} s, and a function has {LONGEST:.0}: more partitions \
-             make its tasks smaller",
-            verb(of.task_seconds.low > LONGEST),
-            of.task_seconds.high
+            "a task of stage {stage} {} {:.0} s, and a function has {LONGEST:.0}{}",
+            verb(of.message_seconds.low > LONGEST),
+            of.message_seconds.high,
+            if plan.scans && !plan.whole { ": more partitions make its tasks smaller" } else { "" }
         ));
     }
     let each = of.exchange_bytes.zip(of.tasks, |bytes, tasks| bytes as f64 / tasks.max(1) as f64);
@@ -42,8 +45,17 @@ fn limits_of(stage: StageId, output: Output, of: &StageEstimate) -> Vec<String> 
             TEMPORARY_BYTES / 1e9
         ));
     }
-    if let Output::Exchange { slots } = output {
-        let all = of.tasks.high * u64::from(slots);
+    let written = plan.expected.written_bytes.zip(of.tasks, |bytes, tasks| bytes / tasks.max(1));
+    if written.high > PUT_BYTES {
+        limits.push(format!(
+            "a task of stage {stage} {} an exchange object of {:.1} GB, and a PUT has at most {:.1}",
+            verb(written.low > PUT_BYTES),
+            written.high as f64 / 1e9,
+            PUT_BYTES as f64 / 1e9
+        ));
+    }
+    if let Output::Exchange { slots } = plan.output {
+        let all = of.tasks.high.saturating_mul(u64::from(slots));
         if all > MAX_SLOTS {
             limits.push(format!(
                 "the exchange of stage {stage} has {all} slots; each task that reads it reads their \

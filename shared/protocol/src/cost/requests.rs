@@ -1,5 +1,6 @@
 //! How many requests the protocol makes, beside those for tables and exchanges.
 
+use super::figures::Between;
 use super::price;
 use crate::ids::TaskId;
 
@@ -19,13 +20,10 @@ pub(crate) const OF_A_RUN: Requests = Requests { reads: 4.0, writes: 7.0 };
 
 /// Records that a message reads: the outcome; in a process that is new to the stage its layout; in one
 /// that is new to the run, `run.json` and `plan.json`.
-pub(crate) struct ReadsPerMessage;
+pub(crate) const READS: Between<f64> = Between { low: 1.0, high: 4.0 };
 
-impl ReadsPerMessage {
-    pub(crate) const LEAST: f64 = 1.0;
-    pub(crate) const MOST: f64 = 4.0;
-    pub(crate) const USUAL: f64 = 2.0;
-}
+/// The same where processes take several messages of a run.
+pub(crate) const USUAL_READS: f64 = 2.0;
 
 /// What decides how many requests a stage makes.
 #[derive(Debug, Clone)]
@@ -35,7 +33,7 @@ pub(crate) struct StageShape {
     /// The tasks of each stage that it reads.
     pub(crate) inputs: Vec<f64>,
     pub(crate) is_last: bool,
-    /// [`ReadsPerMessage`]
+    /// Between the ends of [`READS`].
     pub(crate) reads_per_message: f64,
 }
 

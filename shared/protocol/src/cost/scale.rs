@@ -9,6 +9,13 @@ use crate::record::{Expected, Output, Plan, Stage};
 /// task is a third of it and more.
 const SPLIT_BYTES: u64 = 128 << 20;
 
+/// The most bytes of a task: what it reads may all go into one exchange object, which goes through its
+/// temporary storage and one PUT of at most 5 GB.
+const MAX_SPLIT_BYTES: u64 = 1 << 30;
+
+/// Tasks that are played at most to find out how many are worth it.
+const PLAYED: u64 = 50_000;
+
 /// Larger tasks, which are cheaper, may make a scan so much slower.
 const SLOWER: f64 = 1.05;
 
@@ -33,13 +40,14 @@ const MAX_PARTITIONS: u64 = 1000;
 /// How many tasks the scan of so many stored bytes is worth: a task for every 128 MiB; of twice as many
 /// as long as the estimated time grows by at most a twentieth, because each task costs something.
 pub fn splits(bytes: u64, workers: &Workers) -> u64 {
-    let mut tasks = bytes.div_ceil(SPLIT_BYTES).max(1);
+    let least = bytes.div_ceil(MAX_SPLIT_BYTES);
+    let mut tasks = bytes.div_ceil(SPLIT_BYTES).min(PLAYED.max(least)).max(1);
     let each = |tasks: u64| bytes as f64 / tasks as f64;
     let slow = |tasks| workers.seconds(Between::exactly(each(tasks))).high;
     let seconds = |tasks| workers.seconds_of_scan(tasks, slow(tasks));
     while tasks > 1 {
         let fewer = tasks.div_ceil(2);
-        if slow(fewer) > LONGEST_TASK || seconds(fewer) > seconds(tasks) * SLOWER {
+        if fewer < least || slow(fewer) > LONGEST_TASK || seconds(fewer) > seconds(tasks) * SLOWER {
             break;
         }
         tasks = fewer;
@@ -65,7 +73,7 @@ pub fn scaled(plan: &Plan, workers: &Workers, factor: f64, asked: Option<u32>) -
     let times = |n: u64| (n as f64 * factor).round() as u64;
     let tasks = |bytes| asked.map_or_else(|| splits(bytes, workers), u64::from);
     let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-    let bytes: u64 = plan.stages.iter().map(|s| times(s.scan_bytes)).sum();
+    let bytes = plan.stages.iter().fold(0u64, |sum, s| sum.saturating_add(times(s.scan_bytes)));
     let scans = plan.stages.iter().filter(|s| s.scans).map(|s| tasks(times(s.scan_bytes)));
     let most = scans.max().unwrap_or(1);
     let hashed = asked.map_or_else(|| partitions(bytes, most), |n| asked_partitions(n.into()));
@@ -115,7 +123,7 @@ mod tests {
         let tasks = [10, 100, 1000, 10_000].map(|gib| splits(gib * GIB, &workers));
         assert!(tasks.is_sorted(), "{tasks:?}");
         let each = 10_000 * GIB / tasks[3];
-        assert!((GIB..=16 * GIB).contains(&each), "10 TiB in {} tasks", tasks[3]);
+        assert!((GIB / 2..=GIB).contains(&each), "10 TiB in {} tasks", tasks[3]);
     }
 
     #[test]
@@ -133,7 +141,8 @@ mod tests {
     fn an_exchange_has_a_bounded_index() {
         for (bytes, splits) in [(0, 1), (GIB, 8), (1 << 50, 100), (1 << 50, 100_000)] {
             let partitions = partitions(bytes, splits);
-            assert!(partitions >= 2 && (partitions == 2 || partitions * splits <= MAX_SLOTS));
+            assert!(partitions >= 2);
+            assert!(partitions * splits <= MAX_SLOTS || splits > MAX_SLOTS / 2, "{splits}");
         }
     }
 }

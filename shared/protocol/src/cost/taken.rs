@@ -1,7 +1,7 @@
 //! What a run that succeeded has taken, in the terms of its estimate.
 
 use super::figures::Taken;
-use super::requests::{OF_A_RUN, ReadsPerMessage, Requests, StageShape};
+use super::requests::{OF_A_RUN, Requests, StageShape, USUAL_READS};
 use super::workers::{MOST_AROUND, Workers};
 use crate::record::{Plan, StageSummary, share_messages};
 use crate::work::PARALLEL_TASKS;
@@ -20,22 +20,27 @@ pub(crate) fn taken(
     for summary in stages.iter().filter(|s| s.reused.is_none()) {
         let Some(stage) = plan.stage(summary.stage) else { continue };
         let (tasks, usage) = (u64::from(summary.tasks), &summary.usage);
-        let share = share_messages(tasks, usage.read_bytes / tasks.max(1));
+        let bytes = stage.scan_bytes.saturating_add(usage.exchange_bytes);
+        let share = share_messages(tasks, bytes / tasks.max(1));
         let sent = (tasks as f64 / f64::from(share)).ceil();
         let at_once = f64::from(share).min(PARALLEL_TASKS as f64);
         let worked = usage.milliseconds as f64 / 1e3 / at_once + sent * MOST_AROUND;
         taken.tasks += tasks;
-        taken.table_bytes += usage.read_bytes - usage.exchange_bytes;
+        taken.table_bytes += usage.read_bytes.saturating_sub(usage.exchange_bytes);
         taken.exchange_bytes += usage.exchange_bytes;
-        taken.gb_seconds += worked * workers.gb(false);
-        taken.cost_usd += worked * workers.rate(false);
+        let large = (usage.large_tasks as f64 / tasks.max(1) as f64).min(1.0);
+        let mixed = |of: fn(&Workers, bool) -> f64| {
+            (1.0 - large) * of(workers, false) + large * of(workers, true)
+        };
+        taken.gb_seconds += worked * mixed(Workers::gb);
+        taken.cost_usd += worked * mixed(Workers::rate);
         let input = |id| stages.iter().find(|s| s.stage == id).map(|s| f64::from(s.tasks));
         let shape = StageShape {
             tasks: tasks as f64,
             messages: sent,
             inputs: stage.inputs.iter().filter_map(|i| input(i.stage)).collect(),
             is_last: plan.is_last(stage.id),
-            reads_per_message: ReadsPerMessage::USUAL,
+            reads_per_message: USUAL_READS,
         };
         let fetched = Requests { reads: usage.requests as f64, writes: 0.0 };
         requests = requests + shape.requests() + fetched;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::figures::Between;
 use super::price;
+use crate::work::PARALLEL_TASKS;
 
 /// The workers of a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,9 +46,10 @@ const MIB_PER_VCPU: f64 = 1769.0;
 const BURST: f64 = 300.0 * MIB;
 const BANDWIDTH: f64 = 75.0 * MIB;
 
-/// Stored bytes that a vCPU gets through in a second: the queries of TPC-H, without the slowest and the
-/// fastest two, are within it (BENCHMARKS.md). Nothing bounds what a statement does with a row.
-const SPEED: Between<f64> = Between { low: 160.0 * MIB, high: SLOW };
+/// Stored bytes that a vCPU gets through in a second. The queries of TPC-H do 58 to 1,190 MiB on the machine
+/// of BENCHMARKS.md; a vCPU of Lambda is taken to be a third as fast. Nothing bounds what a statement
+/// does with a row.
+const SPEED: Between<f64> = Between { low: 400.0 * MIB, high: SLOW };
 
 /// Stored bytes that a vCPU gets through in a second, in a slow stage.
 pub(crate) const SLOW: f64 = 20.0 * MIB;
@@ -57,12 +59,16 @@ pub(crate) const SLOW: f64 = 20.0 * MIB;
 const AROUND: Between<f64> = Between { low: 0.1, high: MOST_AROUND };
 pub(crate) const MOST_AROUND: f64 = 0.25;
 
+/// Seconds of tiny tasks that run at once: they wait for a read and a write.
+const ROUND: Between<f64> = Between { low: 0.05, high: 0.2 };
+
 /// A standard event source of a queue: workers at the first message, more each minute, the most (AWS
 /// Lambda, scaling with SQS).
 const STANDARD: (f64, f64, f64) = (5.0, 300.0, 1250.0);
 
-/// A provisioned one: invocations of a poller, more each minute, the most.
-const PROVISIONED: (f64, f64, f64) = (10.0, 1000.0, 20_000.0);
+/// A provisioned one: invocations of a poller, more each minute, the most, which are those of the
+/// template's 200 pollers.
+const PROVISIONED: (f64, f64, f64) = (10.0, 1000.0, 2000.0);
 
 /// The longest that an attempt lasts: a function's time-out (AWS Lambda quotas).
 pub(crate) const LONGEST: f64 = 900.0;
@@ -89,6 +95,18 @@ impl Workers {
         let computes = bytes.zip(SPEED, |b, speed| b / (speed * self.vcpus(false)));
         let fetches = bytes.map(|b| (b - BURST) / BANDWIDTH);
         AROUND + computes.zip(fetches, f64::max)
+    }
+
+    /// Seconds that a worker takes for a message of `share` tasks that read `each` bytes: tiny ones run a
+    /// few at a time.
+    pub(crate) fn seconds_of_message(
+        &self,
+        each: Between<f64>,
+        share: Between<f64>,
+    ) -> Between<f64> {
+        let bytes = each.zip(share, |each, share| each * share);
+        let rounds = share.map(|share| (share / PARALLEL_TASKS as f64).ceil() - 1.0);
+        self.seconds(bytes) + rounds.zip(ROUND, |rounds, seconds| rounds * seconds)
     }
 
     pub fn ramp(&self) -> Ramp {

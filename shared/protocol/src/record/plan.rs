@@ -78,6 +78,7 @@ pub struct Stage {
 
 /// What all tasks of a stage together are expected to do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Expected {
     /// Stored bytes that its scans read at most, and GET requests for them.
     pub table_bytes: u64,
