@@ -224,7 +224,7 @@ fn add(
 /// together, with what lies between them.
 fn row_groups(table: &Table, columns: Option<&[usize]>) -> (u64, u64) {
     let Some(known) = &table.statistics else { return (table.bytes(), table.files.len() as u64) };
-    let size = |column: usize| known.stored.get(column).copied().unwrap_or(0);
+    let of = |sizes: &[u64], column: usize| sizes.get(column).copied().unwrap_or(0);
     let mut columns = match columns {
         Some(columns) => columns.to_vec(),
         None => (0..known.stored.len()).collect(),
@@ -233,12 +233,16 @@ fn row_groups(table: &Table, columns: Option<&[usize]>) -> (u64, u64) {
     let (mut bytes, mut runs) = (0, 0);
     let mut before = None;
     for column in columns {
-        let gap: u64 = before.map_or(0, |before: usize| (before + 1..column).map(size).sum());
-        match before {
-            Some(_) if gap / known.groups.max(1) <= COALESCED_BYTES => bytes += gap,
-            _ => runs += 1,
+        let gap = before.map_or(0..0, |before: usize| before + 1..column);
+        let between = |sizes: &[u64]| gap.clone().map(|c| of(sizes, c)).sum::<u64>();
+        // row groups are of different sizes: in some they may come together, and in others not
+        if before.is_some() && between(&known.stored) / known.groups.max(1) <= COALESCED_BYTES {
+            bytes += between(&known.stored);
         }
-        bytes += size(column);
+        if before.is_none() || between(&known.largest) > COALESCED_BYTES {
+            runs += 1;
+        }
+        bytes += of(&known.stored, column);
         before = Some(column);
     }
     (bytes, known.groups * runs)

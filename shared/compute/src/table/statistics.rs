@@ -18,6 +18,8 @@ pub(crate) struct FileStatistics {
     pub(crate) statistics: Statistics,
     /// Bytes of each column as it is stored.
     pub(crate) stored: Vec<u64>,
+    /// Bytes of each column in the row group where it has most.
+    pub(crate) largest: Vec<u64>,
     /// Row groups.
     pub(crate) groups: u64,
 }
@@ -30,7 +32,9 @@ impl FileStatistics {
     ) -> datafusion::common::Result<Self> {
         let statistics = DFParquetMetadata::statistics_from_parquet_metadata(metadata, schema)?;
         let mut stored = vec![0; schema.fields().len()];
+        let mut largest = stored.clone();
         for group in metadata.row_groups() {
+            let before = stored.clone();
             for column in group.columns() {
                 // a nested column has several leaves
                 let root = column.column_path().parts().first();
@@ -38,8 +42,11 @@ impl FileStatistics {
                     stored[n] += u64::try_from(column.compressed_size()).unwrap_or(0);
                 }
             }
+            for (n, largest) in largest.iter_mut().enumerate() {
+                *largest = stored[n].saturating_sub(before[n]).max(*largest);
+            }
         }
-        Ok(Self { statistics, stored, groups: metadata.num_row_groups() as u64 })
+        Ok(Self { statistics, stored, largest, groups: metadata.num_row_groups() as u64 })
     }
 
     /// The same by the columns of another schema. Nothing is known of a column that the file has
@@ -48,15 +55,16 @@ impl FileStatistics {
         let mut statistics = Statistics::new_unknown(to);
         statistics.num_rows = self.statistics.num_rows;
         let mut stored = vec![0; to.fields().len()];
+        let mut largest = stored.clone();
         for (n, field) in to.fields().iter().enumerate() {
             let Some((at, theirs)) = own.column_with_name(field.name()) else { continue };
-            stored[n] = self.stored[at];
+            (stored[n], largest[n]) = (self.stored[at], self.largest[at]);
             if theirs.data_type() == field.data_type() {
                 statistics.column_statistics[n] = self.statistics.column_statistics[at].clone();
             }
         }
         statistics.total_byte_size = total_bytes(&statistics.column_statistics);
-        Self { statistics, stored, groups: self.groups }
+        Self { statistics, stored, largest, groups: self.groups }
     }
 
     /// Of all files of a table together.
@@ -67,8 +75,11 @@ impl FileStatistics {
         let stored = (0..schema.fields().len())
             .map(|n| projected.iter().map(|p| p.stored[n]).sum())
             .collect();
+        let largest = (0..schema.fields().len())
+            .map(|n| projected.iter().map(|p| p.largest[n]).max().unwrap_or(0))
+            .collect();
         let groups = projected.iter().map(|p| p.groups).sum();
-        Some(Self { statistics, stored, groups })
+        Some(Self { statistics, stored, largest, groups })
     }
 }
 
@@ -83,24 +94,27 @@ struct Stored {
     statistics: String,
     stored: Vec<u64>,
     #[serde(default)]
+    largest: Vec<u64>,
+    #[serde(default)]
     groups: u64,
 }
 
 impl Serialize for FileStatistics {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let statistics = protobuf::Statistics::from(&self.statistics).encode_to_vec();
-        let stored = self.stored.clone();
-        Stored { statistics: STANDARD.encode(statistics), stored, groups: self.groups }
+        let (stored, largest) = (self.stored.clone(), self.largest.clone());
+        Stored { statistics: STANDARD.encode(statistics), stored, largest, groups: self.groups }
             .serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for FileStatistics {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Stored { statistics, stored, groups } = Stored::deserialize(deserializer)?;
+        let Stored { statistics, stored, mut largest, groups } = Stored::deserialize(deserializer)?;
         let bytes = STANDARD.decode(statistics).map_err(D::Error::custom)?;
         let encoded = protobuf::Statistics::decode(&bytes[..]).map_err(D::Error::custom)?;
         let statistics = Statistics::try_from(&encoded).map_err(D::Error::custom)?;
-        Ok(Self { statistics, stored, groups })
+        largest.resize(stored.len(), 0);
+        Ok(Self { statistics, stored, largest, groups })
     }
 }
