@@ -246,7 +246,15 @@ async fn the_command_line_writes_explains_and_compacts() {
     assert!(text(&written).contains("3000 rows in 21 files"), "{written:?}");
     let explain = ["explain", "-e", "SELECT max(n) FROM parts", bucket[0], bucket[1]];
     let explained = text(&emulator.command(&explain).await);
-    assert!(explained.contains("table parts: 21 CSV files"), "{explained}");
+    for line in ["table parts: 21 CSV files", "GB-seconds", "price", "$1.30 a month"] {
+        assert!(explained.contains(line), "{line}: {explained}");
+    }
+    let simulate = ["--simulate", "10TB", "--partitions", "10000"];
+    let simulated = text(&emulator.command(&[&explain[..], &simulate].concat()).await);
+    for line in ["over 10.0 TB of tables", "stage 0: 10000 messages", "limited by the most workers"]
+    {
+        assert!(simulated.contains(line), "{line}: {simulated}");
+    }
     let compacted = emulator.command(&["compact", "parts", bucket[0], bucket[1]]).await;
     assert!(compacted.status.success(), "{compacted:?}");
     let keys = emulator.keys("tables/parts/").await;

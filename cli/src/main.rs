@@ -37,7 +37,7 @@ const EXAMPLES: &str = "Examples:
   tidemill run -e \"SELECT count(*) FROM flights\"    a query against the emulator on port 4566
   tidemill run top.sql --local data --format csv    the same without a running emulator
   tidemill run top.sql --bucket my-bucket           on AWS
-  tidemill explain top.sql                          stages, tasks and bytes, before anything runs
+  tidemill explain top.sql                          tasks, bytes, seconds, dollars, before anything runs
   tidemill cancel RUN                               end a run
   tidemill retry RUN                                take up a run that failed or was cancelled
   tidemill status RUN                               what a run is doing, and what is left of it
@@ -60,7 +60,7 @@ enum Command {
     Status(status::StatusArgs),
     /// List runs.
     Ls(ls::LsArgs),
-    /// Say what a job would do: stages, tasks, bytes.
+    /// Say what a job would do and take: stages, tasks, bytes, requests, seconds, dollars.
     Explain(explain::ExplainArgs),
     /// Rewrite a table of many small files as few large ones.
     Compact(compact::CompactArgs),
