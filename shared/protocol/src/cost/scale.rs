@@ -34,6 +34,9 @@ const ASKED_SLOTS: u64 = 100_000;
 /// Exchanged bytes that are worth a task of their own.
 pub const TASK_BYTES: u64 = 32 << 20;
 
+/// Bytes of a request for a part of a large file.
+const REQUEST_BYTES: u64 = 8 << 20;
+
 /// Partitions of a job that does not ask for more.
 const MAX_PARTITIONS: u64 = 1000;
 
@@ -89,8 +92,10 @@ pub fn scaled(plan: &Plan, workers: &Workers, factor: f64, asked: Option<u32>) -
             other => other,
         };
         let more = f64::from(partitions) / f64::from(stage.partitions.max(1));
-        let requests = |n: u64| (n as f64 * factor.max(more)).round() as u64;
         let before = stage.expected;
+        // more data is taken to lie in larger files, not in more small ones
+        let apart = times(before.table_bytes) / REQUEST_BYTES;
+        let requests = |n: u64| ((n as f64 * more) as u64).max(times(n).min(apart));
         let written = |n: u64| if before.bounded { (n as f64 * more) as u64 } else { times(n) };
         let expected = Expected {
             table_bytes: times(before.table_bytes),
