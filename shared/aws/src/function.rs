@@ -18,6 +18,12 @@ use crate::trace::Trace;
 /// What is left of an invocation's time for ending a run.
 const RESERVE: Duration = Duration::from_secs(5);
 
+/// A deadline that has passed for so long is none.
+const LONG_AGO: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The time of an invocation that has no deadline.
+const UNSTATED: Duration = Duration::from_secs(60);
+
 /// Why a function cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -101,7 +107,12 @@ fn workers() -> Workers {
 
 /// The time to the invocation's deadline, less what is needed to say that it has passed.
 fn time_left(invocation: &lambda_runtime::Context) -> Duration {
-    let left = invocation.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+    let left = match invocation.deadline().duration_since(SystemTime::now()) {
+        Ok(left) => left,
+        // `cargo lambda watch` gives a number of milliseconds where Lambda gives a time
+        Err(e) if e.duration() > LONG_AGO => UNSTATED,
+        Err(_) => Duration::ZERO,
+    };
     left.saturating_sub(RESERVE)
 }
 
