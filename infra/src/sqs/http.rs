@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +10,9 @@ use hyper::{HeaderMap, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::Queues;
+use super::input::{
+    Answer, Fault, MAX_BYTES, attributes, fault, invalid, new_message, seconds, strings,
+};
 use super::message::{MessageAttribute, NewMessage, Received, TRACE_HEADER};
 use super::queue::{Attributes, Queue};
 use crate::iam::{Caller, sqs_access};
@@ -22,12 +24,8 @@ const SERVICE: &str = "AmazonSQS.";
 const MAX_WAIT: u64 = 20;
 /// Longest visibility time-out, in seconds.
 const MAX_VISIBILITY: u64 = 12 * 3600;
-/// Longest delay, in seconds.
-const MAX_DELAY: u64 = 900;
 /// Most messages of a batch.
 const MAX_BATCH: usize = 10;
-/// Most bytes of a message, and of a batch.
-const MAX_BYTES: usize = 1024 * 1024;
 
 /// Whether a request is for SQS.
 pub(crate) fn is_request(headers: &HeaderMap) -> bool {
@@ -44,30 +42,10 @@ pub(crate) struct Sqs {
     pub(crate) region: String,
 }
 
-/// An error as SQS states it.
-#[derive(Debug)]
-struct Fault {
-    /// The error's shape, e.g. `QueueDoesNotExist`.
-    code: &'static str,
-    /// Its name in the older query protocol, which some clients still show.
-    query: Option<&'static str>,
-    message: String,
-}
-
 /// The name of the queue that a request is about.
 fn queue_name(input: &Value) -> &str {
     input["QueueUrl"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default()
 }
-
-fn fault<T>(code: &'static str, message: impl Into<String>) -> Result<T, Fault> {
-    Err(Fault { code, query: None, message: message.into() })
-}
-
-fn invalid<T>(message: impl Into<String>) -> Result<T, Fault> {
-    fault("InvalidParameterValue", message)
-}
-
-type Answer = Result<Value, Fault>;
 
 impl Sqs {
     pub(crate) async fn handle(
@@ -396,55 +374,6 @@ fn answer(result: Answer) -> Response<s3s::Body> {
     response
 }
 
-fn strings(value: &Value) -> Vec<String> {
-    value.as_array().into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect()
-}
-
-/// A number of seconds, given as a number or as text.
-fn number(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| value.as_str()?.parse().ok())
-}
-
-fn seconds(input: &Value, name: &str, max: u64) -> Result<Option<Duration>, Fault> {
-    if input[name].is_null() {
-        return Ok(None);
-    }
-    match number(&input[name]).and_then(|n| u64::try_from(n).ok()) {
-        Some(n) if n <= max => Ok(Some(Duration::from_secs(n))),
-        _ => invalid(format!(
-            "Value {} for parameter {name} is invalid. Reason: Must be >= 0 and <= {max}, if provided.",
-            input[name]
-        )),
-    }
-}
-
-fn attributes(mut a: Attributes, stated: &Value) -> Result<Attributes, Fault> {
-    for (name, value) in stated.as_object().into_iter().flatten() {
-        let get = |min: i64, max: i64| match number(value) {
-            Some(n) if (min..=max).contains(&n) => Ok(u64::try_from(n).unwrap_or(0)),
-            _ => fault("InvalidAttributeValue", format!("Invalid value for the parameter {name}.")),
-        };
-        let duration = |min, max| get(min, max).map(Duration::from_secs);
-        match name.as_str() {
-            "VisibilityTimeout" => a.visibility = duration(0, 43_200)?,
-            "DelaySeconds" => a.delay = duration(0, 900)?,
-            "ReceiveMessageWaitTimeSeconds" => a.wait = duration(0, 20)?,
-            "MessageRetentionPeriod" => a.retention = duration(60, 1_209_600)?,
-            "MaximumMessageSize" => {
-                a.max_message = usize::try_from(get(1024, 1_048_576)?).unwrap_or(MAX_BYTES);
-            }
-            "RedrivePolicy"
-            | "Policy"
-            | "RedriveAllowPolicy"
-            | "KmsMasterKeyId"
-            | "KmsDataKeyReusePeriodSeconds"
-            | "SqsManagedSseEnabled" => {}
-            _ => return fault("InvalidAttributeName", format!("Unknown Attribute {name}.")),
-        }
-    }
-    Ok(a)
-}
-
 fn add_digests(sent: &mut Value, message: &NewMessage) {
     if let Some(md5) = message.attributes_md5() {
         sent["MD5OfMessageAttributes"] = json!(md5);
@@ -452,82 +381,6 @@ fn add_digests(sent: &mut Value, message: &NewMessage) {
     if let Some(md5) = message.system_attributes_md5() {
         sent["MD5OfMessageSystemAttributes"] = json!(md5);
     }
-}
-
-fn new_message(input: &Value, max: usize) -> Result<NewMessage, Fault> {
-    let Some(body) = input["MessageBody"].as_str().filter(|b| !b.is_empty()) else {
-        return fault("MissingParameter", "The request must contain the parameter MessageBody.");
-    };
-    if let Some(bad) = body.chars().find(|c| !is_allowed(*c)) {
-        return fault(
-            "InvalidMessageContents",
-            format!("Invalid character {:#x} was found in the message body.", u32::from(bad)),
-        );
-    }
-    let message = NewMessage {
-        body: body.to_owned(),
-        attributes: message_attributes(&input["MessageAttributes"])?,
-        group: input["MessageGroupId"].as_str().map(str::to_owned),
-        delay: seconds(input, "DelaySeconds", MAX_DELAY)?,
-        trace: trace_header(&input["MessageSystemAttributes"])?,
-    };
-    if message.size() > max {
-        return invalid(format!(
-            "One or more parameters are invalid. Reason: Message must be shorter than {max} bytes."
-        ));
-    }
-    Ok(message)
-}
-
-/// Amazon SQS API Reference, `SendMessage`: the characters of XML 1.0.
-fn is_allowed(c: char) -> bool {
-    matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..='\u{10FFFF}')
-}
-
-/// Amazon SQS API Reference, `SendMessage`: the only system attribute is the header of a trace.
-fn trace_header(stated: &Value) -> Result<Option<String>, Fault> {
-    let mut all = message_attributes(stated)?;
-    let header = all.remove(TRACE_HEADER).filter(|a| a.data_type == "String");
-    match all.keys().next() {
-        Some(name) => invalid(format!("The message system attribute '{name}' is invalid.")),
-        None => Ok(header.and_then(|header| header.string)),
-    }
-}
-
-fn message_attributes(stated: &Value) -> Result<BTreeMap<String, MessageAttribute>, Fault> {
-    let mut all = BTreeMap::new();
-    for (name, value) in stated.as_object().into_iter().flatten() {
-        let data_type = value["DataType"].as_str().unwrap_or_default().to_owned();
-        let kind = data_type.split('.').next().unwrap_or_default();
-        let string = value["StringValue"].as_str().map(str::to_owned);
-        let binary = value["BinaryValue"].as_str().and_then(|b| STANDARD.decode(b).ok());
-        let good = match kind {
-            "String" | "Number" => string.as_ref().is_some_and(|s| !s.is_empty()),
-            "Binary" => binary.as_ref().is_some_and(|b| !b.is_empty()),
-            _ => false,
-        };
-        if !good || !is_attribute_name(name) {
-            return invalid(format!("The message attribute '{name}' is invalid."));
-        }
-        all.insert(name.clone(), MessageAttribute { data_type, string, binary });
-    }
-    if all.len() > 10 {
-        return invalid("Number of message attributes exceeds the allowed maximum of 10.");
-    }
-    Ok(all)
-}
-
-/// Amazon SQS API Reference, `MessageAttributeValue`.
-fn is_attribute_name(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    let ok = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    (1..=256).contains(&name.len())
-        && name.chars().all(ok)
-        && !lower.starts_with("aws.")
-        && !lower.starts_with("amazon.")
-        && !name.starts_with('.')
-        && !name.ends_with('.')
-        && !name.contains("..")
 }
 
 fn entries(input: &Value) -> Result<&[Value], Fault> {

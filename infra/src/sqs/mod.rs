@@ -2,6 +2,7 @@
 //! their messages on disk, so that a restart loses none.
 
 mod http;
+mod input;
 mod journal;
 mod message;
 mod queue;
