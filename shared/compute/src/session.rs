@@ -10,10 +10,14 @@ use datafusion::execution::memory_pool::MemoryLimit;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::registry::FunctionRegistry;
+use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::SessionConfig;
 
 use crate::error::Failure;
-use crate::meter::{Meter, MeteredPool};
+use crate::meter::Meter;
+use crate::pool::MeteredPool;
+use crate::resources::Resources;
 use crate::{nth_value, volatile};
 
 /// Fragments are executed only by the version that encoded them.
@@ -23,9 +27,13 @@ pub const ENGINE_VERSION: &str =
 /// Bytes of a pool that makes room for large batches.
 const LARGE_MEMORY: usize = 1 << 30;
 
-/// A sort keeps this part of the pool for merging what it has spilled, if that is less than
-/// DataFusion's own 10 MB.
-const MERGE_SHARE: usize = 16;
+/// The sorts of a task keep this part of the pool for merging. While sorted batches are merged, their keys
+/// are there a second time, encoded; a sort counts on them being as large as the rows, and those of
+/// short rows with many keys are up to half as large again.
+const MERGE_SHARE: usize = 8;
+
+/// The same where that did not suffice: keys two and a half times as large as the rows.
+const LARGE_MERGE_SHARE: usize = 3;
 
 /// Bytes of Parquet footers that a warm process keeps.
 const FOOTER_BYTES: usize = 64 * 1024 * 1024;
@@ -136,10 +144,6 @@ fn config(runtime: &RuntimeEnv, reach: Reach, room: Room, partitions: usize) -> 
         .with_collect_statistics(false);
     let options = config.options_mut();
     options.sql_parser.collect_spans = true;
-    if let MemoryLimit::Finite(bytes) = runtime.memory_pool.memory_limit() {
-        let reservation = &mut options.execution.sort_spill_reservation_bytes;
-        *reservation = (*reservation).min(bytes / MERGE_SHARE);
-    }
     if reach == Reach::ManyTasks {
         // a task reads the splits of its own partitions and no others
         options.execution.enable_file_stream_work_stealing = false;
@@ -150,4 +154,27 @@ fn config(runtime: &RuntimeEnv, reach: Reach, room: Room, partitions: usize) -> 
         options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
     }
     config
+}
+
+/// Lets the sorts of a plan keep enough of the pool for merging what they sorted.
+pub(crate) fn with_room_to_merge(
+    config: SessionConfig,
+    resources: &Resources,
+    plan: &Arc<dyn ExecutionPlan>,
+    spills: bool,
+) -> SessionConfig {
+    let share = if spills { LARGE_MERGE_SHARE } else { MERGE_SHARE };
+    let sorts = sorts(plan, resources.cores).max(1);
+    config.with_sort_spill_reservation_bytes(resources.memory / share / sorts)
+}
+
+/// How many sorts of a plan may spill at once, where `parallel` partitions run at once.
+fn sorts(plan: &Arc<dyn ExecutionPlan>, parallel: usize) -> usize {
+    let own = match plan.downcast_ref::<SortExec>() {
+        Some(sort) if sort.fetch().is_none() => {
+            plan.output_partitioning().partition_count().min(parallel)
+        }
+        _ => 0,
+    };
+    own + plan.children().into_iter().map(|child| sorts(child, parallel)).sum::<usize>()
 }

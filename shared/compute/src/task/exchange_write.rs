@@ -5,9 +5,9 @@ use std::io::{Read as _, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::sync::Arc;
 
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::compute::BatchCoalescer;
-use datafusion::arrow::datatypes::{FieldRef, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::arrow::ipc::CompressionType;
 use datafusion::arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 use datafusion::common::DataFusionError;
@@ -46,10 +46,15 @@ impl Spreading {
     }
 }
 
+/// Writes the slots of one of the `tasks` tasks of a stage, holding `memory` bytes of them.
 pub(crate) struct ExchangeWriter {
     slots: Vec<Slot>,
     spreading: Spreading,
     rows: u64,
+    /// Bytes that a batch of a slot may have.
+    batch_bytes: usize,
+    /// Rows of a batch, once the first rows told how large they are.
+    batch_rows: Option<usize>,
     spill: Option<Spill>,
     /// Bytes that the slots may hold together before they are written to the temporary folder.
     memory: usize,
@@ -59,26 +64,33 @@ impl ExchangeWriter {
     pub(crate) fn new(
         schema: &SchemaRef,
         slots: usize,
+        tasks: usize,
         spreading: Spreading,
         memory: usize,
     ) -> Result<Self, Failure> {
-        // a slot has room for the rows of its next batch from the start, and a merge of all slots
-        // holds a few batches of each
-        let rows = memory / slots.max(1) / row_bytes(schema);
-        let rows = rows.clamp(*BATCH_ROWS.start(), *BATCH_ROWS.end());
-        let slots = (0..slots).map(|_| Slot::new(schema, rows)).collect();
-        Ok(Self { slots, spreading, rows: 0, spill: None, memory })
+        // a slot has room for the rows of its next batch from the start, and whoever merges the slots
+        // of all tasks holds a batch of each
+        let merged = if matches!(spreading, Spreading::Hash(_)) { 1 } else { tasks };
+        let batch_bytes = memory / slots.max(merged).max(1);
+        let slots = (0..slots).map(|_| Slot::new(schema)).collect();
+        Ok(Self { slots, spreading, rows: 0, batch_bytes, batch_rows: None, spill: None, memory })
     }
 
     /// Takes a batch of one of the task's partitions.
     pub(crate) fn write(&mut self, partition: usize, batch: RecordBatch) -> Result<(), Failure> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
         self.rows += batch.num_rows() as u64;
         let slots = &mut self.slots;
+        let rows = *self.batch_rows.get_or_insert_with(|| {
+            (self.batch_bytes / row_bytes(&batch)).clamp(*BATCH_ROWS.start(), *BATCH_ROWS.end())
+        });
         match &mut self.spreading {
-            Spreading::Gather => slots[0].write(batch)?,
-            Spreading::ByPartition => slots[partition].write(batch)?,
+            Spreading::Gather => slots[0].write(batch, rows)?,
+            Spreading::ByPartition => slots[partition].write(batch, rows)?,
             Spreading::Hash(partitioner) => {
-                partitioner.partition(batch, |slot, part| slots[slot].write(part))?;
+                partitioner.partition(batch, |slot, part| slots[slot].write(part, rows))?;
             }
         }
         if self.slots.iter().map(Slot::bytes).sum::<usize>() > self.memory {
@@ -124,10 +136,14 @@ impl ExchangeWriter {
     }
 }
 
-/// About how many bytes a row has; 48 for what has no fixed width.
-fn row_bytes(schema: &SchemaRef) -> usize {
-    let width = |f: &FieldRef| f.data_type().primitive_width().unwrap_or(48);
-    schema.fields().iter().map(width).sum::<usize>().max(1)
+/// How many bytes a row of a batch has on average.
+fn row_bytes(batch: &RecordBatch) -> usize {
+    let bytes = batch.columns().iter().map(|column| match column.data_type() {
+        DataType::Utf8View => column.as_string_view().total_bytes_len(),
+        DataType::BinaryView => column.as_binary_view().total_bytes_len(),
+        _ => column.to_data().get_slice_memory_size().unwrap_or(0),
+    });
+    (bytes.sum::<usize>() / batch.num_rows().max(1)).max(1)
 }
 
 /// What the slots had no room for, in one file.
@@ -169,27 +185,30 @@ impl Spill {
 /// The rows of one slot that have not been spilled.
 struct Slot {
     schema: SchemaRef,
-    coalescer: BatchCoalescer,
+    coalescer: Option<BatchCoalescer>,
     /// Opened with the first rows, so that an empty slot has no bytes.
     writer: Option<StreamWriter<Vec<u8>>>,
 }
 
 impl Slot {
-    fn new(schema: &SchemaRef, rows: usize) -> Self {
-        let coalescer = BatchCoalescer::new(schema.clone(), rows);
-        Self { schema: schema.clone(), coalescer, writer: None }
+    fn new(schema: &SchemaRef) -> Self {
+        Self { schema: schema.clone(), coalescer: None, writer: None }
     }
 
-    fn write(&mut self, batch: RecordBatch) -> Result<(), DataFusionError> {
+    /// Takes rows, which are written `rows` at a time.
+    fn write(&mut self, batch: RecordBatch, rows: usize) -> Result<(), DataFusionError> {
         if batch.num_columns() == 0 {
             return self.write_out(&batch); // rows without columns are only counted
         }
-        self.coalescer.push_batch(batch)?;
+        let new = || BatchCoalescer::new(self.schema.clone(), rows);
+        self.coalescer.get_or_insert_with(new).push_batch(batch)?;
         self.drain()
     }
 
     fn drain(&mut self) -> Result<(), DataFusionError> {
-        while let Some(batch) = self.coalescer.next_completed_batch() {
+        while let Some(batch) =
+            self.coalescer.as_mut().and_then(BatchCoalescer::next_completed_batch)
+        {
             self.write_out(&batch)?;
         }
         Ok(())
@@ -217,8 +236,8 @@ impl Slot {
     }
 
     fn finish(mut self) -> Result<Vec<u8>, DataFusionError> {
-        if !self.schema.fields().is_empty() {
-            self.coalescer.finish_buffered_batch()?;
+        if let Some(coalescer) = &mut self.coalescer {
+            coalescer.finish_buffered_batch()?;
             self.drain()?;
         }
         let Some(mut writer) = self.writer else { return Ok(vec![]) };
@@ -232,7 +251,7 @@ mod tests {
     use std::io::Read;
 
     use datafusion::arrow::array::{Int64Array, StringArray};
-    use datafusion::arrow::datatypes::{DataType, Field, Schema};
+    use datafusion::arrow::datatypes::{Field, Schema};
     use datafusion::arrow::ipc::reader::StreamReader;
     use datafusion::physical_plan::expressions::col;
 
@@ -244,7 +263,7 @@ mod tests {
             vec![Field::new("n", DataType::Int64, false), Field::new("s", DataType::Utf8, false)];
         let schema = Arc::new(Schema::new(fields));
         let spreading = Spreading::hash(vec![col("n", &schema).expect("n")], 5).expect("hash");
-        let mut writer = ExchangeWriter::new(&schema, 5, spreading, memory).expect("a writer");
+        let mut writer = ExchangeWriter::new(&schema, 5, 1, spreading, memory).expect("a writer");
         for part in 0..40 {
             let numbers: Vec<i64> = (part * 1000..part * 1000 + 1000).collect();
             let texts = numbers.iter().map(|n| format!("text {}", n * 7919)).collect::<Vec<_>>();

@@ -21,7 +21,7 @@ use crate::plan::{EnginePlan, Planning};
 use crate::planning_thread::on_planning_thread;
 use crate::resources::Resources;
 use crate::session::{self, Reach, Room};
-use crate::stage::{ExchangeSource, Fragment, Part, decode, execute_once, make_spillable};
+use crate::stage::{ExchangeSource, Fragment, Part, decode, runnable};
 use crate::table;
 use crate::volatile;
 use crate::write::TableWriter;
@@ -146,8 +146,11 @@ impl<'a> Task<'a> {
             };
             let context = fragment_context(&store, &meter, &resources, &loaded, seed, way)?;
             let part = decode(fragment, scans, &plan.tables, &sources, slice, &context)?;
-            let plan = if way.spills { make_spillable(part.plan)? } else { part.plan };
-            Ok((Part { plan: execute_once(plan)?, ..part }, context))
+            let plan = runnable(part.plan, way.spills)?;
+            let config = context.session_config().clone();
+            let config = session::with_room_to_merge(config, &resources, &plan, way.spills);
+            let context = context.with_session_config(config);
+            Ok((Part { plan, ..part }, Arc::new(context)))
         };
         if is_shallow { work.await } else { on_planning_thread(work).await }
     }
@@ -203,7 +206,8 @@ impl<'a> Task<'a> {
         let part = Part { plan, ..part };
         let memory = self.resources.memory / WRITER_SHARE;
         let schema = part.plan.schema();
-        let mut writer = ExchangeWriter::new(&schema, slots as usize, spreading, memory)?;
+        let (slots, tasks) = (slots as usize, self.request.layout.tasks.len());
+        let mut writer = ExchangeWriter::new(&schema, slots, tasks, spreading, memory)?;
         let mut batches = std::pin::pin!(run(&part, self.parallel(), context));
         while let Some((partition, batch)) = batches.try_next().await? {
             writer.write(partition, batch)?;
@@ -265,8 +269,10 @@ async fn plan_sql(
         state.config_mut().options_mut().optimizer.prefer_hash_join = false;
     }
     let plan = state.query_planner().create_physical_plan(&logical, &state).await?;
-    let plan = if way.spills { make_spillable(plan)? } else { plan };
-    Ok((execute_once(plan)?, context.task_ctx()))
+    let plan = runnable(plan, way.spills)?;
+    let config = state.config().clone();
+    *state.config_mut() = session::with_room_to_merge(config, resources, &plan, way.spills);
+    Ok((plan, state.task_ctx()))
 }
 
 fn fragment_context(
@@ -276,12 +282,12 @@ fn fragment_context(
     loaded: &LoadedPlan,
     seed: u64,
     way: Way,
-) -> Result<Arc<TaskContext>, Failure> {
+) -> Result<TaskContext, Failure> {
     let runtime = session::runtime(resources.memory, meter)?;
     for number in 0..loaded.plan.tables.len() {
         table::register_store(&runtime, store, &meter.rejects, loaded.files(number)?, number)?;
     }
-    Ok(Arc::new(session::fragment_context(runtime, way.room, resources.cores, seed)?))
+    session::fragment_context(runtime, way.room, resources.cores, seed)
 }
 
 /// The batches of all partitions of a part, each with its partition; `parallel` partitions at once,
