@@ -18,6 +18,7 @@ mod meter;
 mod nth_value;
 mod plan;
 mod planning_thread;
+mod pool;
 mod quarantine;
 mod quotes;
 mod resources;

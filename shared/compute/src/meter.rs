@@ -7,10 +7,6 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use datafusion::common::Result;
-use datafusion::execution::memory_pool::{
-    FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
-};
 use datafusion::physical_plan::ExecutionPlan;
 use futures::stream::{BoxStream, StreamExt};
 use object_store::path::Path;
@@ -60,6 +56,11 @@ impl Default for Meter {
 }
 
 impl Meter {
+    /// Notes what a pool holds.
+    pub(crate) fn note_memory(&self, bytes: usize) {
+        self.peak_memory.fetch_max(bytes, Ordering::Relaxed);
+    }
+
     /// What has been used so far by the task that runs `plan`.
     pub(crate) fn usage(&self, plan: &Arc<dyn ExecutionPlan>) -> Usage {
         let (requests, bytes) = self.tables.load();
@@ -163,65 +164,5 @@ impl ObjectStore for MeteredStore {
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> StoreResult<()> {
         self.inner.copy_opts(from, to, options).await
-    }
-}
-
-/// A pool that is shared fairly by what can spill, and remembers its peak.
-#[derive(Debug)]
-pub(crate) struct MeteredPool {
-    inner: FairSpillPool,
-    meter: Arc<Meter>,
-}
-
-impl MeteredPool {
-    pub(crate) fn new(bytes: usize, meter: Arc<Meter>) -> Self {
-        Self { inner: FairSpillPool::new(bytes), meter }
-    }
-
-    fn note_peak(&self) {
-        self.meter.peak_memory.fetch_max(self.inner.reserved(), Ordering::Relaxed);
-    }
-}
-
-impl fmt::Display for MeteredPool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
-    }
-}
-
-impl MemoryPool for MeteredPool {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn register(&self, consumer: &MemoryConsumer) {
-        self.inner.register(consumer);
-    }
-
-    fn unregister(&self, consumer: &MemoryConsumer) {
-        self.inner.unregister(consumer);
-    }
-
-    fn grow(&self, reservation: &MemoryReservation, additional: usize) {
-        self.inner.grow(reservation, additional);
-        self.note_peak();
-    }
-
-    fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
-        self.inner.shrink(reservation, shrink);
-    }
-
-    fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
-        self.inner.try_grow(reservation, additional)?;
-        self.note_peak();
-        Ok(())
-    }
-
-    fn reserved(&self) -> usize {
-        self.inner.reserved()
-    }
-
-    fn memory_limit(&self) -> MemoryLimit {
-        self.inner.memory_limit()
     }
 }

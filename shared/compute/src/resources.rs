@@ -21,8 +21,7 @@ impl Resources {
     /// (`AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, MiB), and the cores of the machine. `TIDEMILL_WORKERS` is
     /// how many workers share the machine, `TIDEMILL_ONE_TASK_MIB` what one task reads at most.
     pub fn from_env() -> Self {
-        let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
-        let memory = pool_bytes(number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").unwrap_or(1024));
+        let memory = pool_bytes(function_mib().unwrap_or(1024));
         let workers = number("TIDEMILL_WORKERS").unwrap_or(1);
         Self {
             memory: usize::try_from(memory).unwrap_or(usize::MAX),
@@ -38,6 +37,15 @@ impl Resources {
         let sharers = self.workers.min(tasks.max(1));
         Self { cores: (self.cores / sharers).max(1), ..self }
     }
+}
+
+/// The memory of the function that this process is, if it is one.
+pub(crate) fn function_mib() -> Option<u64> {
+    number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
 }
 
 /// What operators may hold of a function's memory. The rest is for what is not counted: the process
