@@ -46,7 +46,8 @@ locals {
       environment = {
         TIDEMILL_TASK_QUEUE_URL       = local.queue_url["TaskQueue"]
         TIDEMILL_LARGE_TASK_QUEUE_URL = local.queue_url["LargeTaskQueue"]
-        MIMALLOC_PURGE_DELAY          = "1000"
+        MIMALLOC_PURGE_DELAY          = "50"
+        MIMALLOC_ALLOW_THP            = "0"
       }
       reads    = local.everything
       writes   = local.written
@@ -65,7 +66,8 @@ locals {
         TIDEMILL_TASK_QUEUE_URL       = local.queue_url["TaskQueue"]
         TIDEMILL_LARGE_TASK_QUEUE_URL = local.queue_url["LargeTaskQueue"]
         TIDEMILL_WORKER_SIZE          = "large"
-        MIMALLOC_PURGE_DELAY          = "1000"
+        MIMALLOC_PURGE_DELAY          = "50"
+        MIMALLOC_ALLOW_THP            = "0"
       }
       reads    = local.everything
       writes   = local.written
