@@ -105,6 +105,13 @@ async fn columns_and_dialect_can_be_declared_beside_the_files_or_in_the_job() {
 }
 
 #[tokio::test]
+async fn intervals_come_as_text() {
+    let lab = one_table(&[("a.csv", "n\n1\n")]).await;
+    let sql = "SELECT INTERVAL '1 day', '05:00'::time - '03:00'::time FROM t";
+    assert_eq!(rows(&lab, sql).await, ["1 days|2 hours"]);
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_the_sql_is_said_with_its_place() {
     let lab = one_table(&[("a.csv", "n\n1\n")]).await;
     for (sql, parts) in [
@@ -127,12 +134,18 @@ async fn what_is_wrong_with_the_sql_is_said_with_its_place() {
         ("SELECT * FROM 'nothing/here.csv'", &["nothing/here.csv", "no data file"]),
         ("SELECT n / 0 FROM t", &["ivide by zero"]),
         ("SELECT CAST('x' AS INT)", &["x"]),
+        ("SELECT sum('x' || n) FROM t", &["No function matches", "sum(Utf8)"]),
+        ("SELECT regexp_count('x', '(') FROM t", &["("]),
+        ("FROM t", &["no columns", "SELECT *"]),
     ] {
         let sentence = refusal(&lab, sql).await;
         for part in parts {
             assert!(sentence.contains(part), "{sql}: {sentence}");
         }
         assert!(!sentence.contains("Internal") && sentence.len() < 400, "{sql}: {sentence}");
+        for inner in ["DataFusion", "Optimizer", "type_coercion"] {
+            assert!(!sentence.contains(inner), "{sql}: {sentence}");
+        }
     }
 }
 

@@ -31,6 +31,7 @@ const MANY: &str = "SELECT value AS id, value % 9 AS k,
 async fn lab() -> Lab {
     let lab = Lab::new();
     lab.add(&Table::of_query("many", MANY, 3).await).await;
+    lab.add(&Table::of_query("untyped", "SELECT 1 AS id, NULL AS nothing", 1).await).await;
     lab.add(&Table::of_query("other", &MANY.replace("999", "99"), 2).await).await;
     lab
 }
@@ -47,6 +48,9 @@ const QUERIES: &[(&str, &str)] = &[
         "all columns through a window",
         "SELECT *, row_number() OVER (PARTITION BY k ORDER BY id) FROM many",
     ),
+    ("a column of no type", "SELECT id, nothing, nothing + 1, coalesce(nothing, 2) FROM untyped"),
+    ("a union with no type", "SELECT nothing FROM untyped UNION ALL SELECT true"),
+    ("by no type", "SELECT nothing, count(*) FROM untyped GROUP BY nothing"),
     ("by dictionary", "SELECT dict, count(*), max(id) FROM many GROUP BY dict"),
     (
         "join by dictionary",

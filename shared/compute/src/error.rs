@@ -189,7 +189,8 @@ pub(crate) fn sentence(error: &DataFusionError) -> String {
 
 /// Takes off what the layers below say of themselves, and what only their own users can follow.
 fn one_line(text: &str) -> String {
-    const NOISE: [&str; 9] = [
+    const NOISE: [&str; 10] = [
+        "Internal error: ",
         "Arrow error: ",
         "Parquet error: ",
         "External error: ",
@@ -201,9 +202,12 @@ fn one_line(text: &str) -> String {
         "External: ",
     ];
     let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    take_out(&mut line, " This issue was likely caused by", "github.com/apache/datafusion/issues.");
     for noise in NOISE {
         line = line.replace(noise, "");
     }
+    // each candidate says that it does not match
+    take_out(&mut line, ", errors: Function '", ")..");
     if let Some(at) = line.find(" Column names are case sensitive.") {
         line.truncate(at);
         line.push_str(" Names in double quotes keep their case.");
@@ -218,6 +222,20 @@ fn one_line(text: &str) -> String {
     }
 }
 
+/// Takes out what lies from one text to the end of another.
+fn take_out(line: &mut String, from: &str, to: &str) {
+    let Some(start) = line.find(from) else { return };
+    if let Some(end) = line[start..].find(to) {
+        line.replace_range(start..start + end + to.len(), "");
+    }
+}
+
+/// Whether a context says where in the planner something was found.
+fn is_of_the_planner(context: &str) -> bool {
+    let starts = ["Optimizer rule", "type_coercion", "Invalid (non-executable) plan after"];
+    starts.iter().any(|start| context.starts_with(start))
+}
+
 fn plain(error: &DataFusionError) -> String {
     match error {
         DataFusionError::SQL(e, _) => {
@@ -227,6 +245,7 @@ fn plain(error: &DataFusionError) -> String {
             format!("the SQL has a syntax error: {text}")
         }
         DataFusionError::Diagnostic(_, inner) => plain(inner),
+        DataFusionError::Context(what, inner) if is_of_the_planner(what) => plain(inner),
         DataFusionError::Context(what, inner) => format!("{what}: {}", plain(inner)),
         DataFusionError::Shared(inner) => plain(inner),
         DataFusionError::Collection(all) => all.iter().map(plain).collect::<Vec<_>>().join("; "),

@@ -236,6 +236,9 @@ impl Planning<'_> {
         let context = SessionContext::new_with_state(state.clone());
         table::register(&context, self.store, &self.meter.rejects, self.tables, scans)?;
         let logical = state.statement_to_plan(parse(sql)?.statement).await?;
+        if logical.schema().fields().is_empty() && self.write.is_none() {
+            return refused("the statement selects no columns: write SELECT * FROM …");
+        }
         let counted = set_operation::keep_counts(logical)?;
         let aligned = match self.write {
             Some(write) => align(counted, &write.request, &write.target)?,

@@ -281,7 +281,7 @@ async fn infer(
     for ((schema, _), file) in found.iter().zip(files) {
         merged.add(schema, file.location.as_ref(), format)?;
     }
-    let schema = merged.into_schema();
+    let schema = merged.into_schema(format);
     let known: Option<Vec<_>> = found.into_iter().map(|(own, s)| Some((own, s?))).collect();
     let statistics = known.and_then(|files| FileStatistics::merge(&files, &schema));
     Ok((Arc::new(schema), statistics))
@@ -505,11 +505,11 @@ impl Merged {
         ))
     }
 
-    fn into_schema(self) -> Schema {
+    fn into_schema(self, format: Format) -> Schema {
         let several = self.files > 1;
         let fields = self.fields.into_iter().map(|(field, _)| {
-            // a column without any value is text
-            let empty = field.data_type().is_null();
+            // a column without any value is text, unless its file says that it has no type
+            let empty = field.data_type().is_null() && format != Format::Parquet;
             let data_type = if empty { DataType::Utf8 } else { field.data_type().clone() };
             let nullable = field.is_nullable() || several;
             Field::new(field.name(), data_type, nullable)
@@ -578,6 +578,6 @@ mod tests {
         merged.add(&schema(&[("a", DataType::Null)]), "1", Format::Csv).expect("first");
         merged.add(&schema(&[("a", DataType::Int64)]), "2", Format::Csv).expect("second");
         merged.add(&schema(&[("a", DataType::Float64)]), "3", Format::Csv).expect("third");
-        assert_eq!(merged.into_schema().field(0).data_type(), &DataType::Float64);
+        assert_eq!(merged.into_schema(Format::Csv).field(0).data_type(), &DataType::Float64);
     }
 }

@@ -48,8 +48,8 @@ fn with_unique_names(schema: &Schema) -> Schema {
     Schema::new(fields.collect::<Vec<_>>())
 }
 
-/// Parquet has no time in seconds: it would be stored as a plain number. Its writer does not know
-/// dictionaries of views.
+/// Parquet has no time in seconds: it would be stored as a plain number. Its writer knows neither
+/// dictionaries of views nor intervals, which become text.
 fn portable_type(data_type: &DataType) -> DataType {
     let field =
         |f: &FieldRef| Arc::new(f.as_ref().clone().with_data_type(portable_type(f.data_type())));
@@ -58,6 +58,7 @@ fn portable_type(data_type: &DataType) -> DataType {
             DataType::Timestamp(TimeUnit::Millisecond, zone.clone())
         }
         DataType::Time32(TimeUnit::Second) => DataType::Time32(TimeUnit::Millisecond),
+        DataType::Interval(_) => DataType::Utf8,
         DataType::Date64 => DataType::Timestamp(TimeUnit::Millisecond, None),
         DataType::Dictionary(_, value)
             if matches!(**value, DataType::Utf8View | DataType::BinaryView) =>
