@@ -46,7 +46,7 @@ locals {
       environment = {
         TIDEMILL_TASK_QUEUE_URL       = local.queue_url["TaskQueue"]
         TIDEMILL_LARGE_TASK_QUEUE_URL = local.queue_url["LargeTaskQueue"]
-        MIMALLOC_PURGE_DELAY          = "50"
+        MIMALLOC_PURGE_DELAY          = "1000"
         MIMALLOC_ALLOW_THP            = "0"
       }
       reads    = local.everything
@@ -66,7 +66,7 @@ locals {
         TIDEMILL_TASK_QUEUE_URL       = local.queue_url["TaskQueue"]
         TIDEMILL_LARGE_TASK_QUEUE_URL = local.queue_url["LargeTaskQueue"]
         TIDEMILL_WORKER_SIZE          = "large"
-        MIMALLOC_PURGE_DELAY          = "50"
+        MIMALLOC_PURGE_DELAY          = "1000"
         MIMALLOC_ALLOW_THP            = "0"
       }
       reads    = local.everything
