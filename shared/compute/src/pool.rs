@@ -143,9 +143,9 @@ mod tests {
     use super::*;
 
     /// A pool of 1,000 bytes in a process that may have `mib`.
-    fn pool(mib: u64) -> Arc<dyn MemoryPool> {
+    async fn pool(mib: u64) -> Arc<dyn MemoryPool> {
         let process: &'static Process = Box::leak(Box::new(Process::new(mib)));
-        std::thread::sleep(Process::LOOK_EVERY); // the first look
+        tokio::time::sleep(Process::LOOK_EVERY).await; // until the first look
         let inner = FairSpillPool::new(1_000);
         Arc::new(MeteredPool { inner, bytes: 1_000, process: Some(process), meter: Arc::default() })
     }
@@ -155,14 +155,14 @@ mod tests {
         sizes.into_iter().try_for_each(|bytes| consumer.try_grow(bytes))
     }
 
-    #[test]
-    fn in_a_crowded_process_what_can_spill_and_holds_much_gets_no_more() {
-        let crowded = pool(0);
+    #[tokio::test]
+    async fn in_a_crowded_process_what_can_spill_and_holds_much_gets_no_more() {
+        let crowded = pool(0).await;
         let refused = grow(&crowded, true, [250, 1]);
         assert!(matches!(refused, Err(DataFusionError::ResourcesExhausted(_))), "{refused:?}");
         grow(&crowded, true, [249, 1]).expect("spilling would not help");
         grow(&crowded, false, [250, 1]).expect("it cannot spill");
-        grow(&pool(1 << 20), true, [250, 1]).expect("there is room");
+        grow(&pool(1 << 20).await, true, [250, 1]).expect("there is room");
     }
 
     #[test]
