@@ -3,7 +3,9 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+use datafusion::arrow::datatypes::{
+    DataType, Field, FieldRef, IntervalUnit, Schema, SchemaRef, TimeUnit,
+};
 
 use crate::error::Failure;
 
@@ -49,7 +51,7 @@ fn with_unique_names(schema: &Schema) -> Schema {
 }
 
 /// Parquet has no time in seconds: it would be stored as a plain number. Its writer knows neither
-/// dictionaries of views nor intervals, which become text.
+/// dictionaries of views nor SQL's intervals, which become text.
 fn portable_type(data_type: &DataType) -> DataType {
     let field =
         |f: &FieldRef| Arc::new(f.as_ref().clone().with_data_type(portable_type(f.data_type())));
@@ -58,7 +60,7 @@ fn portable_type(data_type: &DataType) -> DataType {
             DataType::Timestamp(TimeUnit::Millisecond, zone.clone())
         }
         DataType::Time32(TimeUnit::Second) => DataType::Time32(TimeUnit::Millisecond),
-        DataType::Interval(_) => DataType::Utf8,
+        DataType::Interval(IntervalUnit::MonthDayNano) => DataType::Utf8,
         DataType::Date64 => DataType::Timestamp(TimeUnit::Millisecond, None),
         DataType::Dictionary(_, value)
             if matches!(**value, DataType::Utf8View | DataType::BinaryView) =>
