@@ -189,8 +189,7 @@ pub(crate) fn sentence(error: &DataFusionError) -> String {
 
 /// Takes off what the layers below say of themselves, and what only their own users can follow.
 fn one_line(text: &str) -> String {
-    const NOISE: [&str; 10] = [
-        "Internal error: ",
+    const NOISE: [&str; 9] = [
         "Arrow error: ",
         "Parquet error: ",
         "External error: ",
@@ -206,8 +205,10 @@ fn one_line(text: &str) -> String {
     for noise in NOISE {
         line = line.replace(noise, "");
     }
-    // each candidate says that it does not match
-    take_out(&mut line, ", errors: Function '", ")..");
+    if line.contains("No function matches") {
+        line = line.replace("Internal error: ", "");
+        take_out(&mut line, ", errors: Function '", ").."); // each candidate says that it does not match
+    }
     if let Some(at) = line.find(" Column names are case sensitive.") {
         line.truncate(at);
         line.push_str(" Names in double quotes keep their case.");

@@ -9,6 +9,7 @@
 //! 2. [`stage`]: the physical plan is cut at its exchanges, each fragment encoded;
 //! 3. [`task`]: a task decodes its fragment, runs its partitions, and spools one output object.
 
+mod columns;
 mod engine;
 mod error;
 mod expect;

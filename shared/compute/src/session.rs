@@ -28,11 +28,11 @@ pub const ENGINE_VERSION: &str =
 const LARGE_MEMORY: usize = 1 << 30;
 
 /// The sorts of a task keep this part of the pool for merging. While sorted batches are merged, their keys
-/// are there a second time, encoded; a sort counts on them being as large as the rows, and those of
-/// short rows with many keys are up to half as large again.
+/// are there a second time, encoded. A sort reserves as much for them as the rows have; the keys of short
+/// rows have more, and with this up to a quarter more.
 const MERGE_SHARE: usize = 8;
 
-/// The same where that did not suffice: keys two and a half times as large as the rows.
+/// The same where that did not suffice: the keys may have twice the bytes of the rows.
 const LARGE_MERGE_SHARE: usize = 3;
 
 /// Bytes of Parquet footers that a warm process keeps.

@@ -16,7 +16,6 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::common::Result;
@@ -34,7 +33,7 @@ use datafusion::physical_plan::{
 };
 use futures::StreamExt;
 
-use super::own::own;
+use crate::columns::{map_columns, own};
 
 type PlanRef = Arc<dyn ExecutionPlan>;
 
@@ -155,14 +154,6 @@ impl Recast {
     }
 }
 
-/// The columns of a batch in the types of a schema.
-fn recast(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
-    let columns = batch.columns().iter().zip(schema.fields());
-    let columns = columns.map(|(column, field)| Ok(own(cast(column, field.data_type())?)));
-    let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(schema.clone(), columns.collect::<Result<_>>()?, &rows)?)
-}
-
 impl DisplayAs for Recast {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Recast")
@@ -207,14 +198,16 @@ impl ExecutionPlan for Recast {
     ) -> Result<SendableRecordBatchStream> {
         let batches = self.input.execute(partition, context)?;
         let schema = self.schema();
-        let recast = batches.map(move |batch| recast(&batch?, &schema));
+        let recast = batches.map(move |batch| {
+            Ok(map_columns(&batch?, &schema, |column, to| own(&cast(column, to)?))?)
+        });
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), recast)))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use datafusion::arrow::array::{AsArray, Int64Array, StringViewArray};
+    use datafusion::arrow::array::{AsArray, Int64Array, RecordBatch, StringViewArray};
     use datafusion::arrow::compute::concat_batches;
     use datafusion::arrow::datatypes::Field;
     use datafusion::datasource::MemTable;

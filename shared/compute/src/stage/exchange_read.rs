@@ -3,7 +3,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::buffer::Buffer;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::ipc::reader::StreamDecoder;
@@ -23,7 +23,7 @@ use tidemill_protocol::StageId;
 use tidemill_protocol::record::{InputIndex, Read, TaskSlice};
 use tokio::sync::OnceCell;
 
-use super::own::own;
+use crate::columns::{map_columns, own};
 
 /// How many pieces are fetched ahead of the one that is decoded.
 const READ_AHEAD: usize = 4;
@@ -249,10 +249,7 @@ fn decode(
         loop {
             if !at.buffer.is_empty() {
                 if let Some(batch) = at.decoder.decode(&mut at.buffer)? {
-                    let (schema, columns, rows) = batch.into_parts();
-                    let columns = columns.into_iter().map(own).collect();
-                    let rows = RecordBatchOptions::new().with_row_count(Some(rows));
-                    let batch = RecordBatch::try_new_with_options(schema, columns, &rows)?;
+                    let batch = map_columns(&batch, batch.schema_ref(), |column, _| own(column))?;
                     return Ok(Some((batch, at)));
                 }
                 continue;

@@ -6,7 +6,6 @@ mod exchange_read;
 mod execute_once;
 mod fragment;
 mod make_spillable;
-mod own;
 
 use std::sync::Arc;
 

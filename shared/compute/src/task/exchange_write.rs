@@ -5,9 +5,9 @@ use std::io::{Read as _, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::BatchCoalescer;
-use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::ipc::CompressionType;
 use datafusion::arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 use datafusion::common::DataFusionError;
@@ -18,6 +18,7 @@ use tempfile::SpooledData;
 use tidemill_protocol::bucket::Body;
 use tidemill_protocol::record::{Footer, Usage};
 
+use crate::columns::value_bytes;
 use crate::error::Failure;
 
 /// Rows of the batches in a slot: fewer where many slots have little memory.
@@ -138,11 +139,7 @@ impl ExchangeWriter {
 
 /// How many bytes a row of a batch has on average.
 fn row_bytes(batch: &RecordBatch) -> usize {
-    let bytes = batch.columns().iter().map(|column| match column.data_type() {
-        DataType::Utf8View => column.as_string_view().total_bytes_len(),
-        DataType::BinaryView => column.as_binary_view().total_bytes_len(),
-        _ => column.to_data().get_slice_memory_size().unwrap_or(0),
-    });
+    let bytes = batch.columns().iter().map(value_bytes);
     (bytes.sum::<usize>() / batch.num_rows().max(1)).max(1)
 }
 
@@ -251,7 +248,7 @@ mod tests {
     use std::io::Read;
 
     use datafusion::arrow::array::{Int64Array, StringArray};
-    use datafusion::arrow::datatypes::{Field, Schema};
+    use datafusion::arrow::datatypes::{DataType, Field, Schema};
     use datafusion::arrow::ipc::reader::StreamReader;
     use datafusion::physical_plan::expressions::col;
 
@@ -293,5 +290,28 @@ mod tests {
         let (spilled, kept) = (slots(10_000), slots(1 << 30));
         assert_eq!(spilled, kept);
         assert_eq!(spilled.iter().sum::<usize>(), 40_000);
+    }
+
+    #[test]
+    fn whoever_merges_the_slots_of_all_tasks_has_room_for_a_batch_of_each() {
+        let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
+        let numbers = || Arc::new(Int64Array::from_iter_values(0..20_000));
+        let largest = |tasks, spreading| {
+            let memory = 320_000;
+            let mut writer =
+                ExchangeWriter::new(&schema, 1, tasks, spreading, memory).expect("a writer");
+            let batch = RecordBatch::try_new(schema.clone(), vec![numbers()]).expect("a batch");
+            writer.write(0, batch).expect("written");
+            let Body::Bytes(bytes) = writer.finish(Usage::default()).expect("an object").0 else {
+                unreachable!("it is small")
+            };
+            let batches = StreamReader::try_new(&bytes[..], None).expect("a stream");
+            batches.map(|b| b.expect("a batch").num_rows()).max()
+        };
+        assert_eq!(largest(1, Spreading::Gather), Some(8_192));
+        assert_eq!(largest(40, Spreading::Gather), Some(1_000));
+        assert_eq!(largest(4_000, Spreading::ByPartition), Some(256));
+        let hash = Spreading::hash(vec![col("n", &schema).expect("n")], 1).expect("hash");
+        assert_eq!(largest(4_000, hash), Some(8_192), "nobody merges those");
     }
 }

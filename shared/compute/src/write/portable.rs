@@ -1,12 +1,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{
     DataType, Field, FieldRef, IntervalUnit, Schema, SchemaRef, TimeUnit,
 };
 
+use crate::columns::map_columns;
 use crate::error::Failure;
 
 /// The columns of a query as files can hold them: each with a name of its own and a type that
@@ -21,12 +22,7 @@ impl Portable {
     }
 
     pub(super) fn cast(&self, batch: &RecordBatch) -> Result<RecordBatch, Failure> {
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        let columns = batch.columns().iter().zip(self.schema.fields());
-        let columns = columns
-            .map(|(column, field)| Ok(cast(column, field.data_type())?))
-            .collect::<Result<Vec<_>, Failure>>()?;
-        Ok(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?)
+        Ok(map_columns(batch, &self.schema, |column, to| cast(column, to))?)
     }
 }
 /// Columns that share a name get a number: few readers of Parquet take them as they are.
