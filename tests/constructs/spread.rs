@@ -28,6 +28,9 @@ const SPREAD: &[&str] = &[
     "SELECT g, array_agg(id ORDER BY id) FROM facts GROUP BY g",
     "SELECT d.id, (SELECT max(f.x) FROM facts f WHERE f.k = d.id) FROM dims d",
     "WITH t AS (SELECT k, count(*) n FROM facts GROUP BY k) SELECT a.k FROM t a JOIN t b ON a.n = b.n",
+    "SELECT id FROM facts WHERE x > (SELECT avg(x) FROM facts WHERE id > (SELECT min(id) FROM dims))",
+    "SELECT k, sum(id) + (SELECT max(id) FROM dims) FROM facts WHERE id < (SELECT avg(id) FROM big) GROUP BY k",
+    "SELECT count(*) FROM big a JOIN wide b ON a.k = b.k AND a.id > (SELECT avg(id) FROM facts)",
 ];
 
 #[tokio::test]

@@ -41,7 +41,7 @@ async fn tpch_gives_the_rows_of_one_process() {
 }
 
 #[tokio::test]
-async fn tpch_is_spread_but_for_scalar_subqueries() {
+async fn all_of_tpch_is_spread() {
     let lab = lab().await;
     let mut whole = vec![];
     for (name, sql) in queries() {
@@ -50,7 +50,7 @@ async fn tpch_is_spread_but_for_scalar_subqueries() {
             whole.push(name);
         }
     }
-    assert_eq!(whole, ["q11", "q15", "q22"]);
+    assert!(whole.is_empty(), "{whole:?}");
 }
 
 /// Whether a number is within a range, or not further outside of it than a quarter.

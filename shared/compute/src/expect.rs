@@ -17,6 +17,7 @@ use datafusion::physical_plan::joins::{
 use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::scalar_subquery::ScalarSubqueryExec;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::unnest::UnnestExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
@@ -25,7 +26,7 @@ use tidemill_protocol::job::Format;
 use tidemill_protocol::record::{Expected, Output};
 
 use crate::error::Failure;
-use crate::stage::{ExchangeReadExec, StageDraft, collects_left};
+use crate::stage::{ExchangeReadExec, StageDraft, collects_left, row_inputs};
 use crate::store::SMALL_BYTES;
 use crate::table::{PARQUET_FOOTER, Table, TableFile, table_number, table_of_url};
 
@@ -99,10 +100,12 @@ fn written(draft: &StageDraft, rows: Rows, text: f64) -> Between<u64> {
 /// Whether a partition has so many rows at most, whatever its inputs have.
 fn is_bounded(plan: &PlanRef) -> bool {
     let is_total = |a: &AggregateExec| a.group_expr().expr().is_empty();
-    let keeps_rows = plan.is::<ProjectionExec>() || plan.is::<RepartitionExec>();
+    let keeps_rows = plan.is::<ProjectionExec>()
+        || plan.is::<RepartitionExec>()
+        || plan.is::<ScalarSubqueryExec>();
     plan.fetch().is_some()
         || plan.downcast_ref::<AggregateExec>().is_some_and(is_total)
-        || keeps_rows && plan.children().into_iter().all(is_bounded)
+        || keeps_rows && row_inputs(plan).into_iter().all(is_bounded)
 }
 
 fn partitions(plan: &PlanRef) -> f64 {
@@ -255,7 +258,8 @@ fn rows(plan: &PlanRef, tables: &[Table], made: &[Rows]) -> Rows {
     let rows = match file_scan(plan, tables) {
         Some((config, table)) => scanned_rows(plan, config, table),
         None => {
-            let inputs: Vec<_> = plan.children().iter().map(|c| rows(c, tables, made)).collect();
+            let inputs: Vec<_> =
+                row_inputs(plan).into_iter().map(|c| rows(c, tables, made)).collect();
             match inputs[..] {
                 [] => leaf_rows(plan),
                 [input] => rows_of_one(plan, input),

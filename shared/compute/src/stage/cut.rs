@@ -11,12 +11,15 @@
 //!   probe partitions: its fragment runs whole, in one task. So does a merge, which reads all
 //!   partitions of its input. A hash join of that kind whose other side is large is partitioned
 //!   by its keys instead.
+//! - A scalar subquery is an exchange of one row; every fragment with an expression over its value
+//!   reads it first.
 
 use std::sync::Arc;
 
 use datafusion::common::JoinType;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::logical_expr::physical_planning_context::ScalarSubqueryResults;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::coop::CooperativeExec;
@@ -30,6 +33,7 @@ use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::scalar_subquery::{ScalarSubqueryExec, ScalarSubqueryLink};
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
@@ -40,6 +44,7 @@ use tidemill_protocol::StageId;
 use tidemill_protocol::record::{Input, Output, Read};
 
 use super::ExchangeReadExec;
+use super::scalar_subqueries::{needs_value, needs_values, row_inputs};
 use crate::error::Failure;
 
 type PlanRef = Arc<dyn ExecutionPlan>;
@@ -63,7 +68,7 @@ pub(crate) fn cut(
     plan: PlanRef,
     partitions: usize,
 ) -> Result<Result<Vec<StageDraft>, String>, Failure> {
-    let mut cutter = Cutter { stages: vec![], partitions };
+    let mut cutter = Cutter { stages: vec![], partitions, values: None };
     match cutter.visit(plan) {
         Ok(last) => {
             cutter.end_stage(last, Output::Result);
@@ -98,6 +103,17 @@ struct Cutter {
     stages: Vec<StageDraft>,
     /// Of hash exchanges.
     partitions: usize,
+    /// What expressions of the part that is visited may take.
+    values: Option<Values>,
+}
+
+/// The values of the scalar subqueries of a plan.
+struct Values {
+    /// Reads of their stages.
+    links: Vec<ScalarSubqueryLink>,
+    inputs: Vec<Input>,
+    /// Where expressions find them.
+    results: ScalarSubqueryResults,
 }
 
 impl Cutter {
@@ -110,6 +126,9 @@ impl Cutter {
         }
         if let Some(merge) = plan.downcast_ref::<SortPreservingMergeExec>() {
             return self.merge(merge);
+        }
+        if let Some(node) = plan.downcast_ref::<ScalarSubqueryExec>() {
+            return self.scalar_subqueries(node);
         }
         if let Some(join) = join_to_partition(&plan) {
             return self.visit(partition_join(join, self.partitions)?);
@@ -149,22 +168,60 @@ impl Cutter {
         Ok(open)
     }
 
+    /// A stage for each subquery, and a read of it for every fragment that needs its value.
+    fn scalar_subqueries(&mut self, node: &ScalarSubqueryExec) -> Result<Open, Stop> {
+        if self.values.is_some() {
+            return Err(Stop::Refused("a scalar subquery below another cannot be spread".into()));
+        }
+        let (mut links, mut inputs) = (vec![], vec![]);
+        for link in node.subqueries() {
+            let value = self.gather(link.plan.clone(), None)?;
+            let read = self.exchange(value, 1, Read::All)?;
+            inputs.extend(read.inputs);
+            links.push(ScalarSubqueryLink { plan: read.plan, index: link.index });
+        }
+        self.values = Some(Values { links, inputs, results: node.results().clone() });
+        let input = self.visit(node.input().clone())?;
+        let open = self.with_values(input)?;
+        self.values = None;
+        Ok(open)
+    }
+
+    /// A fragment that reads the values of scalar subqueries first, if an expression needs one: all
+    /// of them, since they are encoded by their place.
+    fn with_values(&self, mut open: Open) -> Result<Open, Stop> {
+        if let Some(Values { links, inputs, results }) = &self.values
+            && needs_values(&open.plan)?
+        {
+            open.read(inputs);
+            let values = ScalarSubqueryExec::new(open.plan, links.clone(), results.clone());
+            open.plan = Arc::new(values);
+        }
+        Ok(open)
+    }
+
     fn repartition(&mut self, node: &RepartitionExec) -> Result<Open, Stop> {
-        let Partitioning::Hash(..) = node.partitioning() else {
+        let Partitioning::Hash(keys, slots) = node.partitioning() else {
             return Err(Stop::Refused(format!(
                 "a repartition by {} cannot be spread",
                 node.partitioning()
             )));
         };
+        for key in keys {
+            if needs_value(key)? {
+                let reason = format!("a repartition by {key} cannot be spread");
+                return Err(Stop::Refused(reason));
+            }
+        }
         if node.preserve_order() {
             return Err(Stop::Refused(
                 "a repartition that keeps its order cannot be spread".into(),
             ));
         }
-        let slots = node.partitioning().partition_count();
-        let mut child = self.visit(node.input().clone())?;
+        let child = self.visit(node.input().clone())?;
+        let mut child = self.with_values(child)?;
         child.plan = Arc::new(RepartitionExec::try_new(child.plan, node.partitioning().clone())?);
-        Ok(self.exchange(child, slots, Read::Slot, slots))
+        self.exchange(child, *slots, Read::Slot)
     }
 
     /// All partitions into one, in no order.
@@ -174,7 +231,7 @@ impl Cutter {
             if let Some(fetch) = fetch {
                 child.plan = Arc::new(LocalLimitExec::new(child.plan, fetch));
             }
-            child = self.exchange(child, 1, Read::All, 1);
+            child = self.exchange(child, 1, Read::All)?;
         }
         if fetch.is_some() {
             child.plan = Arc::new(GlobalLimitExec::new(child.plan, 0, fetch));
@@ -187,7 +244,7 @@ impl Cutter {
         let mut child = self.visit(node.input().clone())?;
         let partitions = child.partitions();
         if partitions > 1 {
-            child = self.exchange(child, partitions, Read::Slot, partitions);
+            child = self.exchange(child, partitions, Read::Slot)?;
             child.whole = true;
         }
         let merge = SortPreservingMergeExec::new(node.expr().clone(), child.plan);
@@ -202,7 +259,7 @@ impl Cutter {
             _ => return Err(Stop::Refused(format!("{} has not two inputs", plan.name()))),
         };
         let left = self.visit(left)?;
-        let left = self.broadcast(left);
+        let left = self.broadcast(left)?;
         let mut open = self.visit(right)?;
         let scans = open.scans;
         open.absorb(&left);
@@ -213,28 +270,29 @@ impl Cutter {
     }
 
     /// Makes a single partition readable by every task.
-    fn broadcast(&mut self, left: Open) -> Open {
+    fn broadcast(&mut self, left: Open) -> Result<Open, Stop> {
         let repeatable =
             left.inputs.is_empty() && left.partitions() == 1 && !is_volatile(&left.plan);
         let is_read =
             left.plan.downcast_ref::<ExchangeReadExec>().is_some_and(|r| r.read() == Read::All);
         if repeatable || is_read {
-            return left;
+            return Ok(left);
         }
-        self.exchange(left, 1, Read::All, 1)
+        self.exchange(left, 1, Read::All)
     }
 
-    /// Ends a stage and starts the next with a read of it.
-    fn exchange(&mut self, open: Open, slots: usize, read: Read, partitions: usize) -> Open {
+    /// Ends a stage and starts the next with a read of it, whose partitions are the slots.
+    fn exchange(&mut self, open: Open, slots: usize, read: Read) -> Result<Open, Stop> {
+        let open = self.with_values(open)?;
         let schema = open.plan.schema();
-        let slots = u32::try_from(slots).unwrap_or(u32::MAX);
-        let stage = self.end_stage(open, Output::Exchange { slots });
-        Open {
-            plan: Arc::new(ExchangeReadExec::new(stage, read, partitions, schema)),
+        let output = Output::Exchange { slots: u32::try_from(slots).unwrap_or(u32::MAX) };
+        let stage = self.end_stage(open, output);
+        Ok(Open {
+            plan: Arc::new(ExchangeReadExec::new(stage, read, slots, schema)),
             inputs: vec![Input { stage, read }],
             whole: false,
             scans: false,
-        }
+        })
     }
 
     fn end_stage(&mut self, open: Open, output: Output) -> StageId {
@@ -247,13 +305,17 @@ impl Cutter {
 
 impl Open {
     fn absorb(&mut self, child: &Open) {
-        for input in &child.inputs {
+        self.read(&child.inputs);
+        self.whole |= child.whole;
+        self.scans |= child.scans;
+    }
+
+    fn read(&mut self, inputs: &[Input]) {
+        for input in inputs {
             if !self.inputs.contains(input) {
                 self.inputs.push(input.clone());
             }
         }
-        self.whole |= child.whole;
-        self.scans |= child.scans;
     }
 
     fn partitions(&self) -> usize {
@@ -313,8 +375,9 @@ pub(crate) fn splittable_input(plan: &PlanRef, output: Output) -> Option<StageId
             || node.is::<ProjectionExec>()
             || node.is::<UnnestExec>()
             || node.is::<CooperativeExec>()
+            || node.is::<ScalarSubqueryExec>()
             || aggregate.is_some_and(|a| *a.mode() == AggregateMode::Partial);
-        node = match node.children()[..] {
+        node = match row_inputs(node)[..] {
             [only] if passes => only,
             [_, right] if join_type(node).is_some_and(|t| !emits_left_rows(t)) => right,
             _ => return None,

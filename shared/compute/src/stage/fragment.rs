@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use tidemill_protocol::StageId;
 use tidemill_protocol::record::{Read, TaskSlice};
 
-use super::{ExchangeReadExec, ExchangeSource};
+use super::{ExchangeReadExec, ExchangeSource, row_inputs};
 use crate::quarantine::FilePart;
 use crate::table::{EncodedSchema, Split, Table, compression, file_group, table_of_url};
 
@@ -265,7 +265,7 @@ pub(crate) fn decode(
 /// Whether the partitions of a plan are those of its only scan.
 fn is_chain_of_scan(plan: &PlanRef) -> bool {
     let reads_files = |source: &DataSourceExec| source.data_source().is::<FileScanConfig>();
-    match plan.children()[..] {
+    match row_inputs(plan)[..] {
         [] => plan.downcast_ref().is_some_and(reads_files),
         [child] => is_chain_of_scan(child),
         _ => false,

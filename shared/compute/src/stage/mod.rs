@@ -6,6 +6,7 @@ mod exchange_read;
 mod execute_once;
 mod fragment;
 mod make_spillable;
+mod scalar_subqueries;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use datafusion::physical_plan::ExecutionPlan;
 pub(crate) use cut::{StageDraft, collects_left, cut, splittable_input};
 pub(crate) use exchange_read::{ExchangeReadExec, ExchangeSource};
 pub(crate) use fragment::{Fragment, Part, decode, encode};
+pub(crate) use scalar_subqueries::row_inputs;
 
 /// The plan as a task runs it. `spills` has what can spill in the place of what is faster.
 pub(crate) fn runnable(
