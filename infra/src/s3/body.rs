@@ -20,6 +20,9 @@ use crate::hex::hex;
 /// Bytes of a read: with 4 KiB a download is five times slower.
 const CHUNK: usize = 256 * 1024;
 
+/// The most bytes of an object that is sent at once, or of a part.
+const MOST_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+
 /// An upload in a spool file, which goes with this unless it was renamed.
 #[derive(Debug)]
 pub(super) struct Spooled {
@@ -48,6 +51,11 @@ pub(super) struct Upload<'a> {
 impl Upload<'_> {
     /// Receives the body into a spool file and verifies it.
     pub(super) async fn receive(self, folder: &Folder) -> S3Result<Spooled> {
+        let stated = self.length.and_then(|n| u64::try_from(n).ok());
+        if stated.is_some_and(|n| n > MOST_BYTES) {
+            let message = "Your proposed upload exceeds the maximum allowed size";
+            return Err(s3_error!(EntityTooLarge, "{message}"));
+        }
         let mut expected = Expected::of(self.headers)?;
         let mut digester = Digester::new(&expected);
         let path = folder.spool();
@@ -66,7 +74,6 @@ impl Upload<'_> {
                 spooled.size += chunk.len() as u64;
             }
         }
-        let stated = self.length.and_then(|n| u64::try_from(n).ok());
         if stated.is_some_and(|n| n != spooled.size) {
             return Err(s3_error!(IncompleteBody, "the body has {} bytes", spooled.size));
         }
@@ -155,4 +162,26 @@ pub(super) fn copy(
         left -= chunk.len() as u64;
     }
     Ok((length, hex(&digester.finish().md5)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_too_large_for_one_request_is_refused_before_it_is_read() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let folder = Folder::open(dir.path().to_owned()).expect("a folder");
+        for (bytes, code) in [(MOST_BYTES + 1, "EntityTooLarge"), (MOST_BYTES, "IncompleteBody")] {
+            let upload = Upload {
+                body: None,
+                length: i64::try_from(bytes).ok(),
+                headers: &HeaderMap::new(),
+                extensions: &hyper::http::Extensions::new(),
+                trailers: None,
+            };
+            let refused = upload.receive(&folder).await.expect_err("no body");
+            assert_eq!(refused.code().as_str(), code);
+        }
+    }
 }

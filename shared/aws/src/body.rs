@@ -1,30 +1,30 @@
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use aws_sdk_s3::primitives::{ByteStream, SdkBody};
+use aws_sdk_s3::primitives::SdkBody;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 const CHUNK: usize = 256 * 1024;
 
-/// A file as a request body that can be sent again from its start.
-pub(crate) fn from_file(file: File) -> io::Result<ByteStream> {
-    let size = file.metadata()?.len();
+/// A range of a file as a request body that can be sent again from its start.
+pub(crate) fn of_range(file: File, range: Range<u64>) -> SdkBody {
     let file = Arc::new(file);
-    let body = SdkBody::retryable(move || {
-        SdkBody::from_body_1_x(FileBody { file: file.clone(), at: 0, size })
-    });
-    Ok(ByteStream::new(body))
+    SdkBody::retryable(move || {
+        let Range { start: at, end } = range;
+        SdkBody::from_body_1_x(FileBody { file: file.clone(), at, end })
+    })
 }
 
 struct FileBody {
     file: Arc<File>,
     at: u64,
-    size: u64,
+    end: u64,
 }
 
 impl Body for FileBody {
@@ -35,7 +35,7 @@ impl Body for FileBody {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let left = usize::try_from(self.size - self.at).unwrap_or(usize::MAX);
+        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
         if left == 0 {
             return Poll::Ready(None);
         }
@@ -50,6 +50,6 @@ impl Body for FileBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.size - self.at)
+        SizeHint::with_exact(self.end - self.at)
     }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::primitives::{ByteStream, DateTime, SdkBody};
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -15,12 +15,16 @@ use tidemill_protocol::context::full_text;
 use tidemill_protocol::ids::AttemptId;
 
 use crate::body;
+use crate::multipart::{Upload, Uploaded};
 
 /// The most keys of one DeleteObjects request.
 const DELETE_BATCH: usize = 1000;
 
 /// How often a write is repeated that S3 answered with 409 (a concurrent conditional write).
 const CONFLICT_RETRIES: u32 = 5;
+
+/// The most bytes of an object that is written by one PUT (S3).
+const PUT_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
 /// The characters of a copy source that stay as they are.
 const COPY_SOURCE: &AsciiSet =
@@ -38,11 +42,18 @@ pub fn client(config: &SdkConfig) -> Client {
 pub struct S3Bucket {
     client: Client,
     name: String,
+    put_bytes: u64,
 }
 
 impl S3Bucket {
     pub fn new(client: Client, name: String) -> Self {
-        Self { client, name }
+        Self { client, name, put_bytes: PUT_BYTES }
+    }
+
+    /// One that writes files of more than so many bytes in parts; S3 takes 5 GiB at once.
+    #[must_use]
+    pub fn with_put_bytes(self, put_bytes: u64) -> Self {
+        Self { put_bytes, ..self }
     }
 
     pub fn client(&self) -> &Client {
@@ -93,32 +104,65 @@ impl S3Bucket {
         Ok(Object { info, bytes, metadata })
     }
 
-    async fn try_create(
+    fn source(&self, body: Body) -> std::io::Result<Source> {
+        let file = match body {
+            Body::Bytes(bytes) => return Ok(Source::Whole(SdkBody::from(bytes))),
+            Body::File(file) => file,
+            // an open file outlives its name
+            Body::Path(path) => File::open(path)?,
+        };
+        let size = file.metadata()?.len();
+        Ok(if size > self.put_bytes {
+            Source::Parts(file)
+        } else {
+            Source::Whole(body::of_range(file, 0..size))
+        })
+    }
+
+    /// Creates an object by one PUT.
+    async fn create_at_once(
         &self,
         key: &str,
-        body: ByteStream,
+        body: &SdkBody,
         attempt: &AttemptId,
         metadata: &[(&str, String)],
-    ) -> Result<(), SdkError<aws_sdk_s3::operation::put_object::PutObjectError>> {
-        let mut request = self
-            .client
-            .put_object()
-            .bucket(&self.name)
-            .key(key)
-            .if_none_match("*")
-            .metadata("attempt", &attempt.0);
-        for (name, value) in metadata {
-            request = request.metadata(*name, value);
+    ) -> Result<Uploaded, BucketError> {
+        let Some(body) = body.try_clone() else {
+            return Err(io("sending the body of", key, "it cannot be sent twice"));
+        };
+        let request = self.client.put_object().bucket(&self.name).key(key).if_none_match("*");
+        let request = request.metadata("attempt", &attempt.0);
+        let request = metadata.iter().fold(request, |r, (name, value)| r.metadata(*name, value));
+        match request.body(ByteStream::new(body)).send().await {
+            Ok(_) => Ok(Uploaded::Created),
+            Err(e) => match status(&e) {
+                Some(412) => Ok(Uploaded::Exists),
+                Some(409) => Ok(Uploaded::Conflict),
+                _ => Err(failed("creating", key, &e)),
+            },
         }
-        request.body(body).send().await.map(drop)
+    }
+
+    fn upload<'a>(&'a self, key: &'a str) -> Upload<'a> {
+        Upload { client: &self.client, bucket: &self.name, key }
     }
 
     /// Whether the object that is there is an earlier write of ours whose answer was lost.
     async fn whose(&self, key: &str, attempt: &AttemptId) -> Result<Created, BucketError> {
-        let found = self.head(key).await?;
-        let ours = found.is_some_and(|o| o.metadata("attempt") == Some(&attempt.0));
-        Ok(if ours { Created::Now } else { Created::Before })
+        match self.head(key).await? {
+            Some(found) if found.metadata("attempt") == Some(&attempt.0) => Ok(Created::Now),
+            Some(_) => Ok(Created::Before),
+            None => Err(BucketError::NotFound { key: key.into() }),
+        }
     }
+}
+
+/// What an object is made of.
+enum Source {
+    /// Sent again from its start if need be.
+    Whole(SdkBody),
+    /// Too large for one PUT.
+    Parts(File),
 }
 
 #[async_trait]
@@ -153,30 +197,19 @@ impl Bucket for S3Bucket {
         attempt: &AttemptId,
         metadata: &[(&str, String)],
     ) -> Result<Created, BucketError> {
-        let body = match body {
-            Body::Bytes(bytes) => ByteStream::from(bytes),
-            Body::File(file) => body::from_file(file).map_err(|e| io("spooling", key, e))?,
-            // an open file outlives its name
-            Body::Path(path) => {
-                File::open(&path).and_then(body::from_file).map_err(|e| io("spooling", key, e))?
-            }
-        };
-        let mut conflicts = 0;
-        let body = body.into_inner();
-        loop {
-            let Some(again) = body.try_clone() else {
-                return Err(io("sending the body of", key, "it cannot be sent twice"));
+        let source = self.source(body).map_err(|e| io("spooling", key, e))?;
+        for _ in 0..=CONFLICT_RETRIES {
+            let uploaded = match &source {
+                Source::Whole(body) => self.create_at_once(key, body, attempt, metadata).await,
+                Source::Parts(file) => self.upload(key).create(file, attempt, metadata).await,
             };
-            let sent = self.try_create(key, ByteStream::new(again), attempt, metadata).await;
-            match sent {
-                Ok(()) => return Ok(Created::Now),
-                Err(e) => match status(&e) {
-                    Some(412) => return self.whose(key, attempt).await,
-                    Some(409) if conflicts < CONFLICT_RETRIES => conflicts += 1,
-                    _ => return Err(failed("creating", key, &e)),
-                },
+            match uploaded? {
+                Uploaded::Created => return Ok(Created::Now),
+                Uploaded::Exists => return self.whose(key, attempt).await,
+                Uploaded::Conflict => {}
             }
         }
+        Err(io("creating", key, "another write of it was under way each time"))
     }
 
     async fn copy(&self, from: &str, to: &str) -> Result<(), BucketError> {
@@ -233,11 +266,11 @@ fn metadata(found: Option<&std::collections::HashMap<String, String>>) -> Vec<(S
     found.into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect()
 }
 
-fn status<E>(error: &SdkError<E>) -> Option<u16> {
+pub(crate) fn status<E>(error: &SdkError<E>) -> Option<u16> {
     error.raw_response().map(|r| r.status().as_u16())
 }
 
-fn failed<E>(action: &'static str, key: &str, error: &SdkError<E>) -> BucketError
+pub(crate) fn failed<E>(action: &'static str, key: &str, error: &SdkError<E>) -> BucketError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
@@ -249,7 +282,7 @@ where
     }
 }
 
-fn io(
+pub(crate) fn io(
     action: &'static str,
     key: &str,
     source: impl Into<Box<dyn std::error::Error + Send + Sync>>,

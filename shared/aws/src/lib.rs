@@ -9,6 +9,7 @@ pub mod event;
 mod folder_reads;
 mod function;
 mod metrics;
+mod multipart;
 pub mod queue;
 mod runtime;
 #[cfg(feature = "store")]
