@@ -1,7 +1,7 @@
 //! Buckets on a plain folder.
 //!
-//! An object is a file under its key's name, and a sidecar file with what a file cannot hold:
-//! ETag, metadata, checksums. Writing goes to a temporary file first; then, under one lock, the
+//! An object is a file under its key's name. ETag, metadata and checksums are an attribute of the
+//! file, or a sidecar file where the file system has no room for attributes. Writing goes to a temporary file first; then, under one lock, the
 //! condition is checked and the file renamed, so of two conditional writers one wins and a reader
 //! sees the old bytes or the new ones, never both. A reader opens file and sidecar under the same
 //! lock and reads the open file afterwards. Files that a user put into the folder by hand are
@@ -18,6 +18,9 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::names;
+
+/// The extended attribute of an object's file that describes it.
+const ATTRIBUTE: &str = "user.tidemill";
 
 /// The folder of everything that is no object, beside the buckets.
 const PRIVATE: &str = ".tidemill";
@@ -174,7 +177,7 @@ impl Folder {
         let root = self.bucket(bucket)?;
         let path = names::find(&root, key).ok_or(FolderError::NoKey)?;
         let file = File::open(&path)?;
-        let info = self.describe(bucket, key, &file.metadata()?)?;
+        let info = self.describe(bucket, key, &path, &file.metadata()?)?;
         Ok((file, info))
     }
 
@@ -186,18 +189,21 @@ impl Folder {
     fn info_locked(&self, bucket: &str, key: &str) -> Result<Info, FolderError> {
         let root = self.bucket(bucket)?;
         let path = names::find(&root, key).ok_or(FolderError::NoKey)?;
-        self.describe(bucket, key, &fs::metadata(path)?)
+        self.describe(bucket, key, &path, &fs::metadata(&path)?)
     }
 
     fn describe(
         &self,
         bucket: &str,
         key: &str,
+        path: &Path,
         metadata: &fs::Metadata,
     ) -> Result<Info, FolderError> {
         let file = FileId::of(metadata);
-        let stored = names::find(&self.sidecars(bucket), key)
-            .and_then(|path| fs::read(path).ok())
+        let attribute = xattr::get(path, ATTRIBUTE).ok().flatten();
+        let sidecar = || names::find(&self.sidecars(bucket), key).and_then(|s| fs::read(s).ok());
+        let stored = attribute
+            .or_else(sidecar)
             .and_then(|bytes| serde_json::from_slice::<Meta>(&bytes).ok())
             .filter(|meta| meta.file == file);
         let meta = stored.unwrap_or_else(|| Meta {
@@ -218,16 +224,24 @@ impl Folder {
         condition: Option<&Condition>,
     ) -> Result<(), FolderError> {
         meta.file = FileId::of(&fs::metadata(spool)?);
-        let sidecar = self.spool();
-        fs::write(&sidecar, serde_json::to_vec(&meta).map_err(io::Error::from)?)?;
+        let meta = serde_json::to_vec(&meta).map_err(io::Error::from)?;
+        let sidecar = match xattr::set(spool, ATTRIBUTE, &meta) {
+            Ok(()) => None,
+            Err(_) => Some(self.spool()),
+        };
+        if let Some(sidecar) = &sidecar {
+            fs::write(sidecar, meta)?;
+        }
         let _names = self.names.write().unwrap_or_else(PoisonError::into_inner);
         if let Err(e) = self.check(bucket, key, condition) {
-            fs::remove_file(sidecar)?;
+            sidecar.map_or(Ok(()), fs::remove_file)?;
             return Err(e);
         }
         let root = self.bucket(bucket)?;
         fs::rename(spool, names::place(&root, key)?)?;
-        fs::rename(sidecar, names::place(&self.sidecars(bucket), key)?)?;
+        if let Some(sidecar) = sidecar {
+            fs::rename(sidecar, names::place(&self.sidecars(bucket), key)?)?;
+        }
         Ok(())
     }
 
@@ -272,5 +286,47 @@ impl Folder {
             names::prune(&sidecars, &sidecar);
         }
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder with a bucket, where one object has the given metadata.
+    fn with_object(root: &Path, value: &str) -> Folder {
+        let folder = Folder::open(root.to_owned()).expect("a folder");
+        folder.create_bucket("b").expect("a bucket");
+        let spool = folder.spool();
+        fs::write(&spool, "content").expect("written");
+        let user = BTreeMap::from([("name".to_owned(), value.to_owned())]);
+        let meta = Meta { etag: "e".into(), user, ..Meta::default() };
+        folder.commit("b", "d/o", &spool, meta, Some(&Condition::Absent)).expect("committed");
+        folder
+    }
+
+    #[test]
+    fn what_describes_an_object_is_an_attribute_or_a_sidecar_and_goes_with_it() {
+        // no file system takes an attribute of the second
+        for value in ["short", "long".repeat(100_000).as_str()] {
+            let dir = tempfile::tempdir().expect("a folder");
+            let folder = with_object(dir.path(), value);
+            let meta = folder.info("b", "d/o").expect("the object").meta;
+            assert_eq!((meta.etag.as_str(), meta.user["name"].as_str()), ("e", value));
+            let has_attribute = xattr::get(dir.path().join("b/d/o"), ATTRIBUTE).ok().flatten();
+            let has_sidecar = dir.path().join(".tidemill/meta/b/d/o").exists();
+            assert_ne!(has_attribute.is_some(), has_sidecar);
+            assert!(folder.delete("b", "d/o", None).expect("deleted"));
+            assert!(!dir.path().join(".tidemill/meta/b/d").exists());
+        }
+    }
+
+    #[test]
+    fn what_described_a_file_does_not_describe_another_in_its_place() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let folder = with_object(dir.path(), "short");
+        fs::write(dir.path().join("b/d/o"), "another content").expect("written");
+        let meta = folder.info("b", "d/o").expect("the object").meta;
+        assert!(meta.etag != "e" && meta.user.is_empty(), "{meta:?}");
     }
 }
