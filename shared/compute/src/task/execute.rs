@@ -3,11 +3,10 @@ use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use datafusion::arrow::array::RecordBatch;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, Partitioning};
-use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, TryStreamExt};
 use object_store::ObjectStore;
 use tidemill_protocol::record::{InputIndex, Layout, Output, Plan, TaskSlice, Usage};
 use tidemill_protocol::{TaskId, TaskOutput, TaskRequest, WorkerSize};
@@ -15,6 +14,7 @@ use tidemill_protocol::{TaskId, TaskOutput, TaskRequest, WorkerSize};
 use super::LoadedPlan;
 use super::diagnose;
 use super::exchange_write::{ExchangeWriter, Spreading};
+use super::run::run;
 use crate::error::{Failure, refused};
 use crate::meter::{Meter, MeteredStore};
 use crate::plan::{EnginePlan, Planning};
@@ -189,7 +189,7 @@ impl<'a> Task<'a> {
                 (TableWriter::of_table(&schema, target, memory)?, needs_file)
             }
         };
-        let mut batches = std::pin::pin!(run(part, self.parallel(), context));
+        let mut batches = std::pin::pin!(run(part, self.parallel(), context)?);
         while let Some((_, batch)) = batches.try_next().await? {
             writer.write(&batch)?;
         }
@@ -208,7 +208,7 @@ impl<'a> Task<'a> {
         let schema = part.plan.schema();
         let (slots, tasks) = (slots as usize, self.request.layout.tasks.len());
         let mut writer = ExchangeWriter::new(&schema, slots, tasks, spreading, memory)?;
-        let mut batches = std::pin::pin!(run(&part, self.parallel(), context));
+        let mut batches = std::pin::pin!(run(&part, self.parallel(), context)?);
         while let Some((partition, batch)) = batches.try_next().await? {
             writer.write(partition, batch)?;
         }
@@ -288,54 +288,6 @@ fn fragment_context(
         table::register_store(&runtime, store, &meter.rejects, loaded.files(number)?, number)?;
     }
     session::fragment_context(runtime, way.room, resources.cores, seed)
-}
-
-/// The batches of all partitions of a part, each with its partition; `parallel` partitions at once,
-/// or all.
-fn run(
-    part: &Part,
-    parallel: Option<usize>,
-    context: &Arc<TaskContext>,
-) -> impl Stream<Item = Result<(usize, RecordBatch), Failure>> + use<> {
-    let (plan, context, first) = (part.plan.clone(), context.clone(), part.first);
-    let streams = stream::iter(part.partitions.clone()).map(move |partition| {
-        let batches = plan.execute(partition, context.clone());
-        stream::once(async move { batches })
-            .try_flatten()
-            .map(move |batch| Ok((first + partition, batch?)))
-            .boxed()
-    });
-    // each partition runs on a thread of its own
-    streams.map(on_own_task).flatten_unordered(parallel)
-}
-
-/// Drives a stream from a task of its own, a few batches ahead of its reader.
-fn on_own_task<T: Send + 'static>(
-    mut inner: stream::BoxStream<'static, T>,
-) -> stream::BoxStream<'static, T> {
-    stream::once(async move {
-        let (sender, receiver) = tokio::sync::mpsc::channel(2);
-        let mut set = tokio::task::JoinSet::new();
-        set.spawn(async move {
-            while let Some(item) = inner.next().await {
-                if sender.send(item).await.is_err() {
-                    return; // the reader is gone
-                }
-            }
-        });
-        // the set goes with the stream, and its task with the set
-        stream::unfold((receiver, set), |(mut receiver, mut set)| async move {
-            match receiver.recv().await {
-                Some(item) => Some((item, (receiver, set))),
-                None => match set.join_next().await {
-                    Some(Err(e)) if e.is_panic() => std::panic::resume_unwind(e.into_panic()),
-                    _ => None,
-                },
-            }
-        })
-    })
-    .flatten()
-    .boxed()
 }
 
 /// A repartition on top of a fragment says how rows are spread over the slots.

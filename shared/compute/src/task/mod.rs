@@ -4,6 +4,7 @@ mod diagnose;
 mod exchange_write;
 mod execute;
 mod loaded;
+mod run;
 
 pub(crate) use execute::execute;
 pub(crate) use loaded::LoadedPlan;
