@@ -27,7 +27,8 @@ async fn what_does_not_fit_the_memory_spills_and_is_right() {
     let outcome = lab.outcome(QUERIES[0].1, None).await;
     assert!(outcome.usage.spilled_bytes > 0, "{:?}", outcome.usage);
     let peak = outcome.usage.peak_memory_bytes;
-    assert!(peak > 0 && peak <= 12 << 20, "{peak} bytes at the peak");
+    // what an operator cannot do without is counted, and not refused
+    assert!(peak > 0 && peak <= 13 << 20, "{peak} bytes at the peak");
 }
 
 /// Their left side does not fit.

@@ -176,9 +176,8 @@ impl PinnedTable {
 
     fn statistics(&self, schema: &Schema) -> Statistics {
         let Some(known) = &self.table.statistics else {
-            let bytes = usize::try_from(self.table.bytes()).unwrap_or(usize::MAX);
-            let unknown = Statistics::new_unknown(schema);
-            return unknown.with_total_byte_size(Precision::Inexact(bytes));
+            let rows = Precision::Inexact(self.table.guessed_rows());
+            return Statistics::new_unknown(schema).with_num_rows(rows);
         };
         let mut statistics = known.statistics.clone();
         // nothing is known of the columns in the keys

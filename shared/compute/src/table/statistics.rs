@@ -3,8 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
-use datafusion::common::stats::Precision;
-use datafusion::common::{ColumnStatistics, Statistics};
+use datafusion::common::Statistics;
 use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
 use datafusion::parquet::file::metadata::ParquetMetaData;
 use datafusion_proto_common::protobuf_common as protobuf;
@@ -63,7 +62,6 @@ impl FileStatistics {
                 statistics.column_statistics[n] = self.statistics.column_statistics[at].clone();
             }
         }
-        statistics.total_byte_size = total_bytes(&statistics.column_statistics);
         Self { statistics, stored, largest, groups: self.groups }
     }
 
@@ -81,11 +79,6 @@ impl FileStatistics {
         let groups = projected.iter().map(|p| p.groups).sum();
         Some(Self { statistics, stored, largest, groups })
     }
-}
-
-fn total_bytes(columns: &[ColumnStatistics]) -> Precision<usize> {
-    let known = columns.iter().filter_map(|c| c.byte_size.get_value());
-    Precision::Inexact(known.sum())
 }
 
 #[derive(Serialize, Deserialize)]
