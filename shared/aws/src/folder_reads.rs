@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs::{File, Metadata};
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,6 +15,8 @@ use object_store::{
     MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload,
     PutResult, Result,
 };
+use rustix::buffer::spare_capacity;
+use rustix::io::{Errno, pread};
 
 /// Objects below this many bytes are fetched: a request costs less than making sure of a file.
 const MIN_BYTES: u64 = 256 * 1024;
@@ -152,8 +154,17 @@ fn read(file: File, range: Range<u64>, path: &Path) -> BoxStream<'static, Result
 }
 
 fn read_piece(file: &File, piece: &Range<u64>) -> std::io::Result<Bytes> {
-    let mut bytes = vec![0; usize::try_from(piece.end - piece.start).unwrap_or(0)];
-    file.read_exact_at(&mut bytes, piece.start)?;
+    let wanted = usize::try_from(piece.end - piece.start).unwrap_or(0);
+    let mut bytes = Vec::with_capacity(wanted);
+    while bytes.len() < wanted {
+        let at = piece.start + bytes.len() as u64;
+        match pread(file, spare_capacity(&mut bytes), at) {
+            Ok(0) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    bytes.truncate(wanted);
     Ok(bytes.into())
 }
 
