@@ -83,14 +83,14 @@ pub(crate) async fn plan(
         seed: 0, // nothing is drawn before a task runs
         now: request.now,
     };
-    let whole = planning.logical(sql, Reach::OneTask, 1, &vec![1; tables.len()]).await?;
+    let whole = planning.logical(sql, Reach::OneTask, &Spread::within(1, &tables)).await?;
     let spread = match request.spec.options.partitions {
-        Some(asked) => Some(Spread::over(asked, &tables)),
-        None => Spread::of(&whole.1, &tables, resources.one_task_bytes, &request.workers)?,
+        Some(asked) => Some(Spread::over(asked, &tables, resources.memory)),
+        None => Spread::of(&whole.1, &tables, resources, &request.workers)?,
     };
     let (context, logical) = match &spread {
         None => whole,
-        Some(s) => planning.logical(sql, Reach::ManyTasks, s.partitions, &s.scans).await?,
+        Some(s) => planning.logical(sql, Reach::ManyTasks, s).await?,
     };
     let single = spread.is_none().then(|| "it reads little".to_owned());
     let mut engine_plan = EnginePlan {
@@ -222,19 +222,19 @@ pub(crate) struct Planning<'a> {
 }
 
 impl Planning<'_> {
-    /// The optimized plan, with `scans` partitions for each table.
+    /// The optimized plan.
     pub(crate) async fn logical(
         self,
         sql: &str,
         reach: Reach,
-        partitions: usize,
-        scans: &[usize],
+        spread: &Spread,
     ) -> Result<(SessionContext, LogicalPlan), Failure> {
         let runtime = session::runtime(self.memory, self.meter)?;
-        let mut state = session::session(runtime, reach, self.room, partitions, self.now);
+        let mut state = session::session(runtime, reach, self.room, spread.partitions, self.now);
+        spread.set(&mut state.config_mut().options_mut().optimizer);
         session::register_functions(&mut state, self.seed)?;
         let context = SessionContext::new_with_state(state.clone());
-        table::register(&context, self.store, &self.meter.rejects, self.tables, scans)?;
+        table::register(&context, self.store, &self.meter.rejects, self.tables, &spread.scans)?;
         let logical = state.statement_to_plan(parse(sql)?.statement).await?;
         if logical.schema().fields().is_empty() && self.write.is_none() {
             return refused("the statement selects no columns: write SELECT * FROM …");

@@ -1,5 +1,6 @@
 //! How many tasks a job is worth.
 
+use datafusion::common::config::OptimizerOptions;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::LogicalPlan;
@@ -7,47 +8,81 @@ use datafusion::logical_expr::LogicalPlan;
 use tidemill_protocol::{Workers, cost};
 
 use crate::error::Failure;
+use crate::resources::Resources;
 use crate::table::{Table, table_number};
 
-/// How a job is spread.
+/// A side of a join with so many rows is collected by DataFusion, or if it takes so many bytes.
+const COLLECTED_ROWS: usize = 128 * 1024;
+const COLLECTED_BYTES: usize = 1024 * 1024;
+
+/// The largest scan of a task may have so many times the rows of a side that the task collects: it
+/// reads them from an exchange and builds a table of them, where it would write and read its own.
+const ROWS_OF_A_COLLECTED: usize = 4;
+
+/// Bytes of memory for a collected row.
+const COLLECTED_ROW_BYTES: usize = 256;
+
+/// How a plan is spread.
 pub(crate) struct Spread {
     /// Of hash exchanges.
     pub(crate) partitions: usize,
     /// Of the scan of each table.
     pub(crate) scans: Vec<usize>,
+    /// Rows of a side of a join that every task may collect.
+    collected_rows: usize,
 }
 
 impl Spread {
-    /// Over so many partitions, whatever the job reads.
-    pub(crate) fn over(partitions: u32, tables: &[Table]) -> Self {
-        let hashed = cost::asked_partitions(u64::from(partitions));
-        let scans = vec![partitions as usize; tables.len()];
-        Self { partitions: usize::try_from(hashed).unwrap_or(1), scans }
+    /// Over the cores of one task.
+    pub(crate) fn within(cores: usize, tables: &[Table]) -> Self {
+        let scans = vec![cores; tables.len()];
+        Self { partitions: cores, scans, collected_rows: COLLECTED_ROWS }
     }
 
-    /// By the bytes that the statement reads, as the estimate of a run says; `None` if fewer than
-    /// `one_task` bytes.
+    /// Over so many partitions, whatever the job reads.
+    pub(crate) fn over(partitions: u32, tables: &[Table], memory: usize) -> Self {
+        let hashed = cost::asked_partitions(u64::from(partitions));
+        let scans = vec![partitions as usize; tables.len()];
+        Self::new(usize::try_from(hashed).unwrap_or(1), scans, tables, memory)
+    }
+
+    fn new(partitions: usize, scans: Vec<usize>, tables: &[Table], memory: usize) -> Self {
+        let of_a_task =
+            tables.iter().zip(&scans).map(|(table, tasks)| table.rows() / tasks.max(&1));
+        let rows = of_a_task.max().unwrap_or(0) / ROWS_OF_A_COLLECTED;
+        let collected_rows = rows.min(memory / COLLECTED_ROW_BYTES).max(COLLECTED_ROWS);
+        Self { partitions, scans, collected_rows }
+    }
+
+    /// Tells the optimizer.
+    pub(crate) fn set(&self, options: &mut OptimizerOptions) {
+        options.hash_join_single_partition_threshold_rows = self.collected_rows;
+        options.hash_join_single_partition_threshold =
+            self.collected_rows.saturating_mul(COLLECTED_BYTES / COLLECTED_ROWS);
+    }
+
+    /// By the bytes that the statement reads, as the estimate of a run says; `None` if they are
+    /// few enough for one task.
     ///
     /// # Errors
     /// The plan cannot be walked.
     pub(crate) fn of(
         plan: &LogicalPlan,
         tables: &[Table],
-        one_task: u64,
+        resources: &Resources,
         workers: &Workers,
     ) -> Result<Option<Self>, Failure> {
         let scans = scanned_bytes(plan, tables)?;
         let total: u64 = scans.iter().map(|s| s.total).sum();
-        if total < one_task {
+        if total < resources.one_task_bytes {
             return Ok(None);
         }
         let count = |n: u64| usize::try_from(n).unwrap_or(1);
         let scans: Vec<_> = scans.iter().map(|s| cost::splits(s.largest, workers)).collect();
         let most = scans.iter().copied().max().unwrap_or(1);
-        Ok(Some(Self {
-            partitions: count(cost::partitions(total, most)),
-            scans: scans.into_iter().map(count).collect(),
-        }))
+        let partitions = count(cost::partitions(total, most));
+        let scans = scans.into_iter().map(count).collect();
+        Ok(Some(Self::new(partitions, scans, tables, resources.memory)))
     }
 }
 

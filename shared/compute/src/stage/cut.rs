@@ -36,6 +36,7 @@ use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::scalar_subquery::{ScalarSubqueryExec, ScalarSubqueryLink};
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
 use datafusion::physical_plan::unnest::UnnestExec;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
@@ -48,6 +49,9 @@ use super::scalar_subqueries::{needs_value, needs_values, row_inputs};
 use crate::error::Failure;
 
 type PlanRef = Arc<dyn ExecutionPlan>;
+
+/// Rows of a scan that every task may repeat: an exchange takes a task, and its readers wait for it.
+const REPEATED_ROWS: usize = 128 * 1024;
 
 /// A stage whose fragment is still a plan.
 #[derive(Debug)]
@@ -271,8 +275,10 @@ impl Cutter {
 
     /// Makes a single partition readable by every task.
     fn broadcast(&mut self, left: Open) -> Result<Open, Stop> {
-        let repeatable =
-            left.inputs.is_empty() && left.partitions() == 1 && !is_volatile(&left.plan);
+        let repeatable = left.inputs.is_empty()
+            && left.partitions() == 1
+            && !is_volatile(&left.plan)
+            && scans_little(&left.plan)?;
         let is_read =
             left.plan.downcast_ref::<ExchangeReadExec>().is_some_and(|r| r.read() == Read::All);
         if repeatable || is_read {
@@ -388,6 +394,20 @@ pub(crate) fn splittable_input(plan: &PlanRef, output: Output) -> Option<StageId
 fn reads_of(plan: &PlanRef, stage: StageId) -> usize {
     let own = plan.downcast_ref::<ExchangeReadExec>().is_some_and(|r| r.stage() == stage);
     usize::from(own) + plan.children().into_iter().map(|c| reads_of(c, stage)).sum::<usize>()
+}
+
+/// Whether every task may as well scan the files below it.
+fn scans_little(plan: &PlanRef) -> Result<bool, Stop> {
+    if plan.is::<DataSourceExec>() {
+        let known = StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::default())?;
+        return Ok(known.num_rows.get_value().is_none_or(|rows| *rows <= REPEATED_ROWS));
+    }
+    for child in plan.children() {
+        if !scans_little(child)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether it gives other rows each time that it runs.

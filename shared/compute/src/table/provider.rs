@@ -176,7 +176,7 @@ impl PinnedTable {
 
     fn statistics(&self, schema: &Schema) -> Statistics {
         let Some(known) = &self.table.statistics else {
-            let rows = Precision::Inexact(self.table.guessed_rows());
+            let rows = Precision::Inexact(self.table.rows());
             return Statistics::new_unknown(schema).with_num_rows(rows);
         };
         let mut statistics = known.statistics.clone();

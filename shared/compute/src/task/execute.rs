@@ -21,6 +21,7 @@ use crate::plan::{EnginePlan, Planning};
 use crate::planning_thread::on_planning_thread;
 use crate::resources::Resources;
 use crate::session::{self, Reach, Room};
+use crate::spread::Spread;
 use crate::stage::{ExchangeSource, Fragment, Part, decode, runnable};
 use crate::table;
 use crate::volatile;
@@ -261,8 +262,8 @@ async fn plan_sql(
         seed,
         now: *now,
     };
-    let scans = vec![cores; tables.len()];
-    let (context, logical) = planning.logical(sql, Reach::OneTask, cores, &scans).await?;
+    let spread = Spread::within(cores, &tables);
+    let (context, logical) = planning.logical(sql, Reach::OneTask, &spread).await?;
     let mut state = context.state();
     state.execution_props_mut().query_execution_start_time = Some(*now);
     if way.spills {
