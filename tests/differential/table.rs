@@ -24,7 +24,7 @@ pub(crate) struct Table {
     pub(crate) name: &'static str,
     pub(crate) columns: Vec<Stored>,
     pub(crate) rows: usize,
-    format: Format,
+    pub(crate) format: Format,
     files: usize,
     /// Whether there is also a file without rows.
     empty_file: bool,

@@ -5,14 +5,14 @@ use std::time::Duration;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::concat_batches;
 use datafusion::datasource::MemTable;
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use futures::future::join_all;
 use proptest::test_runner::{TestCaseError, TestCaseResult};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
 use super::case::Case;
-use super::table::Table;
+use super::table::{Format, Table};
 use crate::engine::Lab;
 use crate::support::compare::{Rule, compare};
 
@@ -103,7 +103,8 @@ impl Trial {
         Ok(())
     }
 
-    /// An error if one process, over as many partitions, does better.
+    /// An error if one process does better: over as many partitions, and over the same Parquet files,
+    /// whose bounds of floats leave NaN out.
     async fn blame(
         &self,
         case: &Case,
@@ -114,11 +115,12 @@ impl Trial {
     ) -> Result<(), String> {
         let sql = case.query.ordered();
         let whole = Rule::ordered_by(&rule.keys);
-        for target in [1, partitions.unwrap_or(2)] {
-            let rows = alone(in_one_process(case.clone(), sql.clone(), target)).await;
+        let many = partitions.unwrap_or(2);
+        for (target, from) in [(1, From::Memory), (many, From::Memory), (many, From::Files)] {
+            let rows = alone(in_one_process(case.clone(), sql.clone(), target, from)).await;
             let expected = std::slice::from_ref(expected);
             if !rows.is_ok_and(|rows| compare(&sql, None, &whole, expected, &[rows]).is_ok()) {
-                eprintln!("one process fails over {target} partitions too: {why}\n{sql}\n");
+                eprintln!("one process fails over {target} partitions, {from:?}: {why}\n{sql}\n");
                 self.tally.borrow_mut().wrong_alone += 1;
                 return Ok(());
             }
@@ -163,15 +165,40 @@ async fn answer(case: Case, partitions: Option<u32>) -> Result<Answer, String> {
 
 /// All rows that the query may give, in its order.
 async fn expected(case: Case) -> Result<RecordBatch, String> {
-    let rows = in_one_process(case.clone(), case.query.body(), 1).await?;
+    let rows = in_one_process(case.clone(), case.query.body(), 1, From::Memory).await?;
     // sorted here, for it is the planner that may leave out a sort
     case.query.sort(&rows).ok_or_else(|| "the query is ordered by what it does not give".into())
 }
 
-async fn in_one_process(case: Case, sql: String, partitions: u32) -> Result<RecordBatch, String> {
+/// Where one process has its rows from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum From {
+    Memory,
+    /// Those that are Parquet.
+    Files,
+}
+
+async fn in_one_process(
+    case: Case,
+    sql: String,
+    partitions: u32,
+    from: From,
+) -> Result<RecordBatch, String> {
     let config = SessionConfig::new().with_target_partitions(partitions as usize);
     let session = SessionContext::new_with_config(config);
+    let dir = tempfile::tempdir().expect("a folder");
     for table in &case.tables {
+        if from == From::Files && table.format == Format::Parquet {
+            let folder = dir.path().join(format!("tables/{}", table.name));
+            std::fs::create_dir_all(&folder).expect("a folder");
+            for (key, bytes) in table.files() {
+                std::fs::write(dir.path().join(key), bytes).expect("written");
+            }
+            let folder = folder.to_str().expect("a plain name");
+            let options = ParquetReadOptions::default();
+            session.register_parquet(table.name, folder, options).await.expect("a table");
+            continue;
+        }
         let batch = table.in_memory();
         let memory = MemTable::try_new(batch.schema(), vec![vec![batch]]).expect("a table");
         session.register_table(table.name, Arc::new(memory)).expect("a new name");
