@@ -142,7 +142,7 @@ const SUBQUERIES: &[(&str, &str)] = &[
     ),
     (
         "cte and its maximum",
-        "WITH t AS (SELECT k, sum(x) s FROM facts GROUP BY k) SELECT k FROM t WHERE s = (SELECT max(s) FROM t)",
+        "WITH t AS (SELECT k, sum(id) s FROM facts GROUP BY k) SELECT k FROM t WHERE s = (SELECT max(s) FROM t)",
     ),
     (
         "cte of a cte",

@@ -11,6 +11,7 @@ use datafusion::common::{Result, ScalarValue, Statistics, TableReference, projec
 use datafusion::config::CsvOptions as DataFusionCsvOptions;
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{
     CsvSource, FileGroup, FileScanConfigBuilder, FileSource, JsonSource, ParquetSource,
 };
@@ -152,10 +153,15 @@ impl PinnedTable {
         TableSchema::builder(self.table.file_schema()).with_table_partition_cols(columns).build()
     }
 
-    fn source(&self) -> Arc<dyn FileSource> {
+    fn source(&self, runtime: &RuntimeEnv) -> Result<Arc<dyn FileSource>> {
         let schema = self.table_schema();
-        match self.table.format {
-            Format::Parquet => Arc::new(ParquetSource::new(schema)),
+        Ok(match self.table.format {
+            Format::Parquet => {
+                let store = runtime.object_store(store_url(self.number)?)?;
+                let footers = runtime.cache_manager.get_file_metadata_cache();
+                let files = Arc::new(CachedParquetFileReaderFactory::new(store, footers));
+                Arc::new(ParquetSource::new(schema).with_parquet_file_reader_factory(files))
+            }
             Format::Json => Arc::new(JsonSource::new(schema)),
             Format::Csv => {
                 let csv = &self.table.csv;
@@ -171,7 +177,7 @@ impl PinnedTable {
                 };
                 Arc::new(CsvSource::new(schema).with_csv_options(options))
             }
-        }
+        })
     }
 
     fn statistics(&self, schema: &Schema) -> Statistics {
@@ -188,6 +194,7 @@ impl PinnedTable {
     /// The scan of all files of one compression.
     fn scan_files(
         &self,
+        runtime: &RuntimeEnv,
         gzip: bool,
         projection: Option<&Vec<usize>>,
         limit: Option<usize>,
@@ -202,7 +209,7 @@ impl PinnedTable {
             .map(|splits| file_group(&self.table, splits))
             .collect::<Result<Vec<_>>>()?;
         let compression = compression(gzip);
-        let config = FileScanConfigBuilder::new(store_url(self.number)?, self.source())
+        let config = FileScanConfigBuilder::new(store_url(self.number)?, self.source(runtime)?)
             .with_file_groups(groups)
             .with_statistics(self.statistics(self.table_schema().table_schema()))
             .with_projection_indices(projection.cloned())?
@@ -296,15 +303,16 @@ impl TableProvider for PinnedTable {
 
     async fn scan(
         &self,
-        _: &dyn Session,
+        state: &dyn Session,
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         // a limit may stop a scan early only if no filter comes after it
         let limit = limit.filter(|_| filters.is_empty());
-        let plain = self.scan_files(false, projection, limit)?;
-        let gzip = self.scan_files(true, projection, limit)?;
+        let runtime = state.runtime_env();
+        let plain = self.scan_files(runtime, false, projection, limit)?;
+        let gzip = self.scan_files(runtime, true, projection, limit)?;
         match (plain, gzip) {
             (Some(a), Some(b)) => UnionExec::try_new(vec![a, b]),
             (Some(scan), None) | (None, Some(scan)) => Ok(scan),
@@ -317,11 +325,16 @@ impl TableProvider for PinnedTable {
 }
 
 /// Reads all columns of one file; for finding out what is wrong with it.
-pub(crate) fn probe(table: &Table, number: usize, file: usize) -> Result<Arc<dyn ExecutionPlan>> {
+pub(crate) fn probe(
+    runtime: &RuntimeEnv,
+    table: &Table,
+    number: usize,
+    file: usize,
+) -> Result<Arc<dyn ExecutionPlan>> {
     let provider = PinnedTable { table: table.clone(), number, partitions: 1 };
     let gzip = provider.is_compressed(file);
     let group = file_group(table, &[Split { file, range: None }])?;
-    let config = FileScanConfigBuilder::new(store_url(number)?, provider.source())
+    let config = FileScanConfigBuilder::new(store_url(number)?, provider.source(runtime)?)
         .with_file_groups(vec![group])
         .with_file_compression_type(compression(gzip))
         .build();

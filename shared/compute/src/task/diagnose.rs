@@ -31,7 +31,7 @@ pub(crate) async fn name_the_file(
         for (file, pinned) in table.files.iter().enumerate() {
             let Some(rest) = left.checked_sub(pinned.size) else { return failure };
             left = rest;
-            let Ok(scan) = probe(table, number, file) else { continue };
+            let Ok(scan) = probe(&context.runtime_env(), table, number, file) else { continue };
             let Err(e) = drain(scan, context).await else { continue };
             let at_fault = Failure::from(e);
             if at_fault.store_error().is_some() {
