@@ -39,6 +39,7 @@ async fn of_two_files_in_parts_the_first_stays_and_nothing_is_left_of_the_second
     }
     let object = bucket.get("large", None).await.expect("the object");
     assert!(object.bytes == content, "other bytes");
+    assert!(object.info.etag.ends_with("-3"), "{} is not of three parts", object.info.etag);
     assert_eq!((object.metadata("attempt"), object.metadata("rows")), (Some("a"), Some("7")));
     let open = bucket.client().list_multipart_uploads().bucket(bucket.name()).send().await;
     assert!(open.expect("a list").uploads().is_empty());

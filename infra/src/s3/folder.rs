@@ -1,10 +1,10 @@
 //! Buckets on a plain folder.
 //!
 //! An object is a file under its key's name. ETag, metadata and checksums are an attribute of the
-//! file, or a sidecar file where the file system has no room for attributes. Writing goes to a temporary file first; then, under one lock, the
-//! condition is checked and the file renamed, so of two conditional writers one wins and a reader
-//! sees the old bytes or the new ones, never both. A reader opens file and sidecar under the same
-//! lock and reads the open file afterwards. Files that a user put into the folder by hand are
+//! file, or a sidecar file where the file system has no room for attributes. Writing goes to a
+//! temporary file first; then, under one lock, the condition is checked and the file renamed, so of
+//! two conditional writers one wins and a reader sees the old bytes or the new ones, never both. A
+//! reader opens the file and what describes it under the same lock and reads the file afterwards. Files that a user put into the folder by hand are
 //! objects too: their ETag is derived from size and time.
 
 use std::collections::BTreeMap;
