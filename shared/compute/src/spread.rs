@@ -110,3 +110,61 @@ pub(crate) fn scanned_bytes(plan: &LogicalPlan, tables: &[Table]) -> Result<Vec<
     })?;
     Ok(scanned)
 }
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::datatypes::{DataType, Field, Schema};
+    use tidemill_protocol::job::{CsvOptions, Format};
+
+    use super::*;
+    use crate::table::TableFile;
+
+    const ENOUGH: usize = 1 << 40;
+
+    /// A table of one file of so many rows, by what a value of a CSV file is taken to have.
+    fn table(rows: u64) -> Table {
+        let file = TableFile {
+            key: "tables/t/1.csv".into(),
+            size: 8 * rows,
+            etag: String::new(),
+            gzip: false,
+            values: vec![],
+            lines: vec![],
+        };
+        Table {
+            name: "t".into(),
+            format: Format::Csv,
+            csv: CsvOptions::default(),
+            quarantine: false,
+            schema: Schema::new(vec![Field::new("n", DataType::Int64, true)]).into(),
+            partition_columns: vec![],
+            files: vec![file],
+            statistics: None,
+        }
+    }
+
+    #[test]
+    fn a_task_collects_a_quarter_of_what_it_scans_but_what_its_memory_has_room_for() {
+        let tables = [table(1_000_000), table(80_000_000)];
+        let collected = |scans: [usize; 2], memory| {
+            Spread::new(1, scans.to_vec(), &tables, memory).collected_rows
+        };
+        assert_eq!(collected([1, 10], ENOUGH), 2_000_000);
+        assert_eq!(collected([1, 1_000], ENOUGH), 250_000);
+        assert_eq!(collected([1, 10], 256 * 1_000_000), 1_000_000);
+        assert_eq!(collected([100, 10_000], ENOUGH), COLLECTED_ROWS);
+        assert_eq!(collected([1, 10], 0), COLLECTED_ROWS);
+    }
+
+    #[test]
+    fn the_optimizer_is_told_in_rows_and_in_bytes() {
+        let mut options = OptimizerOptions::default();
+        Spread::within(2, &[]).set(&mut options);
+        let told = |o: &OptimizerOptions| {
+            (o.hash_join_single_partition_threshold_rows, o.hash_join_single_partition_threshold)
+        };
+        assert_eq!(told(&options), told(&OptimizerOptions::default()));
+        Spread::new(1, vec![1], &[table(4_000_000)], ENOUGH).set(&mut options);
+        assert_eq!(told(&options), (1_000_000, 8_000_000));
+    }
+}
