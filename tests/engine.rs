@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
+use datafusion::dataframe::DataFrame;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use datafusion::prelude::{CsvReadOptions, SessionContext};
+use datafusion::prelude::{CsvReadOptions, SessionConfig, SessionContext};
 use futures::FutureExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde_json::{Value, json};
-use tidemill_compute::{DataFusionEngine, Resources};
+use tidemill_compute::{DataFusionEngine, Resources, one_process, plan_in_one_process};
 use tidemill_protocol::record::{Outcome, Plan, Status};
 use tidemill_protocol::{Key, context};
 
@@ -54,7 +55,7 @@ impl Lab {
         let store = store();
         let engine = DataFusionEngine::new(store.clone(), "b".into(), resources);
         let world = World::new(Arc::new(StoreBucket(store.clone())), Arc::new(engine));
-        let oracle = SessionContext::new();
+        let oracle = one_process(SessionConfig::new()).expect("a session");
         let url = url::Url::parse("memory://b").expect("a URL");
         oracle.register_object_store(&url, store.clone());
         Self { world, store, oracle }
@@ -142,8 +143,9 @@ impl Lab {
     }
 
     pub(crate) async fn expected(&self, sql: &str) -> Vec<String> {
-        let frame = self.oracle.sql(sql).await.expect("the oracle plans it");
-        let batches = frame.collect().await.expect("the oracle runs it");
+        let state = self.oracle.state();
+        let plan = plan_in_one_process(&state, sql).await.expect("the oracle plans it");
+        let batches = DataFrame::new(state, plan).collect().await.expect("the oracle runs it");
         batches.iter().flat_map(lines).collect()
     }
 

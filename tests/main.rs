@@ -1,12 +1,14 @@
 //! Tests across crates: the protocol on in-memory seams, the engine against single-process
 //! DataFusion, and the whole chain with real processes.
 
+mod answers;
 mod chaos;
 mod constructs;
 mod contract;
 mod differential;
 mod end_to_end;
 mod engine;
+mod engine_faults;
 mod host;
 mod inputs;
 mod liveness;

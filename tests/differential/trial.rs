@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::concat_batches;
+use datafusion::dataframe::DataFrame;
 use datafusion::datasource::MemTable;
-use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
+use datafusion::prelude::{ParquetReadOptions, SessionConfig};
 use futures::future::join_all;
 use proptest::test_runner::{TestCaseError, TestCaseResult};
+use tidemill_compute::{one_process, plan_in_one_process};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
@@ -185,7 +187,7 @@ async fn in_one_process(
     from: From,
 ) -> Result<RecordBatch, String> {
     let config = SessionConfig::new().with_target_partitions(partitions as usize);
-    let session = SessionContext::new_with_config(config);
+    let session = one_process(config).expect("a session");
     let dir = tempfile::tempdir().expect("a folder");
     for table in &case.tables {
         if from == From::Files && table.format == Format::Parquet {
@@ -203,7 +205,9 @@ async fn in_one_process(
         let memory = MemTable::try_new(batch.schema(), vec![vec![batch]]).expect("a table");
         session.register_table(table.name, Arc::new(memory)).expect("a new name");
     }
-    let frame = session.sql(&sql).await.map_err(|e| e.to_string())?;
+    let state = session.state();
+    let plan = plan_in_one_process(&state, &sql).await.map_err(|e| e.to_string())?;
+    let frame = DataFrame::new(state, plan);
     let schema = frame.schema().inner().clone();
     let batches = frame.collect().await.map_err(|e| e.to_string())?;
     let schema = batches.first().map_or(schema, RecordBatch::schema);

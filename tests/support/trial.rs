@@ -4,6 +4,7 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::Result as DataFusionResult;
 use datafusion::prelude::SessionContext;
+use tidemill_compute::plan_in_one_process;
 
 use super::compare::{Rule, compare};
 use super::rule::rule;
@@ -22,7 +23,7 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) async fn of(session: &SessionContext, sql: &str) -> DataFusionResult<Self> {
         let state = session.state();
-        let plan = state.create_logical_plan(sql).await?;
+        let plan = plan_in_one_process(&state, sql).await?;
         let (rule, all) = rule(&plan);
         let rows = DataFrame::new(state, all).collect().await?;
         Ok(Self { rule, rows })

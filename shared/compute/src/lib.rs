@@ -10,13 +10,16 @@
 //! 3. [`task`]: a task decodes its fragment, runs its partitions, and spools one output object.
 
 mod columns;
+mod corrections;
+mod describe;
 mod engine;
 mod error;
 mod expect;
 mod explain;
 mod fingerprint;
+mod forms;
 mod meter;
-mod nth_value;
+mod one_process;
 mod plan;
 mod planning_thread;
 mod pool;
@@ -24,8 +27,8 @@ mod quarantine;
 mod quotes;
 mod resources;
 mod session;
-mod set_operation;
 mod spread;
+mod sql_type;
 mod stage;
 mod statement;
 mod store;
@@ -35,5 +38,6 @@ mod volatile;
 mod write;
 
 pub use engine::DataFusionEngine;
+pub use one_process::{one_process, plan_in_one_process};
 pub use resources::Resources;
 pub use session::ENGINE_VERSION;

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use tidemill_protocol::record::{Expected, Output, Plan, Stage};
 use tidemill_protocol::{PlanRequest, StageId, Workers, cost};
 
+use crate::corrections;
+use crate::describe;
 use crate::error::{Failure, refused};
 use crate::expect;
 use crate::explain;
@@ -21,7 +23,6 @@ use crate::fingerprint;
 use crate::meter::Meter;
 use crate::resources::Resources;
 use crate::session::{self, ENGINE_VERSION, Reach, Room};
-use crate::set_operation;
 use crate::spread::Spread;
 use crate::stage::{Fragment, StageDraft, cut, encode, splittable_input};
 use crate::statement::{Parsed, parse};
@@ -66,6 +67,9 @@ pub(crate) async fn plan(
         .iter()
         .map(|r| table::pin(&state, store, bucket, r, request.spec, request.input));
     let tables = try_join_all(pinned).await?;
+    if let (true, [table]) = (parsed.describes, &tables[..]) {
+        return description(request, table);
+    }
     let (write, publication) = match write_request(&parsed, request)? {
         None => (None, None),
         Some(asked) => {
@@ -177,6 +181,29 @@ async fn explanation(
     })
 }
 
+/// A plan whose rows are the columns of a table.
+fn description(request: &PlanRequest<'_>, table: &Table) -> Result<Plan, Failure> {
+    let says = EnginePlan {
+        sql: describe::statement_of(table),
+        now: request.now,
+        tables: vec![],
+        write: None,
+        fragments: vec![Fragment::Sql],
+    };
+    Ok(Plan {
+        run: request.run.clone(),
+        engine: ENGINE_VERSION.to_owned(),
+        stages: vec![single_stage(Expected::default())],
+        task_bytes: cost::TASK_BYTES,
+        max_cost_usd: None,
+        single: Some("it describes a table".into()),
+        publication: None,
+        engine_plan: stored(&says)?,
+        estimate: None,
+        explains: None,
+    })
+}
+
 /// Where the rows go: by the statement, or by the option `into`.
 fn write_request(
     parsed: &Parsed,
@@ -239,12 +266,12 @@ impl Planning<'_> {
         if logical.schema().fields().is_empty() && self.write.is_none() {
             return refused("the statement selects no columns: write SELECT * FROM …");
         }
-        let counted = set_operation::keep_counts(logical)?;
+        let corrected = corrections::correct(logical)?;
         let aligned = match self.write {
-            Some(write) => align(counted, &write.request, &write.target)?,
-            None => counted,
+            Some(write) => align(corrected, &write.request, &write.target)?,
+            None => corrected,
         };
-        Ok((context, state.optimize(&aligned)?))
+        Ok((context, corrections::finish(state.optimize(&aligned)?)?))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::error::Failure;
 use crate::meter::Meter;
 use crate::pool::MeteredPool;
 use crate::resources::Resources;
-use crate::{nth_value, volatile};
+use crate::{corrections, volatile};
 
 /// Fragments are executed only by the version that encoded them.
 pub const ENGINE_VERSION: &str =
@@ -90,11 +90,11 @@ pub(crate) fn session(
     partitions: usize,
     now: DateTime<Utc>,
 ) -> SessionState {
-    let mut state = SessionStateBuilder::new()
+    let builder = SessionStateBuilder::new()
         .with_default_features()
         .with_config(config(&runtime, reach, room, partitions))
-        .with_runtime_env(runtime)
-        .build();
+        .with_runtime_env(runtime);
+    let mut state = corrections::add_rules(builder).build();
     state.execution_props_mut().query_execution_start_time = Some(now);
     state
 }
@@ -131,7 +131,7 @@ pub(crate) fn register_functions(
     seed: u64,
 ) -> Result<(), Failure> {
     volatile::register(registry, seed)?;
-    nth_value::register(registry)?;
+    corrections::register(registry)?;
     Ok(())
 }
 

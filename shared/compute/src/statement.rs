@@ -12,6 +12,7 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::error::{Failure, refused};
+use crate::forms;
 use crate::write::{self, WriteRequest};
 
 /// How deep SQL may be nested.
@@ -30,6 +31,8 @@ pub(crate) struct Parsed {
     pub(crate) statement: Statement,
     /// It is to be explained, and not to be run.
     pub(crate) explain: bool,
+    /// The columns of the table that it reads are its rows.
+    pub(crate) describes: bool,
     /// What becomes of its rows, if they are not the result.
     pub(crate) write: Option<WriteRequest>,
     /// Names that are called like functions, in lower case: they are no tables of the bucket.
@@ -56,14 +59,27 @@ pub(crate) fn parse(sql: &str) -> Result<Parsed, Failure> {
         Statement::Explain(explained) => (*explained.statement, true),
         other => (other, false),
     };
-    let (query, write) = write::split(statement)?;
+    let (statement, describes) = described(statement)?;
+    let (mut query, write) = write::split(statement)?;
+    forms::rewrite(&mut query)?;
     let mut checker = Checker::default();
     if let ControlFlow::Break(why) = query.visit(&mut checker) {
         return refused(why);
     }
     let table_functions = checker.table_functions;
     let statement = Statement::Statement(Box::new(SqlStatement::Query(query)));
-    Ok(Parsed { statement, explain, write, table_functions })
+    Ok(Parsed { statement, explain, describes, write, table_functions })
+}
+
+/// `DESCRIBE t` reads a table like a query.
+fn described(statement: Statement) -> Result<(Statement, bool), Failure> {
+    let Statement::Statement(inner) = &statement else { return Ok((statement, false)) };
+    let SqlStatement::ExplainTable { table_name, .. } = inner.as_ref() else {
+        return Ok((statement, false));
+    };
+    let sql = format!("SELECT * FROM {table_name}");
+    let parser = DFParserBuilder::new(sql.as_str()).with_dialect(&GenericDialect {}).build();
+    Ok((parser?.parse_statement()?, true))
 }
 
 fn check_size(sql: &str) -> Result<(), Failure> {
@@ -149,12 +165,10 @@ fn check_joins(table: &TableWithJoins) -> ControlFlow<String> {
         else {
             continue;
         };
-        if matches!(constraint, JoinConstraint::Using(_) | JoinConstraint::Natural) {
+        if matches!(constraint, JoinConstraint::Natural) {
             // the column would be that of the left side alone
             return ControlFlow::Break(
-                "RIGHT and FULL JOIN with USING or NATURAL are not supported: use ON, and \
-                 coalesce() of both columns"
-                    .into(),
+                "NATURAL RIGHT and FULL JOIN are not supported: name the columns with USING".into(),
             );
         }
     }

@@ -1,0 +1,213 @@
+//! Casts as PostgreSQL has them.
+//!
+//! - a fraction becomes the nearest whole number, where DataFusion 55.2 cuts it: of decimals halves go
+//!   away from zero, of floats to the even one;
+//! - a time with a zone becomes the zone's clock when it loses the zone, where DataFusion keeps UTC's;
+//! - a time as text has a space where DataFusion has a `T`;
+//! - `AT TIME ZONE` takes a zone off and puts it on.
+
+use std::sync::{Arc, LazyLock};
+
+use datafusion::arrow::datatypes::{DataType, TimeUnit};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::utils::take_function_args;
+use datafusion::common::{Result, internal_err, plan_err};
+use datafusion::config::ConfigOptions;
+use datafusion::functions::datetime::to_local_time;
+use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::registry::FunctionRegistry;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{
+    Cast, ColumnarValue, Expr, ExprSchemable, LogicalPlan, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility, cast, lit,
+};
+use datafusion::optimizer::AnalyzerRule;
+use datafusion::scalar::ScalarValue;
+
+use super::{rounded_decimal, text_of_times};
+
+/// The zone of an instant whose zone nobody named.
+const UTC: &str = "+00:00";
+
+static NEAREST: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+    let signature = Signature::any(1, Volatility::Immutable);
+    Arc::new(ScalarUDF::new_from_impl(Nearest { signature }))
+});
+
+/// Puts the functions where statements and fragments find them.
+pub(super) fn register(registry: &mut impl FunctionRegistry) -> Result<()> {
+    let signature = Signature::any(2, Volatility::Immutable);
+    registry.register_udf(Arc::new(ScalarUDF::new_from_impl(AtTimeZone { signature })))?;
+    registry.register_udf(NEAREST.clone())?;
+    registry.register_udf(rounded_decimal::function())?;
+    Ok(())
+}
+
+/// The rule; it has to run after types are coerced.
+#[derive(Debug)]
+pub(super) struct CastAsPostgres;
+
+impl AnalyzerRule for CastAsPostgres {
+    fn name(&self) -> &'static str {
+        "cast_as_postgres"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        Ok(plan.transform_up_with_subqueries(rewrite_node)?.data)
+    }
+}
+
+fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let schema = merge_schema(&plan.inputs());
+    let names = NamePreserver::new(&plan);
+    plan.map_expressions(|expr| {
+        let name = names.save(&expr);
+        let rewritten = expr.transform_up(|e| match e {
+            Expr::Cast(cast) => {
+                let Ok(from) = cast.expr.get_type(&schema) else {
+                    return Ok(Transformed::no(Expr::Cast(cast)));
+                };
+                rewrite_cast(cast, &from)
+            }
+            Expr::ScalarFunction(f) if f.func.inner().downcast_ref::<AtTimeZone>().is_some() => {
+                let [time, zone] = take_function_args("at_time_zone", f.args)?;
+                let from = time.get_type(&schema)?;
+                Ok(Transformed::yes(at_time_zone(time, &from, &zone)?))
+            }
+            other => Ok(Transformed::no(other)),
+        })?;
+        Ok(rewritten.update_data(|e| name.restore(e)))
+    })?
+    .map_data(LogicalPlan::recompute_schema)
+}
+
+fn rewrite_cast(e: Cast, from: &DataType) -> Result<Transformed<Expr>> {
+    let to = e.field.data_type();
+    let inner = match (e.expr.as_ref(), from) {
+        // a number that is written is exact
+        (Expr::Literal(ScalarValue::Float64(Some(n)), _), _) if to.is_integer() => lit(n.round()),
+        (_, DataType::Float16 | DataType::Float32 | DataType::Float64) if to.is_integer() => {
+            call(&NEAREST, *e.expr.clone())
+        }
+        (_, DataType::Decimal128(_, scale)) if digits_after_point(to) < *scale => {
+            rounded_decimal::round(*e.expr.clone(), digits_after_point(to))
+        }
+        (_, DataType::Timestamp(..)) if to.is_string() => {
+            call(&text_of_times::function(), *e.expr.clone())
+        }
+        (_, DataType::Timestamp(_, Some(zone))) if !is_utc(zone) && has_no_zone(to) => {
+            call(&to_local_time(), *e.expr.clone())
+        }
+        _ => return Ok(Transformed::no(Expr::Cast(e))),
+    };
+    Ok(Transformed::yes(Expr::Cast(Cast { expr: Box::new(inner), ..e })))
+}
+
+/// How many a type keeps; of those that keep what there is, the most.
+fn digits_after_point(data_type: &DataType) -> i8 {
+    match data_type {
+        DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => *scale,
+        other if other.is_integer() => 0,
+        _ => i8::MAX,
+    }
+}
+
+fn call(function: &Arc<ScalarUDF>, argument: Expr) -> Expr {
+    Expr::ScalarFunction(ScalarFunction::new_udf(function.clone(), vec![argument]))
+}
+
+fn is_utc(zone: &str) -> bool {
+    matches!(zone, UTC | "UTC" | "Z" | "Etc/UTC")
+}
+
+fn has_no_zone(data_type: &DataType) -> bool {
+    use DataType::{Date32, Date64, Time32, Time64, Timestamp};
+    matches!(data_type, Timestamp(_, None) | Date32 | Date64 | Time32(_) | Time64(_))
+}
+
+/// An instant becomes the clock of a zone, a clock becomes the instant when a zone shows it.
+fn at_time_zone(time: Expr, from: &DataType, zone: &Expr) -> Result<Expr> {
+    let Some(zone) = zone.as_literal().and_then(|z| z.try_as_str().flatten()) else {
+        return plan_err!("the zone of AT TIME ZONE must be a text like 'Europe/Berlin'");
+    };
+    let zone: Arc<str> = zone.into();
+    let at = |unit| DataType::Timestamp(unit, Some(zone.clone()));
+    Ok(match from {
+        DataType::Timestamp(unit, Some(_)) => call(&to_local_time(), cast(time, at(*unit))),
+        DataType::Timestamp(unit, None) => {
+            cast(cast(time, at(*unit)), DataType::Timestamp(*unit, Some(UTC.into())))
+        }
+        _ => {
+            let unit = TimeUnit::Microsecond;
+            let clock = cast(time, DataType::Timestamp(unit, None));
+            cast(cast(clock, at(unit)), DataType::Timestamp(unit, Some(UTC.into())))
+        }
+    })
+}
+
+/// What `AT TIME ZONE` is until types are known.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct AtTimeZone {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for AtTimeZone {
+    fn name(&self) -> &'static str {
+        "at_time_zone"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        Ok(match types.first() {
+            Some(DataType::Timestamp(unit, Some(_))) => DataType::Timestamp(*unit, None),
+            Some(DataType::Timestamp(unit, None)) => DataType::Timestamp(*unit, Some(UTC.into())),
+            _ => DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
+        })
+    }
+
+    fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        internal_err!("AT TIME ZONE is replaced when a statement is planned")
+    }
+}
+
+/// The nearest whole number of a float, of two the even one.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Nearest {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Nearest {
+    fn name(&self) -> &'static str {
+        "nearest_integer"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Float64)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [value] = take_function_args(self.name(), args.args)?;
+        let value = value.cast_to(&DataType::Float64, None)?;
+        Ok(match value {
+            ColumnarValue::Scalar(ScalarValue::Float64(Some(x))) => {
+                ColumnarValue::Scalar(ScalarValue::Float64(Some(x.round_ties_even())))
+            }
+            ColumnarValue::Array(array) => {
+                use datafusion::arrow::array::AsArray;
+                use datafusion::arrow::datatypes::Float64Type;
+                let floats = array.as_primitive::<Float64Type>();
+                let nearest = floats.unary::<_, Float64Type>(f64::round_ties_even);
+                ColumnarValue::Array(Arc::new(nearest))
+            }
+            null @ ColumnarValue::Scalar(_) => null,
+        })
+    }
+}

@@ -1,0 +1,91 @@
+//! `+`, `-`, `*`, `/` and negation of integers and decimals: what does not fit is an error that names
+//! the expression, and quotients of decimals are rounded.
+//!
+//! DataFusion 55.2 wraps integers, lets decimals of 38 digits grow a 39th, and cuts quotients. Where
+//! the types tell that a result always fits, its operator is left alone.
+
+mod digits;
+mod function;
+mod kernels;
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::Result;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::config::ConfigOptions;
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::registry::FunctionRegistry;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
+use datafusion::optimizer::AnalyzerRule;
+
+use digits::always_fits;
+use function::{Arithmetic, call};
+
+pub(super) use function::is_checked;
+
+/// Puts the functions where fragments find them.
+pub(super) fn register(registry: &mut impl FunctionRegistry) -> Result<()> {
+    for function in function::functions() {
+        registry.register_udf(function)?;
+    }
+    Ok(())
+}
+
+/// The rule; it has to run after types are coerced.
+#[derive(Debug)]
+pub(super) struct CheckArithmetic;
+
+impl AnalyzerRule for CheckArithmetic {
+    fn name(&self) -> &'static str {
+        "check_arithmetic"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        Ok(plan.transform_up_with_subqueries(check_node)?.data)
+    }
+}
+
+fn check_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let schema = merge_schema(&plan.inputs());
+    let names = NamePreserver::new(&plan);
+    // columns of an outer query are not in the schema: their types are in the expression
+    let type_of = |e: &Expr| e.get_type(&schema).ok();
+    plan.map_expressions(|expr| {
+        let name = names.save(&expr);
+        let checked = expr.transform_up(|e| {
+            let Some(arithmetic) = arithmetic(&e, &type_of) else {
+                return Ok(Transformed::no(e));
+            };
+            if always_fits(&e, &type_of) {
+                return Ok(Transformed::no(e));
+            }
+            let text = e.human_display().to_string();
+            Ok(Transformed::yes(match e {
+                Expr::BinaryExpr(e) => call(arithmetic, vec![*e.left, *e.right], &text),
+                Expr::Negative(inner) => call(arithmetic, vec![*inner], &text),
+                other => other,
+            }))
+        })?;
+        Ok(checked.update_data(|e| name.restore(e)))
+    })
+}
+
+/// The checked form of an expression that may not fit.
+fn arithmetic(e: &Expr, type_of: &impl Fn(&Expr) -> Option<DataType>) -> Option<Arithmetic> {
+    match e {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+            let (left, right) = (type_of(left)?, type_of(right)?);
+            let decimals = left.is_decimal() && right.is_decimal();
+            let integers = left.is_integer() && right.is_integer();
+            match op {
+                Operator::Plus if integers || decimals => Some(Arithmetic::Add),
+                Operator::Minus if integers || decimals => Some(Arithmetic::Subtract),
+                Operator::Multiply if integers || decimals => Some(Arithmetic::Multiply),
+                Operator::Divide if decimals => Some(Arithmetic::Divide),
+                _ => None,
+            }
+        }
+        Expr::Negative(inner) => type_of(inner)?.is_integer().then_some(Arithmetic::Negate),
+        _ => None,
+    }
+}

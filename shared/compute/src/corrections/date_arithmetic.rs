@@ -1,0 +1,75 @@
+//! A date plus an interval with hours is a time; DataFusion 55.2 cuts it to the day.
+
+use datafusion::arrow::datatypes::{DataType, TimeUnit};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, Result};
+use datafusion::config::ConfigOptions;
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, cast};
+use datafusion::optimizer::AnalyzerRule;
+use datafusion::scalar::ScalarValue;
+
+/// The rule; it has to run before types are coerced, because it changes them.
+#[derive(Debug)]
+pub(super) struct DateArithmetic;
+
+impl AnalyzerRule for DateArithmetic {
+    fn name(&self) -> &'static str {
+        "date_arithmetic"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        Ok(plan.transform_up_with_subqueries(rewrite_node)?.data)
+    }
+}
+
+fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let schema = merge_schema(&plan.inputs());
+    let names = NamePreserver::new(&plan);
+    plan.map_expressions(|expr| {
+        let name = names.save(&expr);
+        let rewritten = expr.transform_up(|e| rewrite(e, &schema))?;
+        Ok(rewritten.update_data(|e| name.restore(e)))
+    })?
+    .map_data(LogicalPlan::recompute_schema)
+}
+
+fn rewrite(e: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::Plus | Operator::Minus), right }) =
+        e
+    else {
+        return Ok(Transformed::no(e));
+    };
+    let is_date = |e: &Expr| {
+        e.get_type(schema).is_ok_and(|t| matches!(t, DataType::Date32 | DataType::Date64))
+    };
+    let has_hours = |e: &Expr| {
+        let is_interval = e.get_type(schema).is_ok_and(|t| matches!(t, DataType::Interval(_)));
+        is_interval && !is_whole_days(e)
+    };
+    let time =
+        |date: Box<Expr>| Box::new(cast(*date, DataType::Timestamp(TimeUnit::Microsecond, None)));
+    Ok(if is_date(&left) && has_hours(&right) {
+        Transformed::yes(Expr::BinaryExpr(BinaryExpr { left: time(left), op, right }))
+    } else if op == Operator::Plus && has_hours(&left) && is_date(&right) {
+        Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right: time(right) }))
+    } else {
+        Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }))
+    })
+}
+
+fn is_whole_days(interval: &Expr) -> bool {
+    match interval {
+        Expr::Literal(ScalarValue::IntervalYearMonth(_), _) => true,
+        Expr::Literal(ScalarValue::IntervalDayTime(Some(i)), _) => i.milliseconds == 0,
+        Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(i)), _) => i.nanoseconds == 0,
+        Expr::Negative(inner) => is_whole_days(inner),
+        Expr::ScalarFunction(f) if f.name() == "multiply_interval" => {
+            // a whole multiple of whole days
+            f.args.first().is_some_and(is_whole_days)
+                && matches!(f.args.get(1), Some(Expr::Literal(ScalarValue::Int64(_), _)))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,95 @@
+//! What stands in the place of what DataFusion 55.2 answers wrongly. Right is what PostgreSQL answers.
+//!
+//! | file | fault | DataFusion's issue |
+//! |---|---|---|
+//! | [`canonical_float`], [`compare_floats`] | zeros and NaN of two signs differ; bounds of files leave NaN out | |
+//! | [`casts`] | casts cut fractions; a zone's clock is lost | |
+//! | [`checked`] | `+ - *` wrap, quotients of decimals are cut | |
+//! | [`date_arithmetic`] | a date plus hours is cut to the day | |
+//! | [`date_part`] | a year as a predicate finds nothing; seconds lose their fraction | [#25140](https://github.com/apache/datafusion/issues/25140) |
+//! | [`exact`] | sums wrap, averages of decimals are cut, windows of floats never forget NaN | |
+//! | [`far_times`] | nanoseconds beside `'9999-12-31'` | |
+//! | [`float_extremes`] | `min` and `max` by group lose NaN and infinities | [#24433](https://github.com/apache/datafusion/issues/24433) |
+//! | [`guards`] | conditions are evaluated for rows that an earlier one excludes | |
+//! | [`lead_lag`] | `IGNORE NULLS` with an offset | [#25471](https://github.com/apache/datafusion/issues/25471) |
+//! | [`multiply_interval`] | `n * INTERVAL` is unknown | |
+//! | [`nth_value`] | turned around beside a window of the opposite order | |
+//! | [`set_operation`] | `INTERSECT ALL`, `EXCEPT ALL` | |
+//! | [`split_pages`] | a page below an order loses rows | [#24958](https://github.com/apache/datafusion/issues/24958) |
+//! | [`subqueries`] | `EXISTS` over an aggregate, `NOT IN`, `IN` as a value | [#24960](https://github.com/apache/datafusion/issues/24960), [#25336](https://github.com/apache/datafusion/issues/25336) |
+//!
+//! | [`text_of_times`] | times as text have a T | |
+//!
+//! `tests/engine_faults.rs` has a test for each: it fails when the engine no longer has the fault, and
+//! says which file may go.
+
+mod canonical_float;
+mod casts;
+mod checked;
+mod compare_floats;
+mod date_arithmetic;
+mod date_part;
+mod delegate;
+mod exact;
+mod far_times;
+mod float_extremes;
+mod guards;
+mod lead_lag;
+mod multiply_interval;
+mod nth_value;
+mod rounded_decimal;
+mod set_operation;
+mod split_pages;
+mod subqueries;
+mod text_of_times;
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::registry::FunctionRegistry;
+use datafusion::optimizer::analyzer::resolve_grouping_function::ResolveGroupingFunction;
+use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+
+/// Puts our functions in the place of DataFusion's.
+pub(crate) fn register(registry: &mut impl FunctionRegistry) -> Result<()> {
+    registry.register_udf(canonical_float::function())?;
+    casts::register(registry)?;
+    checked::register(registry)?;
+    exact::register(registry)?;
+    float_extremes::register(registry)?;
+    lead_lag::register(registry)?;
+    multiply_interval::register(registry)?;
+    registry.register_udf(text_of_times::function())?;
+    nth_value::register(registry)?;
+    date_part::register(registry)
+}
+
+/// Adds our rules to those of a session.
+pub(crate) fn add_rules(builder: SessionStateBuilder) -> SessionStateBuilder {
+    let mut physical = PhysicalOptimizer::new().rules;
+    split_pages::add(&mut physical);
+    builder
+        .with_analyzer_rules(vec![
+            Arc::new(ResolveGroupingFunction::new()),
+            Arc::new(date_arithmetic::DateArithmetic),
+            Arc::new(TypeCoercion::new()),
+            Arc::new(far_times::FarTimes),
+            Arc::new(casts::CastAsPostgres),
+            Arc::new(compare_floats::CompareFloats),
+            Arc::new(checked::CheckArithmetic),
+        ])
+        .with_physical_optimizer_rules(physical)
+}
+
+/// Corrects a plan as it comes from SQL.
+pub(crate) fn correct(plan: LogicalPlan) -> Result<LogicalPlan> {
+    subqueries::rewrite(set_operation::keep_counts(plan)?)
+}
+
+/// Corrects an optimized plan.
+pub(crate) fn finish(plan: LogicalPlan) -> Result<LogicalPlan> {
+    guards::guard(plan)
+}

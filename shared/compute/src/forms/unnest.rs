@@ -1,0 +1,169 @@
+//! `FROM t CROSS JOIN UNNEST(t.items) AS u(item)`: the lists of a table beside their rows. DataFusion
+//! knows `unnest` among the selected columns only, so the table becomes a subquery that selects it.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::parser::DFParserBuilder;
+use datafusion::sql::sqlparser::ast::{
+    Expr, Ident, Join, JoinConstraint, JoinOperator, Query, Select, Statement, TableAlias,
+    TableFactor, VisitMut, VisitorMut,
+};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+
+use super::Rewritten;
+use super::using::name_of;
+
+pub(super) fn rewrite(select: &mut Select) -> Rewritten {
+    // FROM t, UNNEST(t.items) is a cross join, too
+    let mut at = 1;
+    while at < select.from.len() {
+        if matches!(select.from[at].relation, TableFactor::UNNEST { .. }) {
+            let table = select.from.remove(at);
+            let join_operator = JoinOperator::CrossJoin(JoinConstraint::None);
+            let first = Join { relation: table.relation, global: false, join_operator };
+            select.from[at - 1].joins.push(first);
+            select.from[at - 1].joins.extend(table.joins);
+        } else {
+            at += 1;
+        }
+    }
+    for number in 0..select.from.len() {
+        while let Some(at) = select.from[number].joins.iter().position(is_lateral) {
+            let join = select.from[number].joins.remove(at);
+            expand(select, number, at, join)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a join is with lists of columns.
+fn is_lateral(join: &Join) -> bool {
+    let TableFactor::UNNEST { array_exprs, .. } = &join.relation else { return false };
+    array_exprs.iter().any(|e| !column_tables(e).is_empty())
+}
+
+/// The tables of the columns of an expression; without a name where a column has none.
+fn column_tables(expr: &Expr) -> Vec<Option<Ident>> {
+    struct Columns(Vec<Option<Ident>>);
+    impl VisitorMut for Columns {
+        type Break = ();
+        fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+            match expr {
+                Expr::Identifier(_) => self.0.push(None),
+                Expr::CompoundIdentifier(parts) => self.0.push(parts.first().cloned()),
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut columns = Columns(vec![]);
+    let _ = expr.clone().visit(&mut columns);
+    columns.0
+}
+
+fn expand(select: &mut Select, number: usize, at: usize, join: Join) -> Rewritten {
+    let keeps = match &join.join_operator {
+        JoinOperator::CrossJoin(_) | JoinOperator::Join(_) | JoinOperator::Inner(_) => false,
+        JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => true,
+        _ => return Err("UNNEST of a column is supported as CROSS JOIN and LEFT JOIN".into()),
+    };
+    let TableFactor::UNNEST { alias, array_exprs, with_offset, with_ordinality, .. } =
+        join.relation
+    else {
+        return Ok(());
+    };
+    if with_offset || with_ordinality {
+        return Err("UNNEST … WITH ORDINALITY of a column is not supported".into());
+    }
+    let columns = columns_of(alias.as_ref(), array_exprs.len())?;
+    let table = owner(select, number, at, &array_exprs)?;
+    let name = name_of(table)?;
+    let selected = array_exprs.iter().zip(&columns).map(|(e, c)| format!("unnest({e}) AS {c}"));
+    let selected: Vec<_> = selected.collect();
+    let has_any: Vec<_> = array_exprs.iter().map(|e| format!("cardinality({e}) > 0")).collect();
+    let condition = if keeps { String::new() } else { format!(" WHERE {}", has_any.join(" OR ")) };
+    let sql = format!("SELECT {name}.*, {} FROM {table}{condition}", selected.join(", "));
+    let named = TableAlias { explicit: true, name: name.clone(), columns: vec![], at: None };
+    let subquery = parse(&sql)?;
+    *table = TableFactor::Derived { lateral: false, subquery, alias: Some(named), sample: None };
+    if let Some(alias) = alias {
+        let _ = select.visit(&mut Moved { from: alias.name, to: name, columns });
+    }
+    Ok(())
+}
+
+/// The names of the unnested columns.
+fn columns_of(alias: Option<&TableAlias>, count: usize) -> Result<Vec<Ident>, String> {
+    let named: Vec<_> = match alias {
+        Some(alias) if !alias.columns.is_empty() => {
+            alias.columns.iter().map(|c| c.name.clone()).collect()
+        }
+        Some(alias) => vec![alias.name.clone()],
+        None => vec![Ident::new("unnest")],
+    };
+    if named.len() == count {
+        return Ok(named);
+    }
+    Err(format!("UNNEST of {count} lists needs {count} names: UNNEST(…) AS u(a, b)"))
+}
+
+/// The table that the lists are columns of.
+fn owner<'a>(
+    select: &'a mut Select,
+    number: usize,
+    at: usize,
+    lists: &[Expr],
+) -> Result<&'a mut TableFactor, String> {
+    let mut wanted: Vec<_> = lists.iter().flat_map(column_tables).flatten().collect();
+    wanted.dedup();
+    let many = "UNNEST of columns of several tables is not supported: unnest each in a subquery";
+    let several = select.from.len() > 1 || at > 0;
+    let table = &mut select.from[number];
+    let joins = table.joins.iter_mut().take(at).map(|j| &mut j.relation);
+    let mut before = std::iter::once(&mut table.relation).chain(joins);
+    match wanted.as_slice() {
+        [] if several => Err("UNNEST of a column needs its table's name: UNNEST(t.items)".into()),
+        [] => before.next().ok_or_else(|| many.to_owned()),
+        [wanted] => {
+            let is_it = |t: &&mut TableFactor| name_of(t).is_ok_and(|n| n.value == wanted.value);
+            before.find(is_it).ok_or_else(|| {
+                format!("UNNEST needs a column of a table before it in FROM, and {wanted} is none")
+            })
+        }
+        _ => Err(many.to_owned()),
+    }
+}
+
+/// Columns of the alias of a list belong to the table now.
+struct Moved {
+    from: Ident,
+    to: Ident,
+    columns: Vec<Ident>,
+}
+
+impl VisitorMut for Moved {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::CompoundIdentifier(parts) = expr
+            && let [table, column, ..] = parts.as_mut_slice()
+            && table.value == self.from.value
+            && self.columns.iter().any(|c| c.value == column.value)
+        {
+            *table = self.to.clone();
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn parse(sql: &str) -> Result<Box<Query>, String> {
+    let parser = DFParserBuilder::new(sql).with_dialect(&GenericDialect {}).build();
+    let statement = parser.and_then(|mut p| p.parse_statement()).map_err(|e| e.to_string())?;
+    match statement {
+        datafusion::sql::parser::Statement::Statement(s) => match *s {
+            Statement::Query(query) => Ok(query),
+            other => Err(format!("{other} is no query")),
+        },
+        other => Err(format!("{other} is no query")),
+    }
+}

@@ -1,0 +1,73 @@
+use super::{lab, refused, right};
+
+#[tokio::test]
+async fn standard_forms_are_understood() {
+    let lab = lab().await;
+    for (sql, rows) in [
+        ("SELECT id FROM o ORDER BY id FETCH FIRST 2 ROWS ONLY", &["1", "2"][..]),
+        ("SELECT id FROM o ORDER BY id OFFSET 1 ROW FETCH NEXT ROW ONLY", &["2"]),
+        ("SELECT 'a_c' LIKE 'a!_c' ESCAPE '!', 'abc' LIKE 'a!_c' ESCAPE '!'", &["true|false"]),
+        ("SELECT 'a\\c' LIKE 'a\\c' ESCAPE '!', 'A%' ILIKE 'a#%' ESCAPE '#'", &["true|true"]),
+        ("SELECT mod(7, 3), mod(-7, 3) FROM o WHERE id = 1", &["1|-1"]),
+        (
+            "SELECT 'abc' SIMILAR TO 'a%', 'abc' SIMILAR TO 'a', 'abc' SIMILAR TO '(a|b)_c'",
+            &["true|false|true"],
+        ),
+        ("SELECT id, id, z, o.z FROM o WHERE id = 1", &["1|1|10|10"]),
+        ("SELECT *, id FROM o WHERE id = 1", &["1|10|1"]),
+        (
+            "SELECT CAST('abc' AS varchar(2)), CAST(12345 AS varchar(3)) FROM o WHERE id = 1",
+            &["ab|123"],
+        ),
+        ("SELECT id FROM o INTERSECT ALL SELECT id FROM i", &["2", "∅"]),
+        ("SELECT id FROM o EXCEPT ALL SELECT id FROM i", &["1", "3", "4"]),
+    ] {
+        right(&lab, sql, rows).await;
+    }
+    refused(&lab, "SELECT 2 ^ 3", "power(a, b)").await;
+    refused(&lab, "SELECT to_char(now(), 'YYYY-MM-DD')", "%Y-%m-%d").await;
+}
+
+#[tokio::test]
+async fn using_takes_the_side_that_has_the_row() {
+    let lab = lab().await;
+    let full = ["1|10|∅", "2|20|5", "3|30|∅", "4|40|∅", "5|∅|1", "∅|50|∅", "∅|∅|50"];
+    right(&lab, "SELECT id, o.z, i.z FROM o FULL JOIN i USING (id)", &full).await;
+    right(&lab, "SELECT * FROM o FULL JOIN i USING (id)", &full).await;
+    let right_join = ["2|20|5", "5|∅|1", "∅|∅|50"];
+    right(&lab, "SELECT * FROM o RIGHT JOIN i USING (id)", &right_join).await;
+    right(
+        &lab,
+        "SELECT id, count(*) FROM o RIGHT JOIN i USING (id) WHERE id > 2 GROUP BY id",
+        &["5|1"],
+    )
+    .await;
+    right(
+        &lab,
+        "SELECT id FROM o FULL JOIN i USING (id) ORDER BY id DESC NULLS LAST LIMIT 2",
+        &["5", "4"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn lists_are_joined_to_their_rows() {
+    let lab = lab().await;
+    lab.put("tables/l/1.json", "{\"k\":1,\"items\":[1,2]}\n{\"k\":2,\"items\":[]}\n").await;
+    lab.put("tables/l/2.json", "{\"k\":3,\"items\":[5]}\n{\"k\":4}\n").await;
+    let rows = ["1|1", "1|2", "3|5"];
+    right(&lab, "SELECT t.k, u.item FROM l t CROSS JOIN UNNEST(t.items) AS u(item)", &rows).await;
+    right(
+        &lab,
+        "SELECT k, item FROM l, UNNEST(l.items) AS u(item) WHERE u.item > 1",
+        &["1|2", "3|5"],
+    )
+    .await;
+    right(&lab, "SELECT sum(u) FROM l CROSS JOIN UNNEST(l.items) AS u", &["8"]).await;
+}
+
+#[tokio::test]
+async fn a_table_is_described() {
+    let lab = lab().await;
+    right(&lab, "DESCRIBE x", &["g|varchar", "x|double"]).await;
+}

@@ -1,0 +1,79 @@
+use super::{lab, refused, right};
+
+#[tokio::test]
+async fn what_does_not_fit_is_an_error_that_names_the_expression() {
+    let lab = lab().await;
+    let max = "9223372036854775807";
+    lab.put("tables/b/1.csv", format!("k,b\n1,{max}\n")).await;
+    lab.put("tables/b/2.csv", "k,b\n1,1\n2,-9223372036854775808\n").await;
+    for (sql, part) in [
+        ("SELECT sum(b) FROM b WHERE k = 1", "sum(b.b) overflows: 9223372036854775808"),
+        ("SELECT k, sum(b) FROM b GROUP BY k HAVING k = 1", "overflows"),
+        ("SELECT sum(b) OVER (ORDER BY b) FROM b WHERE k = 1", "overflows"),
+        ("SELECT b + 1 FROM b WHERE k = 1", "b + 1 overflows bigint"),
+        ("SELECT b - 1 FROM b WHERE k = 2", "overflows bigint"),
+        ("SELECT b * 2 FROM b", "overflows bigint"),
+        ("SELECT -b FROM b WHERE k = 2", "overflows bigint"),
+        ("SELECT CAST(b AS INT) FROM b", "9223372036854775807"),
+    ] {
+        refused(&lab, sql, part).await;
+    }
+    let wide = "SELECT sum(CAST(b AS DECIMAL(38, 0))) FROM b WHERE k = 1";
+    right(&lab, wide, &["9223372036854775808"]).await;
+    // what leaves the type in between comes back
+    right(&lab, "SELECT sum(b) FROM b", &["0"]).await;
+}
+
+#[tokio::test]
+async fn decimals_keep_to_their_digits() {
+    let lab = lab().await;
+    let nines = "9".repeat(38);
+    let sum = format!("SELECT CAST('{nines}' AS DECIMAL(38, 0)) + id FROM o WHERE id = 1");
+    refused(&lab, &sum, "overflows decimal(38, 0)").await;
+    let sum = format!("SELECT sum(CAST('{nines}' AS DECIMAL(38, 0))) FROM o");
+    refused(&lab, &sum, "overflows").await;
+    right(&lab, "SELECT avg(CAST(z AS DECIMAL(9, 2))) FROM o WHERE id < 4", &["20.000000"]).await;
+    let cut = "SELECT avg(CAST(z AS DECIMAL(9, 0))) / 7 FROM o WHERE id < 3";
+    right(&lab, cut, &["2.14285714"]).await;
+    lab.put("tables/m/1.csv", "m\n0.01\n0.01\n").await;
+    lab.put("tables/m/2.csv", "m\n0.02\n").await;
+    let avg = "SELECT avg(CAST(m AS DECIMAL(9, 2))), avg(-CAST(m AS DECIMAL(9, 2))) FROM m";
+    right(&lab, avg, &["0.013333|-0.013333"]).await;
+    let avg = "SELECT avg(CAST(m AS DECIMAL(9, 2))) FROM m GROUP BY m > 1";
+    right(&lab, avg, &["0.013333"]).await;
+    right(&lab, "SELECT CAST(5.00 AS DECIMAL(9, 2)) / 3", &["1.666667"]).await;
+}
+
+#[tokio::test]
+async fn a_cast_to_a_whole_number_takes_the_nearest() {
+    let lab = lab().await;
+    let sql = "SELECT CAST(2.5 AS INT), CAST(-2.5 AS INT), CAST(99999.99 AS INT), \
+               CAST(CAST(id AS DOUBLE) / 2 AS INT), CAST(CAST(1.25 AS DECIMAL(9, 2)) AS INT), \
+               CAST(CAST(1.25 AS DECIMAL(9, 2)) AS DECIMAL(5, 1)) FROM o WHERE id = 1";
+    right(&lab, sql, &["3|-3|100000|0|1|1.3"]).await;
+    lab.put("tables/m/1.csv", "m\n1.25\n2.75\n").await;
+    for (condition, rows) in [
+        ("CAST(CAST(m AS DECIMAL(9, 2)) AS INT) = 1", ["1.25"]),
+        ("CAST(CAST(m AS DECIMAL(9, 2)) AS INT) > 1", ["2.75"]),
+        ("CAST(CAST(m AS DECIMAL(9, 2)) AS DECIMAL(5, 1)) = 1.3", ["1.25"]),
+    ] {
+        right(&lab, &format!("SELECT m FROM m WHERE {condition}"), &rows).await;
+    }
+}
+
+#[tokio::test]
+async fn a_condition_guards_what_comes_after_it() {
+    let lab = lab().await;
+    right(&lab, "SELECT id FROM n WHERE d <> 0 AND 100 / d > 5", &["2", "6"]).await;
+    right(&lab, "SELECT id FROM n WHERE 100 / d > 5 AND d <> 0", &["2", "6"]).await;
+    right(&lab, "SELECT id FROM n WHERE d = 0 OR 100 / d > 5", &["1", "2", "5", "6"]).await;
+    let values = "SELECT id, d <> 0 AND 100 / d > 5 FROM n WHERE id < 4";
+    right(&lab, values, &["1|false", "2|true", "3|∅"]).await;
+    let join = "SELECT n.id FROM n JOIN o ON n.d <> 0 AND 100 / n.d > o.id AND o.id = 4";
+    right(&lab, join, &["2", "6"]).await;
+    let nested = "SELECT id FROM (SELECT * FROM n WHERE d <> 0) q WHERE 100 / d > 5";
+    right(&lab, nested, &["2", "6"]).await;
+    let case = "SELECT CASE WHEN d <> 0 THEN 100 / d END FROM n WHERE id < 3";
+    right(&lab, case, &["10", "∅"]).await;
+    refused(&lab, "SELECT 100 / d FROM n", "ivide by zero").await;
+}

@@ -1,0 +1,67 @@
+use super::{lab, refused, right};
+
+#[tokio::test]
+async fn not_in_is_unknown_beside_a_null() {
+    let lab = lab().await;
+    for (condition, rows) in [
+        ("id NOT IN (SELECT i.id FROM i WHERE i.z < o.z)", &["1", "3", "4"][..]),
+        ("id NOT IN (SELECT id FROM i WHERE i.id = o.id)", &["1", "3", "4", "∅"]),
+        ("id NOT IN (SELECT id FROM i WHERE id IS NOT NULL)", &["1", "3", "4"]),
+        ("id NOT IN (SELECT id FROM i)", &[]),
+        ("NOT (id IN (SELECT id FROM i))", &[]),
+        ("9 NOT IN (SELECT id FROM i)", &[]),
+        ("id NOT IN (SELECT id FROM i WHERE id IS NOT NULL) OR z = 20", &["1", "2", "3", "4"]),
+        ("(id IN (SELECT id FROM i)) IS NULL", &["1", "3", "4", "∅"]),
+        ("0 IN (SELECT count(*) FROM i WHERE i.id = o.id)", &["1", "3", "4", "∅"]),
+        ("0 NOT IN (SELECT count(*) FROM i WHERE i.id = o.id)", &["2"]),
+        ("id - 1 IN (SELECT count(*) FROM i WHERE i.id = o.id)", &["1", "2"]),
+    ] {
+        right(&lab, &format!("SELECT id FROM o WHERE {condition}"), rows).await;
+    }
+}
+
+#[tokio::test]
+async fn an_aggregate_without_groups_is_one_row_to_exists() {
+    let lab = lab().await;
+    let all = ["1", "2", "3", "4", "∅"];
+    for (condition, rows) in [
+        ("EXISTS (SELECT count(*) FROM i WHERE i.id = o.id)", &all[..]),
+        ("NOT EXISTS (SELECT max(z) FROM i WHERE i.id = o.id)", &[]),
+        ("EXISTS (SELECT 1 FROM i WHERE i.id = o.id HAVING count(*) = 0)", &["1", "3", "4", "∅"]),
+        ("NOT EXISTS (SELECT 1 FROM i WHERE i.id = o.id HAVING count(*) = 0)", &["2"]),
+        ("EXISTS (SELECT 1 FROM i WHERE i.id = o.id LIMIT 1)", &["2"]),
+        ("EXISTS (SELECT 1 FROM i WHERE i.id = o.id LIMIT 0)", &[]),
+        ("EXISTS (SELECT i.id FROM i WHERE i.id = o.id GROUP BY i.id)", &["2"]),
+    ] {
+        right(&lab, &format!("SELECT id FROM o WHERE {condition}"), rows).await;
+    }
+    let offset = "SELECT id FROM o WHERE EXISTS (SELECT 1 FROM i WHERE i.id = o.id OFFSET 1)";
+    refused(&lab, offset, "OFFSET").await;
+}
+
+#[tokio::test]
+async fn a_page_below_an_order_keeps_its_rows() {
+    let lab = lab().await;
+    let page = "(SELECT id FROM v2 ORDER BY id LIMIT 4 OFFSET 3) x";
+    lab.put("tables/v2/1.csv", "id\n9\n1\n8\n2\n").await;
+    lab.put("tables/v2/2.csv", "id\n7\n3\n6\n4\n5\n").await;
+    right(&lab, &format!("SELECT * FROM {page} ORDER BY id"), &["4", "5", "6", "7"]).await;
+    right(&lab, &format!("SELECT * FROM {page} ORDER BY id DESC"), &["7", "6", "5", "4"]).await;
+    right(&lab, &format!("SELECT sum(id) FROM {page}"), &["22"]).await;
+    let rest = "SELECT * FROM (SELECT id FROM v2 ORDER BY id OFFSET 6) x ORDER BY id DESC";
+    right(&lab, rest, &["9", "8", "7"]).await;
+    let inner = "SELECT * FROM (SELECT id FROM v2 ORDER BY id DESC LIMIT 5 OFFSET 2) x ORDER BY id LIMIT 2 OFFSET 1";
+    right(&lab, inner, &["4", "5"]).await;
+}
+
+#[tokio::test]
+async fn a_subquery_may_be_selected() {
+    let lab = lab().await;
+    let rows = ["1|∅|false", "2|true|true", "3|∅|false", "4|∅|false", "∅|∅|false"];
+    let sql =
+        "SELECT id, id IN (SELECT id FROM i), EXISTS (SELECT 1 FROM i WHERE i.id = o.id) FROM o";
+    right(&lab, sql, &rows).await;
+    let rows = ["1|true", "2|false", "3|true", "4|true", "∅|∅"];
+    let sql = "SELECT id, id NOT IN (SELECT id FROM i WHERE id IS NOT NULL) FROM o";
+    right(&lab, sql, &rows).await;
+}
