@@ -11,6 +11,7 @@ mod host;
 mod inputs;
 mod liveness;
 mod load;
+mod object_tags;
 mod pipelines;
 mod poison;
 mod protocol;
