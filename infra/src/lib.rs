@@ -135,7 +135,7 @@ impl Local {
         }
         let faults = options.faults.clone().map(|faults| Injector::new(faults, &template));
         let faults = faults.transpose().map_err(StartError::Faults)?;
-        let lock = s3::lock(&options.dir)
+        let lock = s3::lock(&options.dir, &endpoint)
             .map_err(|reason| StartError::Folder { dir: options.dir.clone(), reason })?;
         let queues = Arc::new(Queues::default());
         let folder = s3::private_folder(&options.dir, "queues");

@@ -8,8 +8,8 @@
 //! objects too: their ETag is derived from size and time.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
@@ -30,13 +30,27 @@ pub(crate) fn private_folder(root: &Path, name: &str) -> PathBuf {
     root.join(PRIVATE).join(name)
 }
 
-/// Takes a folder of buckets for this process alone, for as long as the file is open.
-pub(crate) fn lock(root: &Path) -> io::Result<File> {
+/// Takes a folder of buckets for this process alone, for as long as the file is open. The file says
+/// at which endpoint the process answers.
+pub(crate) fn lock(root: &Path, endpoint: &str) -> io::Result<File> {
     fs::create_dir_all(root.join(PRIVATE))?;
-    let lock = File::create(private_folder(root, "lock"))?;
+    let options = File::options().read(true).write(true).create(true).truncate(false).to_owned();
+    let mut lock = options.open(private_folder(root, "lock"))?;
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(_) => Err(io::Error::other("another tidemill is using it")),
+        Ok(()) => {
+            lock.set_len(0)?;
+            lock.write_all(endpoint.as_bytes())?;
+            Ok(lock)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut other = String::new();
+            lock.read_to_string(&mut other)?;
+            Err(io::Error::other(format!(
+                "another tidemill is using it and answers at {other}: wait for its end, or leave \
+                 --local out and export AWS_ENDPOINT_URL={other}"
+            )))
+        }
+        Err(TryLockError::Error(e)) => Err(e),
     }
 }
 
