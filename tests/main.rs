@@ -2,6 +2,7 @@
 //! DataFusion, and the whole chain with real processes.
 
 mod chaos;
+mod command_line;
 mod constructs;
 mod contract;
 mod differential;

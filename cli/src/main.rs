@@ -5,7 +5,9 @@ mod client;
 mod compact;
 mod data;
 mod demo;
+mod endpoint;
 mod explain;
+mod interrupt;
 mod local;
 mod ls;
 mod options;
@@ -15,9 +17,14 @@ mod results;
 mod retry;
 mod run;
 mod simulate;
+mod statement;
 mod status;
+mod submit;
+mod terminal;
 
 use clap::{Parser, Subcommand};
+
+use interrupt::Interrupted;
 
 // queries allocate and free large buffers at a high rate
 #[global_allocator]
@@ -36,6 +43,7 @@ const EXAMPLES: &str = "Examples:
   tidemill local --dir data                         S3, SQS and the functions on port 4566
   tidemill run -e \"SELECT count(*) FROM flights\"    a query against the emulator on port 4566
   tidemill run top.sql --local data --format csv    the same without a running emulator
+  tidemill run top.sql --output top.csv             all rows into a file: .csv, .json, .parquet
   tidemill run top.sql --bucket my-bucket           on AWS
   tidemill explain top.sql                          tasks, bytes, seconds, dollars, before anything runs
   tidemill cancel RUN                               end a run
@@ -76,10 +84,16 @@ fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
     match execute(cli.command) {
         Ok(code) => code,
-        Err(e) => {
-            eprintln!("error: {e:#}");
-            std::process::ExitCode::FAILURE
-        }
+        Err(e) => match e.downcast_ref::<Interrupted>() {
+            Some(interrupted) => {
+                terminal::say(&interrupted.to_string());
+                std::process::ExitCode::from(interrupt::EXIT_STATUS)
+            }
+            None => {
+                terminal::say(&format!("error: {e:#}"));
+                std::process::ExitCode::FAILURE
+            }
+        },
     }
 }
 
@@ -106,8 +120,13 @@ async fn run_command(command: Command) -> anyhow::Result<std::process::ExitCode>
     }
 }
 
-/// The same code as in the function's own binary.
+/// The same code as in the function's own binary. The emulator holds the other end of standard
+/// input: when it is gone, however it ended, nobody waits for what its functions are doing.
 async fn function(name: &str) -> anyhow::Result<std::process::ExitCode> {
+    std::thread::spawn(|| {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        std::process::exit(1)
+    });
     let run = match name {
         "planner" => tidemill_planner::run().await,
         "worker" => tidemill_worker::run().await,

@@ -22,6 +22,7 @@ pub(crate) enum PipelineCommand {
   tidemill pipeline backfill orders      runs pipelines/orders.json over what lies under its prefix")]
 pub(crate) struct Backfill {
     /// The pipeline: NAME for pipelines/NAME.json.
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     name: String,
     #[command(flatten)]
     target: Target,

@@ -25,6 +25,8 @@ pub struct FunctionCommand {
     pub program: PathBuf,
     /// Arguments before the name of the function's binary.
     pub arguments: Vec<String>,
+    /// What becomes of a line that a process writes.
+    pub log: fn(&str),
 }
 
 /// A function with its processes.
