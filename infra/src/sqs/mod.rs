@@ -1,12 +1,12 @@
 //! SQS: at least once, unordered, with visibility and redrive. The queues of the template keep
 //! their messages on disk, so that a restart loses none.
 
+mod fair_queue;
 mod http;
 mod input;
 mod journal;
 mod message;
 mod queue;
-mod turns;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -6,9 +6,9 @@ use chrono::Utc;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::fair_queue::FairOrder;
 use super::journal::{Journal, Kept};
 use super::message::{NewMessage, Received};
-use super::turns::Turns;
 use crate::faults::Injector;
 
 /// What a queue is created with.
@@ -76,7 +76,7 @@ struct Inner {
     redrive: Option<(Arc<Queue>, u32)>,
     messages: HashMap<u64, Message>,
     next: u64,
-    visible: Turns,
+    visible: FairOrder,
     /// Messages that become visible at a time.
     hidden: BTreeSet<(Instant, u64)>,
 }
@@ -88,7 +88,7 @@ impl Queue {
             redrive: None,
             messages: HashMap::new(),
             next: 0,
-            visible: Turns::default(),
+            visible: FairOrder::default(),
             hidden: BTreeSet::new(),
         };
         Self { name, inner: Mutex::new(inner), arrived: Notify::new(), journal: None, faults: None }
