@@ -32,7 +32,7 @@ pub use template::TemplateError;
 use faults::Injector;
 use http_api::{HttpApi, Route};
 use iam::Roles;
-use lambda::{Function, Mapping, Surroundings};
+use lambda::{Function, FunctionEnvironment, Mapping};
 use s3::{Notification, Notifications};
 use server::Server;
 use sqs::{Queue, Queues, Sqs};
@@ -265,14 +265,14 @@ fn functions(
         let mapped = mapped.filter_map(|m| m.concurrency).max().unwrap_or(usize::MAX);
         let concurrency = mapped.min(options.workers());
         let command = options.functions.clone();
-        let surroundings = Surroundings {
+        let environment = FunctionEnvironment {
             endpoint: endpoint.to_owned(),
             folder: std::path::absolute(&options.dir).unwrap_or_else(|_| options.dir.clone()),
             region: REGION.into(),
             one_task_mib,
             concurrency,
         };
-        Arc::new(Function::new(spec.clone(), command, surroundings, faults.cloned()))
+        Arc::new(Function::new(spec.clone(), command, environment, faults.cloned()))
     });
     functions.collect()
 }

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::FunctionCommand;
-use super::environment::Surroundings;
+use super::environment::FunctionEnvironment;
 use super::invocation::{Invocation, InvokeError, Reply};
 use super::runtime_api::RuntimeApi;
 use crate::template::FunctionSpec;
@@ -41,7 +41,7 @@ impl Process {
     pub(super) async fn start(
         spec: &FunctionSpec,
         command: &FunctionCommand,
-        surroundings: &Surroundings,
+        environment: &FunctionEnvironment,
     ) -> std::io::Result<Self> {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
@@ -51,7 +51,7 @@ impl Process {
             .args(&command.arguments)
             .arg(&spec.binary)
             .env_clear()
-            .envs(surroundings.variables(spec, &address, &log_stream))
+            .envs(environment.variables(spec, &address, &log_stream))
             // a Ctrl-C is for the emulator, which ends its functions when it has ended what they do
             .process_group(0)
             .stdin(Stdio::piped())
