@@ -15,7 +15,7 @@ use super::failed;
 use super::folder::{Condition, Folder, FolderError, Info, Meta};
 use super::listing::{self, Page, is_url_encoded, token, token_key, url_encode};
 use super::multipart::{self, Started, Upload};
-use super::notify::{Happened, Notifications};
+use super::notify::{Notifications, ObjectChange};
 use super::ranges::{copy_range, range_of};
 use super::tags;
 use crate::iam::{Access, Caller, key_arn};
@@ -44,7 +44,7 @@ impl FolderS3 {
         let meta = Meta { etag, checksums, ..meta };
         self.folder.commit(bucket, key, &spooled.path, meta.clone(), condition)?;
         let (size, etag) = (spooled.size, meta.etag.as_str());
-        self.notifications.tell(&Happened { event, bucket, key, size, etag });
+        self.notifications.publish(&ObjectChange { event, bucket, key, size, etag });
         Ok(meta)
     }
 
@@ -52,7 +52,7 @@ impl FolderS3 {
         match self.folder.delete(bucket, key, condition) {
             Ok(true) => {
                 let event = "ObjectRemoved:Delete";
-                self.notifications.tell(&Happened { event, bucket, key, size: 0, etag: "" });
+                self.notifications.publish(&ObjectChange { event, bucket, key, size: 0, etag: "" });
                 Ok(())
             }
             Ok(false) => Ok(()),
@@ -63,7 +63,7 @@ impl FolderS3 {
     fn tag(&self, event: &str, (bucket, key): (&str, &str), tags: Pairs) -> S3Result<()> {
         let meta = self.folder.change_meta(bucket, key, |meta| meta.tags = tags)?;
         let etag = meta.etag.as_str();
-        self.notifications.tell(&Happened { event, bucket, key, size: 0, etag });
+        self.notifications.publish(&ObjectChange { event, bucket, key, size: 0, etag });
         Ok(())
     }
 
