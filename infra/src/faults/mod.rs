@@ -97,7 +97,7 @@ pub(crate) struct Lost;
 
 /// An invocation under way; forgotten when this is dropped.
 #[derive(Debug)]
-pub(crate) struct UnderWay<'a> {
+pub(crate) struct InvocationGuard<'a> {
     injector: &'a Injector,
     token: String,
 }
@@ -146,7 +146,7 @@ impl Injector {
         token: &str,
         deliveries: &[Delivery<'_>],
         kill: mpsc::Sender<()>,
-    ) -> UnderWay<'_> {
+    ) -> InvocationGuard<'_> {
         let is_first = deliveries.iter().all(|d| d.receives == 1);
         let death = if deliveries.iter().any(|d| self.is_too_large(&spec.id, d.message)) {
             Some(Kind::OutOfMemory)
@@ -169,7 +169,7 @@ impl Injector {
         }
         let fate = Fate { function: spec.id.clone(), slow, death };
         lock(&self.fates).insert(token.to_owned(), fate);
-        UnderWay { injector: self, token: token.to_owned() }
+        InvocationGuard { injector: self, token: token.to_owned() }
     }
 
     /// Decides what becomes of a request.
@@ -259,7 +259,7 @@ impl Death {
     }
 }
 
-impl UnderWay<'_> {
+impl InvocationGuard<'_> {
     /// Whether the invocation is to die at its end, since it has not died before.
     pub(crate) fn dies_at_last(&self) -> bool {
         let mut fates = lock(&self.injector.fates);
@@ -274,7 +274,7 @@ impl UnderWay<'_> {
     }
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for InvocationGuard<'_> {
     fn drop(&mut self) {
         lock(&self.injector.fates).remove(&self.token);
     }
@@ -306,7 +306,7 @@ mod tests {
     fn death(injector: &Injector, function: &str, receives: u32) -> Option<(usize, bool)> {
         let (kill, _kills) = mpsc::channel(1);
         let delivery = Delivery { message: "m", receives };
-        let under_way = injector.begin(&spec(function), "worker-1", &[delivery], kill);
+        let guard = injector.begin(&spec(function), "worker-1", &[delivery], kill);
         let mut headers = HeaderMap::new();
         headers.insert(TOKEN, "worker-1".parse().expect("a value"));
         let mut sqs = headers.clone();
@@ -319,7 +319,7 @@ mod tests {
                 _ => injector.judge(&Method::PUT, &headers),
             };
             if verdict.kill.is_some() {
-                assert!(!verdict.is_answered && !under_way.dies_at_last());
+                assert!(!verdict.is_answered && !guard.dies_at_last());
                 return Some((number, verdict.has_effect));
             }
         }
@@ -355,7 +355,7 @@ mod tests {
         let injector = injector("lose=1,seed=1");
         let (kill, _kills) = mpsc::channel(1);
         let delivery = Delivery { message: "m", receives: 1 };
-        let _under_way = injector.begin(&spec("Worker"), "worker-1", &[delivery], kill);
+        let _guard = injector.begin(&spec("Worker"), "worker-1", &[delivery], kill);
         let mut headers = HeaderMap::new();
         let of = |method: Method, headers: &HeaderMap| {
             let verdict = injector.judge(&method, headers);
