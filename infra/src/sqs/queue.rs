@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::fair_queue::FairOrder;
-use super::journal::{Journal, Kept};
+use super::journal::{Journal, JournalEntry};
 use super::message::{NewMessage, Received};
 use crate::faults::Injector;
 
@@ -101,9 +101,9 @@ impl Queue {
         attributes: Attributes,
         folder: std::path::PathBuf,
     ) -> std::io::Result<Self> {
-        let (journal, kept) = Journal::open(folder)?;
+        let (journal, entries) = Journal::open(folder)?;
         let queue = Self::new(name, attributes);
-        for Kept { id, message, sent, source } in kept {
+        for JournalEntry { id, message, sent, source } in entries {
             let new = NewMessage { delay: Some(Duration::ZERO), ..message };
             let (receives, state) = (1, State::Visible);
             queue.add(Message {
@@ -187,7 +187,7 @@ impl Queue {
     fn add(&self, mut message: Message) {
         if let Some(journal) = &self.journal {
             let Message { id, new, sent, source, .. } = message.clone();
-            journal.keep(&Kept { id, message: new, sent, source });
+            journal.keep(&JournalEntry { id, message: new, sent, source });
         }
         let mut inner = self.lock();
         let number = inner.next;
