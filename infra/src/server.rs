@@ -63,7 +63,8 @@ impl Server {
     /// Where answers may be lost on purpose, the connection is closed without one.
     async fn answer_or_not(&self, request: Request<Incoming>) -> Result<Response<s3s::Body>, Lost> {
         let Some(faults) = &self.faults else { return Ok(self.answer(request).await) };
-        let verdict = faults.judge(request.method(), request.headers());
+        let verdict =
+            faults.judge(request.method(), request.headers(), sqs::is_request(request.headers()));
         tokio::time::sleep(verdict.wait).await;
         let response = match verdict.has_effect {
             true => Some(self.answer(request).await),

@@ -75,9 +75,9 @@ impl Function {
         };
         let faults = self.faults.as_ref().filter(|_| !deliveries.is_empty());
         let guard =
-            faults.map(|f| f.begin(&self.spec, process.name(), deliveries, process.killer()));
+            faults.map(|f| f.begin(&self.spec.id, process.name(), deliveries, process.killer()));
         let result = process.invoke(payload, self.spec.timeout).await;
-        if guard.is_some_and(|u| u.dies_at_last()) {
+        if guard.is_some_and(|guard| guard.dies_at_last()) {
             return Err(InvokeError::Crashed(process.kill().await));
         }
         if result.as_ref().err().is_none_or(InvokeError::leaves_process_alive) {

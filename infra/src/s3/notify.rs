@@ -47,7 +47,7 @@ pub(crate) struct Notifications {
     region: String,
 }
 
-/// What change.
+/// What became of an object.
 #[derive(Debug)]
 pub(crate) struct ObjectChange<'a> {
     /// E.g. `ObjectCreated:Put`.
