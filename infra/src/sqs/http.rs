@@ -10,11 +10,12 @@ use hyper::{HeaderMap, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::Queues;
+use super::attributes::Attributes;
 use super::input::{
     Answer, Fault, MAX_BYTES, attributes, fault, invalid, new_message, seconds, strings,
 };
 use super::message::{MessageAttribute, NewMessage, Received, TRACE_HEADER};
-use super::queue::{Attributes, Queue};
+use super::queue::Queue;
 use crate::iam::{Caller, sqs_access};
 
 const TARGET: &str = "x-amz-target";

@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::attributes::Attributes;
 use super::message::{MessageAttribute, NewMessage, TRACE_HEADER};
-use super::queue::Attributes;
 
 /// Longest delay, in seconds.
 const MAX_DELAY: u64 = 900;

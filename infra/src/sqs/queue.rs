@@ -6,34 +6,11 @@ use chrono::Utc;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::attributes::Attributes;
 use super::fair_queue::FairOrder;
 use super::journal::{Journal, JournalEntry};
 use super::message::{NewMessage, Received};
 use crate::faults::Injector;
-
-/// What a queue is created with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Attributes {
-    pub(crate) visibility: Duration,
-    pub(crate) delay: Duration,
-    pub(crate) wait: Duration,
-    pub(crate) retention: Duration,
-    /// Bytes.
-    pub(crate) max_message: usize,
-}
-
-impl Default for Attributes {
-    /// The defaults of SQS; messages of up to 1 MiB.
-    fn default() -> Self {
-        Self {
-            visibility: Duration::from_secs(30),
-            delay: Duration::ZERO,
-            wait: Duration::ZERO,
-            retention: Duration::from_secs(4 * 24 * 3600),
-            max_message: 1024 * 1024,
-        }
-    }
-}
 
 #[derive(Debug, Clone)]
 struct Message {
