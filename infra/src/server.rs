@@ -19,7 +19,7 @@ use crate::s3::Anonymous;
 use crate::sqs::{self, Sqs};
 
 /// Most bytes of an SQS or API request.
-const MAX_BODY: usize = 8 * 1024 * 1024;
+const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 
 /// What answers on the port.
 pub(crate) struct Server {
@@ -139,7 +139,7 @@ impl Server {
 }
 
 async fn read(body: Incoming) -> Option<Bytes> {
-    Some(Limited::new(body, MAX_BODY).collect().await.ok()?.to_bytes())
+    Some(Limited::new(body, MAX_BODY_BYTES).collect().await.ok()?.to_bytes())
 }
 
 fn status(code: StatusCode) -> Response<s3s::Body> {
