@@ -303,6 +303,7 @@ fn what_cannot_be_meant_is_refused_with_a_sentence_before_anything_runs() {
         (&["run", "-e", "SELECT 1", "--deadline", "0"], "1.."),
         (&["run", "-e", "SELECT 1", "-o", &folder], "is a folder"),
         (&["run", "-e", "SELECT 1", "--format", "parquet"], "--output FILE"),
+        (&["local", "--memory", "0"], "128.."),
         (&["compact", ""], "a value is required"),
         (&["cancel", "a b"], "'a b' is not a run id"),
         (&["cancel", "nope"], "there is no run nope"),
@@ -315,4 +316,30 @@ fn what_cannot_be_meant_is_refused_with_a_sentence_before_anything_runs() {
     }
     let out = run_local(dir.path(), &["explain", "-e", "explain SELECT 1"]);
     assert!(text(&out.stdout).contains("GB-seconds"), "{out:?}");
+}
+
+#[tokio::test]
+async fn tables_and_the_columns_of_one_are_listed() {
+    let emulator = Emulator::start().await;
+    emulator.put("tables/b/x=1/a.csv", "n,t,d\n1,a,2020-01-02\n").await;
+    emulator.put("tables/b/x=1/_hidden", "no data").await;
+    emulator.put("tables/a/a.json", "{\"l\":[1],\"s\":{\"v\":1.5}}\n").await;
+    let rows = |output: &Output| -> Vec<Vec<String>> {
+        let words = |line: &str| line.splitn(3, "  ").map(|w| w.trim().to_owned()).collect();
+        text(&output.stdout).lines().map(words).collect()
+    };
+    let out = emulator.command(&["tables"]).await;
+    let lines = text(&out.stdout);
+    let words = |n: usize| lines.lines().nth(n).map(|l| l.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(words(1), Some(vec!["1", "24", "a"]), "{out:?}");
+    assert_eq!(words(2), Some(vec!["1", "21", "b"]), "{out:?}");
+    let out = emulator.command(&["tables", "b"]).await;
+    let expected = [["n", "bigint"], ["t", "varchar"], ["d", "date"]];
+    assert_eq!(rows(&out)[..3], expected.map(|row| row.map(str::to_owned).to_vec()), "{out:?}");
+    assert!(rows(&out)[3][0] == "x", "{out:?}");
+    let out = emulator.command(&["tables", "a"]).await;
+    let expected = [["l", "bigint[]"], ["s", "struct(v double)"]];
+    assert_eq!(rows(&out), expected.map(|row| row.map(str::to_owned).to_vec()), "{out:?}");
+    let out = emulator.command(&["tables", "none"]).await;
+    assert!(!out.status.success() && text(&out.stderr).contains("table none not found"), "{out:?}");
 }

@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use aws_config::meta::region::RegionProviderChain;
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
 use clap::Args;
 use tidemill_aws::{S3Bucket, bucket};
 use tidemill_infra::{BUCKET, Local};
 use tidemill_protocol::RunId;
+use tidemill_protocol::context::full_text;
 
 use crate::endpoint;
 
@@ -57,6 +59,15 @@ impl Client {
                 config = config.endpoint_url(endpoint);
             }
             let config = config.load().await;
+            if let Some(provider) = config.credentials_provider()
+                && let Err(e) = provider.provide_credentials().await
+            {
+                bail!(
+                    "there are no AWS credentials for bucket {name}: set AWS_PROFILE, or \
+                     AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY ({})",
+                    full_text(&e)
+                );
+            }
             let bucket = S3Bucket::new(bucket::client(&config), name.clone());
             return Ok(Self { bucket, local: None });
         }

@@ -23,7 +23,7 @@ pub(crate) struct LocalArgs {
     #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
     concurrency: usize,
     /// Memory of a worker in MiB; by default the workers share three quarters of the machine's.
-    #[arg(long, value_name = "MIB")]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(128..))]
     memory: Option<u64>,
     /// Spread a job that reads more than this many MiB over several tasks; by default a worker's
     /// memory, and at most 4096.

@@ -20,6 +20,7 @@ mod simulate;
 mod statement;
 mod status;
 mod submit;
+mod tables;
 mod terminal;
 
 use clap::{Parser, Subcommand};
@@ -50,6 +51,7 @@ const EXAMPLES: &str = "Examples:
   tidemill retry RUN                                take up a run that failed or was cancelled
   tidemill status RUN                               what a run is doing, and what is left of it
   tidemill ls                                       all runs
+  tidemill tables                                   all tables; with a name, the columns of one
   tidemill compact flights                          few large files in the place of many small ones";
 
 #[derive(Debug, Subcommand)]
@@ -68,6 +70,8 @@ enum Command {
     Status(status::StatusArgs),
     /// List runs.
     Ls(ls::LsArgs),
+    /// List tables, or the columns of one.
+    Tables(tables::TablesArgs),
     /// Say what a job would do and take: stages, tasks, bytes, requests, seconds, dollars.
     Explain(explain::ExplainArgs),
     /// Rewrite a table of many small files as few large ones.
@@ -114,6 +118,7 @@ async fn run_command(command: Command) -> anyhow::Result<std::process::ExitCode>
         Command::Retry(args) => args.execute().await,
         Command::Status(args) => args.execute().await,
         Command::Ls(args) => args.execute().await,
+        Command::Tables(args) => args.execute().await,
         Command::Explain(args) => args.execute().await,
         Command::Compact(args) => args.execute().await,
         Command::Pipeline(command) => command.execute().await,

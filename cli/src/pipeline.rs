@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use tidemill_aws::S3Bucket;
@@ -39,8 +39,10 @@ impl Backfill {
     async fn execute(&self, bucket: &S3Bucket) -> anyhow::Result<ExitCode> {
         let name = &self.name;
         let key = format!("{}{name}.json", Key::PIPELINES);
-        let object =
-            bucket.get(&key, None).await.with_context(|| format!("there is no pipeline {name}"))?;
+        if bucket.head(&key).await?.is_none() {
+            bail!("there is no pipeline {name}: s3://{}/{key} is missing", bucket.name());
+        }
+        let object = bucket.get(&key, None).await?;
         let pipeline = Pipeline::parse(&key, &object.bytes)?;
         let past = PastRuns::of(bucket, name).await?;
         let files = bucket.list(&pipeline.prefix).await?;
