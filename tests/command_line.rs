@@ -303,7 +303,6 @@ fn what_cannot_be_meant_is_refused_with_a_sentence_before_anything_runs() {
         (&["run", "-e", "SELECT 1", "--deadline", "0"], "1.."),
         (&["run", "-e", "SELECT 1", "-o", &folder], "is a folder"),
         (&["run", "-e", "SELECT 1", "--format", "parquet"], "--output FILE"),
-        (&["local", "--memory", "0"], "128.."),
         (&["compact", ""], "a value is required"),
         (&["cancel", "a b"], "'a b' is not a run id"),
         (&["cancel", "nope"], "there is no run nope"),
@@ -314,6 +313,8 @@ fn what_cannot_be_meant_is_refused_with_a_sentence_before_anything_runs() {
         assert!(!out.status.success() && said.contains(part), "{arguments:?}: {said}");
         assert!(!said.contains("run query-"), "{arguments:?}: {said}");
     }
+    let out = Command::new(PROGRAM).args(["local", "--memory", "0"]).output().expect("it runs");
+    assert!(text(&out.stderr).contains("128.."), "{out:?}");
     let out = run_local(dir.path(), &["explain", "-e", "explain SELECT 1"]);
     assert!(text(&out.stdout).contains("GB-seconds"), "{out:?}");
 }

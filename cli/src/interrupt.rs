@@ -33,7 +33,7 @@ impl Interrupts {
     /// Waits for the next signal.
     pub(crate) async fn next(&mut self) {
         if self.0.recv().await.is_none() {
-            std::future::pending().await // the runtime is going down
+            std::future::pending::<()>().await; // the runtime is going down
         }
     }
 }

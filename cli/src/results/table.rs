@@ -70,13 +70,16 @@ impl Column {
     fn cut(&mut self, width: usize) -> bool {
         let is_cut = self.width() > width;
         if is_cut {
-            let cut = |line: &str| truncate_str(line, width, ELLIPSIS).into_owned();
-            let cut = |text: &String| text.lines().map(cut).collect::<Vec<_>>().join("\n");
-            self.name = cut(&self.name);
-            self.cells = self.cells.iter().map(cut).collect();
+            self.name = cut_lines(&self.name, width);
+            self.cells = self.cells.iter().map(|cell| cut_lines(cell, width)).collect();
         }
         is_cut
     }
+}
+
+fn cut_lines(text: &str, width: usize) -> String {
+    let cut = |line| truncate_str(line, width, ELLIPSIS);
+    text.lines().map(cut).collect::<Vec<_>>().join("\n")
 }
 
 fn columns(
@@ -175,6 +178,8 @@ fn printable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use datafusion::arrow::array::TimestampMicrosecondArray;
+
     use super::*;
 
     fn table(cells: &[&str], room: &Room) -> (String, Option<String>) {
@@ -186,6 +191,18 @@ mod tests {
         let mut text = vec![];
         let left_out = write(&schema, &[batch.clone(), batch], room, &mut text).expect("a table");
         (String::from_utf8(text).expect("text"), left_out)
+    }
+
+    #[test]
+    fn a_time_beyond_all_calendars_is_an_error_that_names_its_column_and_no_value() {
+        let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![0, i64::MAX]));
+        let error = texts("ends", &times).expect_err("no text").to_string();
+        assert!(error.contains("column ends"), "{error}");
+        let batch = RecordBatch::try_from_iter([("ends", times)]).expect("a batch");
+        let json = super::super::json::write(std::slice::from_ref(&batch), std::io::sink());
+        assert!(json.expect_err("no text").to_string().contains("column ends"));
+        let csv = super::super::csv::write(&batch.schema(), &[batch], std::io::sink());
+        assert!(csv.expect_err("no text").to_string().contains("column ends"));
     }
 
     #[test]
@@ -203,7 +220,7 @@ mod tests {
         let room = Room { rows: None, columns: Some(40) };
         let (text, left_out) = table(&["short", &long], &room);
         assert!(text.lines().all(|line| measure_text_width(line) <= 40), "{text}");
-        assert!(text.contains("| short |") && text.contains("0123…"), "{text}");
+        assert!(text.contains("| short |") && text.contains("56… |"), "{text}");
         assert!(left_out.expect("cut").contains("values longer than 28 characters cut"));
         let many = [long.as_str(); 9];
         let (text, left_out) = table(&many, &room);
