@@ -69,6 +69,8 @@ async fn a_files_extension_says_its_format_and_all_rows_are_in_it() {
         assert!(!out.status.success() && said.contains(part), "{said}");
         assert!(!said.contains("run query-"), "said before anything runs: {said}");
     }
+    let out = emulator.command(&["run", "-e", sql, "--output", "-"]).await;
+    assert_eq!(text(&out.stdout).lines().count(), 1004, "{out:?}");
     let out = emulator.command(&["run", "-e", sql]).await;
     assert_eq!(text(&out.stdout).lines().count(), 104 + 1);
     assert!(text(&out.stderr).contains("100 of 1000 rows shown: --format csv"), "{out:?}");

@@ -19,7 +19,7 @@ use crate::submit::submit_and_wait;
   tidemill run -e \"SELECT carrier, count(*) FROM flights GROUP BY carrier\" --format csv
   tidemill run top.sql --on-bad-row quarantine --max-cost-usd 0.50
   tidemill run top.sql --local data --output top.parquet
-  tidemill run - < top.sql > top.txt
+  tidemill run - --format csv < top.sql > top.csv
 
 Ctrl-C cancels the run and waits for its end; a second one leaves at once. The exit status is 0 if the
 run succeeded, 130 after Ctrl-C, else 1.")]

@@ -114,7 +114,10 @@ impl Printer {
             Format::Table => {
                 let room = match self.file() {
                     Some(_) => table::Room::default(),
-                    None => table::Room { rows: Some(TABLE_ROWS), columns: width() },
+                    None => table::Room {
+                        rows: self.output.is_none().then_some(TABLE_ROWS),
+                        columns: width(),
+                    },
                 };
                 table::write(schema, batches, &room, to)?.iter().for_each(|line| say(line));
             }
