@@ -3,6 +3,7 @@
 
 mod answers;
 mod chaos;
+mod command_line;
 mod constructs;
 mod contract;
 mod differential;
@@ -13,6 +14,7 @@ mod host;
 mod inputs;
 mod liveness;
 mod load;
+mod object_tags;
 mod pipelines;
 mod poison;
 mod protocol;

@@ -7,13 +7,17 @@ use tidemill_infra::BUCKET;
 use tidemill_protocol::Key;
 use tidemill_protocol::record::Status;
 
-use crate::client::Client;
+use crate::client::{Client, Target};
 use crate::results::Printer;
-use crate::run::{Job, submit_and_wait};
+use crate::run::Job;
+use crate::submit::submit_and_wait;
 use crate::{data, local};
 
 /// Options of the demonstration.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tidemill demo
+  tidemill demo --dir /tmp/tidemill")]
 pub(crate) struct Demo {
     /// The folder of the bucket; it stays, to look into.
     #[arg(long, default_value = ".tidemill")]
@@ -38,12 +42,13 @@ impl Demo {
             bytes as f64 / 1e6
         );
 
+        let target = Target { local: Some(self.dir.clone()), bucket: None };
         let path = example.join("jobs").join(format!("{JOB}.json"));
         let text = std::fs::read_to_string(&path)
             .with_context(|| format!("reading {} failed", path.display()))?;
         println!("3. dropping jobs/{JOB}.json; what the functions say:");
         let job = Job { name: JOB.into(), extension: "json", text };
-        let outcome = submit_and_wait(&client.bucket, &job).await?;
+        let outcome = submit_and_wait(&client.bucket, &job, &target).await?;
         if outcome.status != Status::Succeeded {
             eprintln!("error: {}", outcome.reason.as_deref().unwrap_or("the run did not succeed"));
             client.close().await;

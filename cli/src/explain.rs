@@ -1,17 +1,19 @@
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use serde_json::Value;
 use tidemill_aws::S3Bucket;
 use tidemill_protocol::Key;
-use tidemill_protocol::record::{Plan, Status};
+use tidemill_protocol::record::{Outcome, Plan, Status};
 
 use crate::client::{Client, Target};
 use crate::options::Options;
 use crate::results::read;
-use crate::run::{self, Job};
+use crate::run::Job;
 use crate::simulate::{self, Size};
+use crate::statement::StatementArgs;
+use crate::submit::submit_and_wait;
 
 /// Partitions of a plan of which only the shape counts.
 const SPREAD: u32 = 16;
@@ -19,18 +21,15 @@ const SPREAD: u32 = 16;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tidemill explain top.sql
+  tidemill explain top.json
   tidemill explain -e \"SELECT carrier, count(*) FROM flights GROUP BY carrier\"
   tidemill explain top.sql --partitions 16
   tidemill explain top.sql --simulate 10TB --partitions 10000
 
 A job that holds EXPLAIN and a statement says the same.")]
 pub(crate) struct ExplainArgs {
-    /// A file that holds one SQL statement.
-    #[arg(required_unless_present = "sql", conflicts_with = "sql")]
-    file: Option<PathBuf>,
-    /// The SQL itself.
-    #[arg(short = 'e', value_name = "SQL")]
-    sql: Option<String>,
+    #[command(flatten)]
+    statement: StatementArgs,
     /// Play the run against the model of its cost, over so many bytes of tables, such as 10TB, or as
     /// many as there are.
     #[arg(long, value_name = "SIZE", num_args = 0..=1)]
@@ -43,32 +42,64 @@ pub(crate) struct ExplainArgs {
 
 impl ExplainArgs {
     pub(crate) async fn execute(self) -> anyhow::Result<ExitCode> {
-        let sql = match (&self.file, &self.sql) {
-            (Some(path), _) => std::fs::read_to_string(path)
-                .with_context(|| format!("reading {} failed", path.display()))?,
-            (None, Some(sql)) => sql.clone(),
-            (None, None) => bail!("name a file, or give the SQL with -e"),
+        let statement = self.statement.read()?;
+        let (job, asked) = match statement.is_json {
+            true => self.of_json(&statement.text)?,
+            false => self.of_sql(&statement.text),
         };
-        let mut options = self.options.clone();
-        let asked = options.partitions;
-        if let Some(Some(_)) = self.simulate {
-            // more data than there is is spread, even if what there is would not be
-            options.partitions = Some(asked.map_or(SPREAD, |n| n.min(SPREAD)));
+        Client::with(&self.target, async |bucket| {
+            let outcome = submit_and_wait(bucket, &job, &self.target).await?;
+            say(bucket, &outcome, self.simulate.map(|size| (size, asked))).await
+        })
+        .await
+    }
+
+    /// The partitions of a job to explain: more data than there is is spread, even if what there
+    /// is would not be.
+    fn partitions(&self, asked: Option<u32>) -> Option<u32> {
+        match self.simulate {
+            Some(Some(_)) => Some(asked.map_or(SPREAD, |n| n.min(SPREAD))),
+            _ => asked,
         }
-        let job = Job::of_sql("explain", format!("EXPLAIN {sql}"), &options);
-        let simulate = self.simulate.map(|size| (size, asked));
-        Client::with(&self.target, async |bucket| explain(bucket, &job, simulate).await).await
+    }
+
+    /// The job, and the partitions that were asked for.
+    fn of_sql(&self, sql: &str) -> (Job, Option<u32>) {
+        let asked = self.options.partitions;
+        let mut options = self.options.clone();
+        options.partitions = self.partitions(asked);
+        (Job::of_sql("explain", explained(sql), &options), asked)
+    }
+
+    fn of_json(&self, text: &str) -> anyhow::Result<(Job, Option<u32>)> {
+        if self.options != Options::default() {
+            bail!("a .json job states its options itself: write them there, under options");
+        }
+        let mut job: Value = serde_json::from_str(text).context("the job is not valid JSON")?;
+        let sql =
+            job["sql"].as_str().context("the job has no sql, so there is nothing to explain")?;
+        job["sql"] = explained(sql).into();
+        let asked = job["options"]["partitions"].as_u64().and_then(|n| u32::try_from(n).ok());
+        if let Some(partitions) = self.partitions(asked) {
+            job["options"]["partitions"] = partitions.into();
+        }
+        Ok((Job { name: "explain".into(), extension: "json", text: job.to_string() }, asked))
     }
 }
 
-async fn explain(
+/// The statement that says what a statement would do; it may be one that says so already.
+fn explained(sql: &str) -> String {
+    let first = sql.split_whitespace().next().unwrap_or_default();
+    if first.eq_ignore_ascii_case("EXPLAIN") { sql.to_owned() } else { format!("EXPLAIN {sql}") }
+}
+
+async fn say(
     bucket: &S3Bucket,
-    job: &Job,
+    outcome: &Outcome,
     simulated: Option<(Option<Size>, Option<u32>)>,
 ) -> anyhow::Result<ExitCode> {
-    let outcome = run::submit_and_wait(bucket, job).await?;
     if outcome.status != Status::Succeeded {
-        bail!("{}", outcome.reason.unwrap_or_default());
+        bail!("{}", outcome.reason.as_deref().unwrap_or("the run did not succeed"));
     }
     if let Some((size, asked)) = simulated {
         let key = Key::Plan(&outcome.run).to_string();
@@ -77,7 +108,7 @@ async fn explain(
         simulate::simulate(&plan, size, asked).iter().for_each(|line| println!("{line}"));
         return Ok(ExitCode::SUCCESS);
     }
-    let (_, batches) = read(bucket, &outcome).await?;
+    let (_, batches) = read(bucket, outcome).await?;
     for batch in &batches {
         let lines = datafusion::arrow::compute::cast(
             batch.column(1),

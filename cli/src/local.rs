@@ -7,8 +7,11 @@ use clap::Args;
 use tidemill_infra::{Faults, FunctionCommand, KeyPair, Local, Options, PORT};
 use tracing_subscriber::EnvFilter;
 
+use crate::terminal::{AboveBars, say};
+
 /// Options of the emulator.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct LocalArgs {
     /// The folder of the buckets; created if it is not there.
     #[arg(long, default_value = ".tidemill")]
@@ -20,7 +23,7 @@ pub(crate) struct LocalArgs {
     #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
     concurrency: usize,
     /// Memory of a worker in MiB; by default the workers share three quarters of the machine's.
-    #[arg(long, value_name = "MIB")]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(128..))]
     memory: Option<u64>,
     /// Spread a job that reads more than this many MiB over several tasks; by default a worker's
     /// memory, and at most 4096.
@@ -40,6 +43,11 @@ pub(crate) struct LocalArgs {
     #[arg(long, requires = "access_key")]
     secret_key: Option<String>,
 }
+
+const EXAMPLES: &str = "Examples:
+  tidemill local                               buckets in .tidemill, on port 4566
+  tidemill local --dir data --port 4711        then export what it prints: tidemill run follows it
+  tidemill local --dir data --faults kill=0.2  with a fifth of all attempts killed";
 
 const TEMPLATE: &str = include_str!("../../template.yaml");
 
@@ -82,6 +90,9 @@ impl LocalArgs {
 /// The emulator inside this process, for one command.
 pub(crate) async fn start(dir: &Path) -> anyhow::Result<Local> {
     log_to_stderr();
+    if !dir.exists() {
+        say(&format!("{} is not there yet: it is created, with an empty bucket", dir.display()));
+    }
     let options = Options {
         dir: dir.to_owned(),
         port: 0,
@@ -99,13 +110,13 @@ pub(crate) async fn start(dir: &Path) -> anyhow::Result<Local> {
 /// This binary carries the functions.
 fn functions() -> anyhow::Result<FunctionCommand> {
     let program = std::env::current_exe().context("this program's own file is not known")?;
-    Ok(FunctionCommand { program, arguments: vec!["function".into()] })
+    Ok(FunctionCommand { program, arguments: vec!["function".into()], log: say })
 }
 
 fn log_to_stderr() {
     let filter =
         EnvFilter::try_from_env("TIDEMILL_LOG").unwrap_or_else(|_| EnvFilter::new("warn,s3s=off"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| AboveBars);
     let colours = std::io::stderr().is_terminal();
     let _ = logs.with_ansi(colours).with_target(false).without_time().try_init();
 }

@@ -22,6 +22,7 @@ const EXAMPLES: &str = "Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct LsArgs {
     /// Only the runs of this job.
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     job: Option<String>,
     #[command(flatten)]
     target: Target,

@@ -5,7 +5,9 @@ mod client;
 mod compact;
 mod data;
 mod demo;
+mod endpoint;
 mod explain;
+mod interrupt;
 mod local;
 mod ls;
 mod options;
@@ -15,9 +17,15 @@ mod results;
 mod retry;
 mod run;
 mod simulate;
+mod statement;
 mod status;
+mod submit;
+mod tables;
+mod terminal;
 
 use clap::{Parser, Subcommand};
+
+use interrupt::Interrupted;
 
 // queries allocate and free large buffers at a high rate
 #[global_allocator]
@@ -36,12 +44,14 @@ const EXAMPLES: &str = "Examples:
   tidemill local --dir data                         S3, SQS and the functions on port 4566
   tidemill run -e \"SELECT count(*) FROM flights\"    a query against the emulator on port 4566
   tidemill run top.sql --local data --format csv    the same without a running emulator
+  tidemill run top.sql --output top.csv             all rows into a file: .csv, .json, .parquet
   tidemill run top.sql --bucket my-bucket           on AWS
   tidemill explain top.sql                          tasks, bytes, seconds, dollars, before anything runs
   tidemill cancel RUN                               end a run
   tidemill retry RUN                                take up a run that failed or was cancelled
   tidemill status RUN                               what a run is doing, and what is left of it
   tidemill ls                                       all runs
+  tidemill tables                                   all tables; with a name, the columns of one
   tidemill compact flights                          few large files in the place of many small ones";
 
 #[derive(Debug, Subcommand)]
@@ -60,6 +70,8 @@ enum Command {
     Status(status::StatusArgs),
     /// List runs.
     Ls(ls::LsArgs),
+    /// List tables, or the columns of one.
+    Tables(tables::TablesArgs),
     /// Say what a job would do and take: stages, tasks, bytes, requests, seconds, dollars.
     Explain(explain::ExplainArgs),
     /// Rewrite a table of many small files as few large ones.
@@ -76,10 +88,16 @@ fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
     match execute(cli.command) {
         Ok(code) => code,
-        Err(e) => {
-            eprintln!("error: {e:#}");
-            std::process::ExitCode::FAILURE
-        }
+        Err(e) => match e.downcast_ref::<Interrupted>() {
+            Some(interrupted) => {
+                terminal::say(&interrupted.to_string());
+                std::process::ExitCode::from(interrupt::EXIT_STATUS)
+            }
+            None => {
+                terminal::say(&format!("error: {e:#}"));
+                std::process::ExitCode::FAILURE
+            }
+        },
     }
 }
 
@@ -100,14 +118,20 @@ async fn run_command(command: Command) -> anyhow::Result<std::process::ExitCode>
         Command::Retry(args) => args.execute().await,
         Command::Status(args) => args.execute().await,
         Command::Ls(args) => args.execute().await,
+        Command::Tables(args) => args.execute().await,
         Command::Explain(args) => args.execute().await,
         Command::Compact(args) => args.execute().await,
         Command::Pipeline(command) => command.execute().await,
     }
 }
 
-/// The same code as in the function's own binary.
+/// The same code as in the function's own binary. The emulator holds the other end of standard
+/// input: when it is gone, however it ended, nobody waits for what its functions are doing.
 async fn function(name: &str) -> anyhow::Result<std::process::ExitCode> {
+    std::thread::spawn(|| {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        std::process::exit(1)
+    });
     let run = match name {
         "planner" => tidemill_planner::run().await,
         "worker" => tidemill_worker::run().await,

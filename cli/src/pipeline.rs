@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use tidemill_aws::S3Bucket;
@@ -22,6 +22,7 @@ pub(crate) enum PipelineCommand {
   tidemill pipeline backfill orders      runs pipelines/orders.json over what lies under its prefix")]
 pub(crate) struct Backfill {
     /// The pipeline: NAME for pipelines/NAME.json.
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     name: String,
     #[command(flatten)]
     target: Target,
@@ -38,15 +39,17 @@ impl Backfill {
     async fn execute(&self, bucket: &S3Bucket) -> anyhow::Result<ExitCode> {
         let name = &self.name;
         let key = format!("{}{name}.json", Key::PIPELINES);
-        let object =
-            bucket.get(&key, None).await.with_context(|| format!("there is no pipeline {name}"))?;
+        if bucket.head(&key).await?.is_none() {
+            bail!("there is no pipeline {name}: s3://{}/{key} is missing", bucket.name());
+        }
+        let object = bucket.get(&key, None).await?;
         let pipeline = Pipeline::parse(&key, &object.bytes)?;
-        let had = Had::of(bucket, name).await?;
+        let past = PastRuns::of(bucket, name).await?;
         let files = bucket.list(&pipeline.prefix).await?;
         let files: Vec<_> = files.into_iter().filter(|f| pipeline.matches(&f.key)).collect();
         let mut dropped = 0;
-        for file in files.iter().filter(|f| !had.ran(f)) {
-            if drop_job(bucket, name, file, had.failures(file)).await? == Created::Now {
+        for file in files.iter().filter(|f| !past.ran(f)) {
+            if drop_job(bucket, name, file, past.failures(file)).await? == Created::Now {
                 println!("{}", file.key);
                 dropped += 1;
             }
@@ -57,15 +60,15 @@ impl Backfill {
 }
 
 /// The files that a pipeline has run over.
-struct Had {
+struct PastRuns {
     /// With success, or still running.
     ran: Vec<PinnedObject>,
     failed: Vec<PinnedObject>,
 }
 
-impl Had {
+impl PastRuns {
     async fn of(bucket: &S3Bucket, name: &str) -> anyhow::Result<Self> {
-        let mut had = Self { ran: vec![], failed: vec![] };
+        let mut past = Self { ran: vec![], failed: vec![] };
         for object in bucket.list(Key::RUNS).await? {
             if !object.key.ends_with("/run.json") {
                 continue;
@@ -77,10 +80,10 @@ impl Had {
             let outcome: Option<Outcome> =
                 context::find(bucket, &Key::Outcome(&run.run).to_string()).await?;
             let failed = outcome.is_some_and(|o| o.status != Status::Succeeded);
-            let files = if failed { &mut had.failed } else { &mut had.ran };
+            let files = if failed { &mut past.failed } else { &mut past.ran };
             files.extend(run.input);
         }
-        Ok(had)
+        Ok(past)
     }
 
     fn ran(&self, file: &ObjectInfo) -> bool {

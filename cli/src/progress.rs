@@ -1,63 +1,71 @@
 //! Progress of a run: a bar for each stage, or plain lines where there is no terminal.
 
-use std::io::IsTerminal;
-
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tidemill_protocol::record::{Outcome, Status, Usage};
 use tidemill_protocol::status::{RunStatus, StageStatus};
 use tidemill_protocol::{RunId, dollars};
 
+use crate::terminal::{self, say};
+
 pub(crate) struct Progress {
-    bars: Option<(MultiProgress, Vec<ProgressBar>)>,
-    /// What was said last of each stage.
+    bars: Option<(&'static MultiProgress, Vec<ProgressBar>)>,
+    /// How far each stage was when it was looked at last.
     said: Vec<String>,
 }
 
 impl Progress {
     pub(crate) fn new(run: &RunId) -> Self {
-        eprintln!("run {run}");
-        let terminal = std::io::stderr().is_terminal();
-        Self { bars: terminal.then(|| (MultiProgress::new(), vec![])), said: vec![] }
+        say(&format!("run {run}"));
+        Self { bars: terminal::bars().map(|bars| (bars, vec![])), said: vec![] }
     }
 
     pub(crate) fn show(&mut self, status: &RunStatus) {
         for (number, stage) in status.stages.iter().enumerate() {
+            let Some(extent) = extent(stage) else { continue };
+            let line = format!("stage {number}: {extent}  {}", stage.operators);
+            if self.said.len() <= number {
+                self.said.resize(number + 1, String::new());
+            }
             match &mut self.bars {
                 Some((all, bars)) => draw(all, bars, number, stage),
-                None => self.say(number, stage),
+                None if self.said[number] != line => say(&line),
+                None => {}
             }
-        }
-    }
-
-    fn say(&mut self, number: usize, stage: &StageStatus) {
-        let Some(extent) = extent(stage) else { return };
-        let line = format!("stage {number}: {extent}  {}", stage.operators);
-        if self.said.len() <= number {
-            self.said.resize(number + 1, String::new());
-        }
-        if self.said[number] != line {
-            eprintln!("{line}");
             self.said[number] = line;
         }
     }
 
-    pub(crate) fn finish(&self, outcome: &Outcome) {
-        if let Some((_, bars)) = &self.bars {
-            bars.iter().for_each(ProgressBar::abandon);
+    /// Leaves lines in the place of bars, which would be drawn over what is said later.
+    fn leave(&mut self) {
+        let Some((all, bars)) = self.bars.take() else { return };
+        for bar in &bars {
+            bar.finish_and_clear();
+            all.remove(bar);
         }
+        self.said.iter().filter(|line| !line.is_empty()).for_each(|line| say(line));
+    }
+
+    pub(crate) fn finish(&mut self, outcome: &Outcome) {
+        self.leave();
         if outcome.status == Status::Succeeded {
             let Usage { requests, read_bytes, .. } = outcome.usage;
             let cost =
                 outcome.taken.map(|taken| format!("; {} at AWS prices", dollars(taken.cost_usd)));
-            eprintln!(
+            say(&format!(
                 "{} rows in {:.2} s, {} tasks; {:.1} MB read in {requests} requests{}",
                 outcome.rows,
                 outcome.seconds,
                 outcome.tasks,
                 read_bytes as f64 / 1e6,
                 cost.unwrap_or_default()
-            );
+            ));
         }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 

@@ -9,9 +9,10 @@ use tidemill_protocol::{JobName, Key, RunId, context};
 use crate::client::{Client, Target, no_such_run};
 use crate::results::Printer;
 use crate::run::{self, Job};
+use crate::submit::submit_and_wait;
 
 const EXAMPLES: &str = "Examples:
-  tidemill retry top-20260102T030405678Z-00ff11aa22bb
+  tidemill retry top-20260102T030405678Z-00ff11aa22bb --output top.csv
   tidemill retry top-20260102T030405678Z-00ff11aa22bb --bucket my-bucket
 
 The same without this program: drop {\"retry\": \"<run>\"} at jobs/<any name>.json.";
@@ -44,7 +45,8 @@ impl RetryArgs {
         let hash = run.as_str().rsplit('-').next().unwrap_or_default();
         let name = JobName::new(&format!("retry-{}-{hash}", earlier.job)).to_string();
         let text = json!({ "retry": run }).to_string();
-        let outcome = run::submit_and_wait(bucket, &Job { name, extension: "json", text }).await?;
+        let job = Job { name, extension: "json", text };
+        let outcome = submit_and_wait(bucket, &job, &self.target).await?;
         run::show(bucket, &outcome, &self.printer).await
     }
 }

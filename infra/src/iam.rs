@@ -105,6 +105,9 @@ pub(crate) fn s3_accesses(method: &Method, uri: &Uri, headers: &HeaderMap) -> Ve
         };
     }
     match *method {
+        Method::GET if has("tagging") => one("s3:GetObjectTagging"),
+        Method::PUT if has("tagging") => one("s3:PutObjectTagging"),
+        Method::DELETE if has("tagging") => one("s3:DeleteObjectTagging"),
         Method::GET if has("uploadId") => one("s3:ListMultipartUploadParts"),
         Method::GET | Method::HEAD => one("s3:GetObject"),
         Method::DELETE if has("uploadId") => one("s3:AbortMultipartUpload"),
@@ -117,6 +120,9 @@ pub(crate) fn s3_accesses(method: &Method, uri: &Uri, headers: &HeaderMap) -> Ve
                 let source = percent_decode_str(source).decode_utf8_lossy();
                 let resource = format!("arn:aws:s3:::{source}");
                 needs.push(Access { action: "s3:GetObject", resource });
+            }
+            if headers.contains_key("x-amz-tagging") {
+                needs.extend(one("s3:PutObjectTagging"));
             }
             needs
         }
@@ -161,6 +167,8 @@ mod tests {
         let abort = of("s3:AbortMultipartUpload", "b/t");
         assert_eq!(needs(&Method::DELETE, "/b/t?uploadId=7"), [abort]);
         assert_eq!(needs(&Method::POST, "/b?delete"), []);
+        let tags = [of("s3:DeleteObjectTagging", "b/t")];
+        assert_eq!(needs(&Method::DELETE, "/b/t?tagging"), tags);
     }
 
     #[test]

@@ -29,14 +29,14 @@ pub use lambda::FunctionCommand;
 pub use s3::KeyPair;
 pub use template::TemplateError;
 
-use faults::Injector;
+use faults::{Injector, Targets};
 use http_api::{HttpApi, Route};
 use iam::Roles;
-use lambda::{Function, Mapping, Surroundings};
+use lambda::{Function, FunctionEnvironment, Mapping};
 use s3::{Notification, Notifications};
 use server::Server;
 use sqs::{Queue, Queues, Sqs};
-use template::{Setting, Template};
+use template::{FunctionSpec, Setting, Template};
 
 /// The bucket that is always there.
 pub const BUCKET: &str = "tidemill";
@@ -133,9 +133,9 @@ impl Local {
                 here.environment = there.environment;
             });
         }
-        let faults = options.faults.clone().map(|faults| Injector::new(faults, &template));
+        let faults = options.faults.clone().map(|faults| Injector::new(faults, targets(&template)));
         let faults = faults.transpose().map_err(StartError::Faults)?;
-        let lock = s3::lock(&options.dir)
+        let lock = s3::lock(&options.dir, &endpoint)
             .map_err(|reason| StartError::Folder { dir: options.dir.clone(), reason })?;
         let queues = Arc::new(Queues::default());
         let folder = s3::private_folder(&options.dir, "queues");
@@ -239,6 +239,19 @@ fn notifications(template: &Template, queues: &Queues) -> Vec<Notification> {
     all
 }
 
+/// What faults may be of.
+fn targets(template: &Template) -> Targets {
+    let functions = &template.functions;
+    let has_larger = |f: &&FunctionSpec| {
+        functions.iter().any(|other| other.binary == f.binary && other.memory > f.memory)
+    };
+    let names = functions.iter().map(|f| f.id.clone());
+    Targets {
+        names: names.chain(template.queues.iter().map(|q| q.name.clone())).collect(),
+        have_larger: functions.iter().filter(has_larger).map(|f| f.id.clone()).collect(),
+    }
+}
+
 /// What each function may do.
 fn roles(template: &Template) -> Roles {
     let mut roles = Roles::default();
@@ -265,14 +278,14 @@ fn functions(
         let mapped = mapped.filter_map(|m| m.concurrency).max().unwrap_or(usize::MAX);
         let concurrency = mapped.min(options.workers());
         let command = options.functions.clone();
-        let surroundings = Surroundings {
+        let environment = FunctionEnvironment {
             endpoint: endpoint.to_owned(),
             folder: std::path::absolute(&options.dir).unwrap_or_else(|_| options.dir.clone()),
             region: REGION.into(),
             one_task_mib,
             concurrency,
         };
-        Arc::new(Function::new(spec.clone(), command, surroundings, faults.cloned()))
+        Arc::new(Function::new(spec.clone(), command, environment, faults.cloned()))
     });
     functions.collect()
 }

@@ -19,7 +19,7 @@ use crate::s3::Anonymous;
 use crate::sqs::{self, Sqs};
 
 /// Most bytes of an SQS or API request.
-const MAX_BODY: usize = 8 * 1024 * 1024;
+const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 
 /// What answers on the port.
 pub(crate) struct Server {
@@ -63,7 +63,8 @@ impl Server {
     /// Where answers may be lost on purpose, the connection is closed without one.
     async fn answer_or_not(&self, request: Request<Incoming>) -> Result<Response<s3s::Body>, Lost> {
         let Some(faults) = &self.faults else { return Ok(self.answer(request).await) };
-        let verdict = faults.judge(request.method(), request.headers());
+        let verdict =
+            faults.judge(request.method(), request.headers(), sqs::is_request(request.headers()));
         tokio::time::sleep(verdict.wait).await;
         let response = match verdict.has_effect {
             true => Some(self.answer(request).await),
@@ -138,7 +139,7 @@ impl Server {
 }
 
 async fn read(body: Incoming) -> Option<Bytes> {
-    Some(Limited::new(body, MAX_BODY).collect().await.ok()?.to_bytes())
+    Some(Limited::new(body, MAX_BODY_BYTES).collect().await.ok()?.to_bytes())
 }
 
 fn status(code: StatusCode) -> Response<s3s::Body> {

@@ -17,8 +17,6 @@ use tracing::info;
 pub use spec::Faults;
 
 use crate::iam::TOKEN;
-use crate::sqs;
-use crate::template::{FunctionSpec, Template};
 use spec::{Kind, Rule};
 
 /// A doomed invocation makes at most so many requests after its first sign of life.
@@ -97,7 +95,7 @@ pub(crate) struct Lost;
 
 /// An invocation under way; forgotten when this is dropped.
 #[derive(Debug)]
-pub(crate) struct UnderWay<'a> {
+pub(crate) struct InvocationGuard<'a> {
     injector: &'a Injector,
     token: String,
 }
@@ -106,25 +104,27 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What faults may be of.
+#[derive(Debug, Default)]
+pub(crate) struct Targets {
+    /// Of functions and queues.
+    pub(crate) names: BTreeSet<String>,
+    /// The functions of whose program there is one with more memory.
+    pub(crate) have_larger: BTreeSet<String>,
+}
+
 impl Injector {
     /// # Errors
-    /// A fault names a target that is not in the template.
-    pub(crate) fn new(faults: Faults, template: &Template) -> Result<Arc<Self>, String> {
-        let functions = template.functions.iter().map(|f| f.id.as_str());
-        let targets: BTreeSet<_> =
-            functions.chain(template.queues.iter().map(|q| q.name.as_str())).collect();
+    /// A fault names a target that there is not.
+    pub(crate) fn new(faults: Faults, targets: Targets) -> Result<Arc<Self>, String> {
         for target in faults.rules.iter().filter_map(|r| r.target.as_deref()) {
-            if !targets.contains(target) {
-                let known: Vec<_> = targets.into_iter().collect();
+            if !targets.names.contains(target) {
+                let known: Vec<_> = targets.names.into_iter().collect();
                 return Err(format!("there is no '{target}' to fail, only {}", known.join(", ")));
             }
         }
-        let is_larger =
-            |a: &FunctionSpec, b: &FunctionSpec| a.binary == b.binary && a.memory > b.memory;
-        let smaller = template.functions.iter();
-        let smaller = smaller.filter(|f| template.functions.iter().any(|g| is_larger(g, f)));
         Ok(Arc::new(Self {
-            have_larger: smaller.map(|f| f.id.clone()).collect(),
+            have_larger: targets.have_larger,
             dice: Mutex::new(fastrand::Rng::with_seed(faults.seed)),
             faults,
             fates: Mutex::default(),
@@ -142,18 +142,18 @@ impl Injector {
     /// Decides what becomes of an invocation. `kill` ends its process.
     pub(crate) fn begin(
         &self,
-        spec: &FunctionSpec,
+        function: &str,
         token: &str,
         deliveries: &[Delivery<'_>],
         kill: mpsc::Sender<()>,
-    ) -> UnderWay<'_> {
+    ) -> InvocationGuard<'_> {
         let is_first = deliveries.iter().all(|d| d.receives == 1);
-        let death = if deliveries.iter().any(|d| self.is_too_large(&spec.id, d.message)) {
+        let death = if deliveries.iter().any(|d| self.is_too_large(function, d.message)) {
             Some(Kind::OutOfMemory)
-        } else if is_first && self.strikes(Kind::KillFirst, &spec.id) {
+        } else if is_first && self.strikes(Kind::KillFirst, function) {
             Some(Kind::KillFirst)
         } else {
-            self.strikes(Kind::Kill, &spec.id).then_some(Kind::Kill)
+            self.strikes(Kind::Kill, function).then_some(Kind::Kill)
         };
         let death = death.map(|kind| {
             let mut dice = lock(&self.dice);
@@ -163,22 +163,22 @@ impl Injector {
             };
             Death { kind, lives: false, requests, after_effect, kill }
         });
-        let slow = self.strikes(Kind::Slow, &spec.id);
+        let slow = self.strikes(Kind::Slow, function);
         if slow {
             self.count(Kind::Slow);
         }
-        let fate = Fate { function: spec.id.clone(), slow, death };
+        let fate = Fate { function: function.to_owned(), slow, death };
         lock(&self.fates).insert(token.to_owned(), fate);
-        UnderWay { injector: self, token: token.to_owned() }
+        InvocationGuard { injector: self, token: token.to_owned() }
     }
 
-    /// Decides what becomes of a request.
-    pub(crate) fn judge(&self, method: &Method, headers: &HeaderMap) -> Verdict {
+    /// Decides what becomes of a request to S3, or to SQS: that one is a sign of life.
+    pub(crate) fn judge(&self, method: &Method, headers: &HeaderMap, is_sqs: bool) -> Verdict {
         let token = headers.get(TOKEN).and_then(|t| t.to_str().ok()).unwrap_or_default();
         let mut fates = lock(&self.fates);
         let Some(fate) = fates.get_mut(token) else { return Verdict::SPARED };
         let wait = if fate.slow { self.up_to(SLOW) } else { Duration::ZERO };
-        let is_last = fate.death.as_mut().is_some_and(|death| death.is_last(method, headers));
+        let is_last = fate.death.as_mut().is_some_and(|death| death.is_last(method, is_sqs));
         if let Some(death) = fate.death.take_if(|_| is_last) {
             let Death { kind, after_effect, kill, .. } = death;
             self.count(kind);
@@ -243,12 +243,12 @@ impl Injector {
 }
 
 impl Death {
-    fn is_last(&mut self, method: &Method, headers: &HeaderMap) -> bool {
+    fn is_last(&mut self, method: &Method, is_sqs: bool) -> bool {
         if self.kind == Kind::OutOfMemory {
             self.requests -= u32::from(*method == Method::PUT);
             return self.requests == 0;
         }
-        let is_sign_of_life = !self.lives && sqs::is_request(headers);
+        let is_sign_of_life = !self.lives && is_sqs;
         self.lives |= is_sign_of_life;
         if self.lives {
             self.requests -= 1;
@@ -259,7 +259,7 @@ impl Death {
     }
 }
 
-impl UnderWay<'_> {
+impl InvocationGuard<'_> {
     /// Whether the invocation is to die at its end, since it has not died before.
     pub(crate) fn dies_at_last(&self) -> bool {
         let mut fates = lock(&self.injector.fates);
@@ -274,7 +274,7 @@ impl UnderWay<'_> {
     }
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for InvocationGuard<'_> {
     fn drop(&mut self) {
         lock(&self.injector.fates).remove(&self.token);
     }
@@ -284,42 +284,31 @@ impl Drop for UnderWay<'_> {
 mod tests {
     use super::*;
 
-    fn spec(id: &str) -> FunctionSpec {
-        FunctionSpec {
-            id: id.into(),
-            binary: "worker".into(),
-            memory: if id == "Worker" { 512 } else { 1024 },
-            timeout: Duration::from_secs(60),
-            environment: BTreeMap::new(),
-            policies: vec![],
-        }
-    }
-
     /// A worker, and a larger one of the same program.
     fn injector(faults: &str) -> Arc<Injector> {
-        let functions = vec![spec("Worker"), spec("LargeWorker")];
-        let template = Template { functions, ..Template::default() };
-        Injector::new(faults.parse().expect("faults"), &template).expect("an injector")
+        let targets = Targets {
+            names: ["Worker", "LargeWorker"].map(str::to_owned).into(),
+            have_larger: ["Worker".to_owned()].into(),
+        };
+        Injector::new(faults.parse().expect("faults"), targets).expect("an injector")
     }
 
     /// At which request an invocation is killed, and whether that has its effect.
     fn death(injector: &Injector, function: &str, receives: u32) -> Option<(usize, bool)> {
         let (kill, _kills) = mpsc::channel(1);
         let delivery = Delivery { message: "m", receives };
-        let under_way = injector.begin(&spec(function), "worker-1", &[delivery], kill);
+        let guard = injector.begin(function, "worker-1", &[delivery], kill);
         let mut headers = HeaderMap::new();
         headers.insert(TOKEN, "worker-1".parse().expect("a value"));
-        let mut sqs = headers.clone();
-        sqs.insert("x-amz-target", "AmazonSQS.ChangeMessageVisibility".parse().expect("a value"));
         // three before it says that it lives, then reads and writes in turn
         for number in 0..40 {
             let verdict = match number {
-                3 => injector.judge(&Method::POST, &sqs),
-                n if n % 2 == 0 => injector.judge(&Method::GET, &headers),
-                _ => injector.judge(&Method::PUT, &headers),
+                3 => injector.judge(&Method::POST, &headers, true),
+                n if n % 2 == 0 => injector.judge(&Method::GET, &headers, false),
+                _ => injector.judge(&Method::PUT, &headers, false),
             };
             if verdict.kill.is_some() {
-                assert!(!verdict.is_answered && !under_way.dies_at_last());
+                assert!(!verdict.is_answered && !guard.dies_at_last());
                 return Some((number, verdict.has_effect));
             }
         }
@@ -355,10 +344,10 @@ mod tests {
         let injector = injector("lose=1,seed=1");
         let (kill, _kills) = mpsc::channel(1);
         let delivery = Delivery { message: "m", receives: 1 };
-        let _under_way = injector.begin(&spec("Worker"), "worker-1", &[delivery], kill);
+        let _guard = injector.begin("Worker", "worker-1", &[delivery], kill);
         let mut headers = HeaderMap::new();
         let of = |method: Method, headers: &HeaderMap| {
-            let verdict = injector.judge(&method, headers);
+            let verdict = injector.judge(&method, headers, false);
             (verdict.has_effect, verdict.is_answered)
         };
         assert_eq!(of(Method::PUT, &headers), (true, true), "a user's own request");
@@ -368,9 +357,9 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_is_not_in_the_template_is_refused_by_name() {
+    fn a_target_that_there_is_not_is_refused_by_name() {
         let faults = "kill@Wroker=1".parse().expect("faults");
-        let error = Injector::new(faults, &Template::default()).expect_err("refused");
+        let error = Injector::new(faults, Targets::default()).expect_err("refused");
         assert!(error.contains("'Wroker'"), "{error}");
     }
 }

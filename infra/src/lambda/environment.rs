@@ -5,7 +5,7 @@ use crate::template::FunctionSpec;
 
 /// What a function finds around itself.
 #[derive(Debug, Clone)]
-pub(crate) struct Surroundings {
+pub(crate) struct FunctionEnvironment {
     pub(crate) endpoint: String,
     /// Of the buckets.
     pub(crate) folder: PathBuf,
@@ -16,7 +16,7 @@ pub(crate) struct Surroundings {
     pub(crate) concurrency: usize,
 }
 
-impl Surroundings {
+impl FunctionEnvironment {
     /// The environment of a process: AWS Lambda Developer Guide, "Defined runtime environment
     /// variables"; then the credentials that the emulator accepts; then the template's own.
     pub(super) fn variables(

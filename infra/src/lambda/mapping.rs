@@ -18,7 +18,7 @@ use crate::sqs::{MessageAttribute, Queue, Received, TRACE_HEADER};
 const POLL: Duration = Duration::from_secs(20);
 
 /// The most messages of one batch without a window.
-const RECEIVE: usize = 10;
+const RECEIVED_MESSAGES: usize = 10;
 
 /// A queue whose messages a function handles.
 #[derive(Debug)]
@@ -53,12 +53,14 @@ impl Mapping {
     }
 
     async fn receive(&self) -> Vec<Received> {
-        let limit = if self.window.is_zero() { self.batch.min(RECEIVE) } else { self.batch };
-        let mut batch = self.queue.receive(limit.min(RECEIVE), Duration::ZERO, None).await;
+        let limit =
+            if self.window.is_zero() { self.batch.min(RECEIVED_MESSAGES) } else { self.batch };
+        let mut batch =
+            self.queue.receive(limit.min(RECEIVED_MESSAGES), Duration::ZERO, None).await;
         let end = Instant::now() + self.window;
         while !batch.is_empty() && batch.len() < limit && Instant::now() < end {
             let wait = end - Instant::now();
-            let more = (limit - batch.len()).min(RECEIVE);
+            let more = (limit - batch.len()).min(RECEIVED_MESSAGES);
             batch.extend(self.queue.receive(more, wait, None).await);
         }
         batch

@@ -16,7 +16,7 @@ pub(crate) use mapping::Mapping;
 
 use crate::faults::{Delivery, Injector};
 use crate::template::FunctionSpec;
-pub(crate) use environment::Surroundings;
+pub(crate) use environment::FunctionEnvironment;
 use process::Process;
 
 /// How a function's process is started.
@@ -25,6 +25,8 @@ pub struct FunctionCommand {
     pub program: PathBuf,
     /// Arguments before the name of the function's binary.
     pub arguments: Vec<String>,
+    /// What becomes of a line that a process writes.
+    pub log: fn(&str),
 }
 
 /// A function with its processes.
@@ -32,7 +34,7 @@ pub struct FunctionCommand {
 pub(crate) struct Function {
     pub(crate) spec: FunctionSpec,
     command: FunctionCommand,
-    surroundings: Surroundings,
+    environment: FunctionEnvironment,
     /// How many processes there may be.
     slots: Arc<Semaphore>,
     /// Warm processes, the last used first.
@@ -44,11 +46,11 @@ impl Function {
     pub(crate) fn new(
         spec: FunctionSpec,
         command: FunctionCommand,
-        surroundings: Surroundings,
+        environment: FunctionEnvironment,
         faults: Option<Arc<Injector>>,
     ) -> Self {
-        let slots = Arc::new(Semaphore::new(surroundings.concurrency.max(1)));
-        Self { spec, command, surroundings, slots, idle: Mutex::default(), faults }
+        let slots = Arc::new(Semaphore::new(environment.concurrency.max(1)));
+        Self { spec, command, environment, slots, idle: Mutex::default(), faults }
     }
 
     /// Waits for one of the function's places, so that work is taken only when it can be done.
@@ -72,10 +74,10 @@ impl Function {
             _ => self.start().await?,
         };
         let faults = self.faults.as_ref().filter(|_| !deliveries.is_empty());
-        let under_way =
-            faults.map(|f| f.begin(&self.spec, process.name(), deliveries, process.killer()));
+        let guard =
+            faults.map(|f| f.begin(&self.spec.id, process.name(), deliveries, process.killer()));
         let result = process.invoke(payload, self.spec.timeout).await;
-        if under_way.is_some_and(|u| u.dies_at_last()) {
+        if guard.is_some_and(|guard| guard.dies_at_last()) {
             return Err(InvokeError::Crashed(process.kill().await));
         }
         if result.as_ref().err().is_none_or(InvokeError::leaves_process_alive) {
@@ -87,7 +89,7 @@ impl Function {
     /// A process that waits for work. A start that fails is repeated once, as Lambda does.
     async fn start(&self) -> Result<Process, InvokeError> {
         let start = async || {
-            let started = Process::start(&self.spec, &self.command, &self.surroundings).await;
+            let started = Process::start(&self.spec, &self.command, &self.environment).await;
             let mut process = started.map_err(InvokeError::Start)?;
             process.wait_until_polled().await?;
             Ok(process)

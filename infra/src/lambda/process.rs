@@ -7,12 +7,12 @@ use bytes::Bytes;
 use chrono::Utc;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::FunctionCommand;
-use super::environment::Surroundings;
+use super::environment::FunctionEnvironment;
 use super::invocation::{Invocation, InvokeError, Reply};
 use super::runtime_api::RuntimeApi;
 use crate::template::FunctionSpec;
@@ -32,6 +32,8 @@ pub(super) struct Process {
     /// How the process ended, once it has.
     ended: watch::Receiver<Option<String>>,
     kill: mpsc::Sender<()>,
+    /// Its end tells the process that the emulator is gone, even if that was killed.
+    _stdin: Option<ChildStdin>,
     _tasks: JoinSet<()>,
 }
 
@@ -39,7 +41,7 @@ impl Process {
     pub(super) async fn start(
         spec: &FunctionSpec,
         command: &FunctionCommand,
-        surroundings: &Surroundings,
+        environment: &FunctionEnvironment,
     ) -> std::io::Result<Self> {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
@@ -49,15 +51,18 @@ impl Process {
             .args(&command.arguments)
             .arg(&spec.binary)
             .env_clear()
-            .envs(surroundings.variables(spec, &address, &log_stream))
-            .stdin(Stdio::null())
+            .envs(environment.variables(spec, &address, &log_stream))
+            // a Ctrl-C is for the emulator, which ends its functions when it has ended what they do
+            .process_group(0)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
         let mut tasks = JoinSet::new();
-        forward(&mut tasks, child.stdout.take(), &log_stream);
-        forward(&mut tasks, child.stderr.take(), &log_stream);
+        forward(&mut tasks, child.stdout.take(), &log_stream, command.log);
+        forward(&mut tasks, child.stderr.take(), &log_stream, command.log);
+        let stdin = child.stdin.take();
         let (work, receiver) = mpsc::channel(1);
         let api = RuntimeApi::new(format!("arn:aws:lambda:::function:{}", spec.id), receiver);
         let polled = api.polled.subscribe();
@@ -66,7 +71,7 @@ impl Process {
         let (kill, kills) = mpsc::channel(1);
         tasks.spawn(watch_child(child, kills, ended_sender));
         tracing::debug!(process = %log_stream, "function started");
-        Ok(Self { name: log_stream, work, polled, ended, kill, _tasks: tasks })
+        Ok(Self { name: log_stream, work, polled, ended, kill, _stdin: stdin, _tasks: tasks })
     }
 
     pub(super) fn is_alive(&self) -> bool {
@@ -156,18 +161,19 @@ async fn watch_child(
     ended.send_replace(Some(status.map_or_else(|e| e.to_string(), |s| s.to_string())));
 }
 
-/// Prints what a process writes, with its name before each line.
+/// Passes on what a process writes, with its name before each line.
 fn forward(
     tasks: &mut JoinSet<()>,
     output: Option<impl AsyncRead + Unpin + Send + 'static>,
     name: &Arc<str>,
+    log: fn(&str),
 ) {
     let Some(output) = output else { return };
     let name = name.clone();
     tasks.spawn(async move {
         let mut lines = BufReader::new(output).lines();
         while let Ok(Some(line)) = lines.next_line().await {
-            eprintln!("[{name}] {line}");
+            log(&format!("[{name}] {line}"));
         }
     });
 }

@@ -18,7 +18,7 @@ use super::folder::Folder;
 use crate::hex::hex;
 
 /// Bytes of a read: with 4 KiB a download is five times slower.
-const CHUNK: usize = 256 * 1024;
+const CHUNK_BYTES: usize = 256 * 1024;
 
 /// The most bytes of an object that is sent at once, or of a part.
 const MOST_BYTES: u64 = 5 * 1024 * 1024 * 1024;
@@ -94,7 +94,7 @@ impl Upload<'_> {
 pub(super) fn send(file: File, from: u64, length: u64) -> S3Result<StreamingBlob> {
     let mut file = file;
     file.seek(SeekFrom::Start(from)).map_err(failed)?;
-    if length <= CHUNK as u64 {
+    if length <= CHUNK_BYTES as u64 {
         let bytes = read_chunk(&mut file, length).map_err(failed)?;
         return Ok(StreamingBlob::from(s3s::Body::from(bytes)));
     }
@@ -123,7 +123,7 @@ fn chunks(file: File, length: u64) -> impl Stream<Item = io::Result<Bytes>> + Se
 }
 
 fn read_chunk(file: &mut File, left: u64) -> io::Result<Bytes> {
-    let mut chunk = vec![0; usize::try_from(left).unwrap_or(CHUNK).min(CHUNK)];
+    let mut chunk = vec![0; usize::try_from(left).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES)];
     io::Read::read_exact(file, &mut chunk)?;
     Ok(chunk.into())
 }

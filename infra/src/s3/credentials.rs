@@ -163,7 +163,7 @@ enum State {
 }
 
 /// The longest line between chunks.
-const MAX_LINE: usize = 16 * 1024;
+const MAX_LINE_BYTES: usize = 16 * 1024;
 
 impl<S> Chunks<S> {
     fn new(inner: S, trailers: Trailers) -> Self {
@@ -215,7 +215,7 @@ impl<S> Chunks<S> {
 
     fn line(&mut self) -> std::io::Result<Option<String>> {
         let Some(end) = self.buffer.windows(2).position(|w| w == b"\r\n") else {
-            if self.buffer.len() > MAX_LINE {
+            if self.buffer.len() > MAX_LINE_BYTES {
                 return Err(std::io::Error::other("a line between chunks is too long"));
             }
             return Ok(None);

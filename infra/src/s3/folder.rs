@@ -8,8 +8,8 @@
 //! objects too: their ETag is derived from size and time.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
@@ -30,13 +30,27 @@ pub(crate) fn private_folder(root: &Path, name: &str) -> PathBuf {
     root.join(PRIVATE).join(name)
 }
 
-/// Takes a folder of buckets for this process alone, for as long as the file is open.
-pub(crate) fn lock(root: &Path) -> io::Result<File> {
+/// Takes a folder of buckets for this process alone, for as long as the file is open. The file says
+/// at which endpoint the process answers.
+pub(crate) fn lock(root: &Path, endpoint: &str) -> io::Result<File> {
     fs::create_dir_all(root.join(PRIVATE))?;
-    let lock = File::create(private_folder(root, "lock"))?;
+    let options = File::options().read(true).write(true).create(true).truncate(false).to_owned();
+    let mut lock = options.open(private_folder(root, "lock"))?;
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(_) => Err(io::Error::other("another tidemill is using it")),
+        Ok(()) => {
+            lock.set_len(0)?;
+            lock.write_all(endpoint.as_bytes())?;
+            Ok(lock)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut other = String::new();
+            lock.read_to_string(&mut other)?;
+            Err(io::Error::other(format!(
+                "another tidemill is using it and answers at {other}: wait for its end, or leave \
+                 --local out and export AWS_ENDPOINT_URL={other}"
+            )))
+        }
+        Err(TryLockError::Error(e)) => Err(e),
     }
 }
 
@@ -50,6 +64,8 @@ pub(crate) struct Meta {
     pub(crate) headers: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) user: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) tags: BTreeMap<String, String>,
     /// By algorithm, e.g. `crc32`, in base64.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) checksums: BTreeMap<String, String>,
@@ -224,14 +240,7 @@ impl Folder {
         condition: Option<&Condition>,
     ) -> Result<(), FolderError> {
         meta.file = FileId::of(&fs::metadata(spool)?);
-        let meta = serde_json::to_vec(&meta).map_err(io::Error::from)?;
-        let sidecar = match xattr::set(spool, ATTRIBUTE, &meta) {
-            Ok(()) => None,
-            Err(_) => Some(self.spool()),
-        };
-        if let Some(sidecar) = &sidecar {
-            fs::write(sidecar, meta)?;
-        }
+        let sidecar = self.attach(spool, &meta)?;
         let _names = self.names.write().unwrap_or_else(PoisonError::into_inner);
         if let Err(e) = self.check(bucket, key, condition) {
             sidecar.map_or(Ok(()), fs::remove_file)?;
@@ -243,6 +252,36 @@ impl Folder {
             fs::rename(sidecar, names::place(&self.sidecars(bucket), key)?)?;
         }
         Ok(())
+    }
+
+    /// Writes what describes a file into its attribute, or else into a spool file for a sidecar.
+    fn attach(&self, path: &Path, meta: &Meta) -> io::Result<Option<PathBuf>> {
+        let meta = serde_json::to_vec(meta)?;
+        if xattr::set(path, ATTRIBUTE, &meta).is_ok() {
+            return Ok(None);
+        }
+        // one that is there already goes before a sidecar
+        let _ = xattr::remove(path, ATTRIBUTE);
+        let sidecar = self.spool();
+        fs::write(&sidecar, meta)?;
+        Ok(Some(sidecar))
+    }
+
+    /// Changes what describes an object, whose bytes and version stay.
+    pub(super) fn change_meta(
+        &self,
+        bucket: &str,
+        key: &str,
+        change: impl FnOnce(&mut Meta),
+    ) -> Result<Meta, FolderError> {
+        let _names = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        let mut meta = self.info_locked(bucket, key)?.meta;
+        let path = names::find(&self.bucket(bucket)?, key).ok_or(FolderError::NoKey)?;
+        change(&mut meta);
+        if let Some(sidecar) = self.attach(&path, &meta)? {
+            fs::rename(sidecar, names::place(&self.sidecars(bucket), key)?)?;
+        }
+        Ok(meta)
     }
 
     fn check(
@@ -318,6 +357,26 @@ mod tests {
             assert_ne!(has_attribute.is_some(), has_sidecar);
             assert!(folder.delete("b", "d/o", None).expect("deleted"));
             assert!(!dir.path().join(".tidemill/meta/b/d").exists());
+        }
+    }
+
+    #[test]
+    fn tags_change_what_describes_an_object_and_neither_its_bytes_nor_its_version() {
+        for value in ["short", "long".repeat(100_000).as_str()] {
+            let dir = tempfile::tempdir().expect("a folder");
+            let folder = with_object(dir.path(), value);
+            fs::write(dir.path().join("b/by-hand"), "content").expect("written");
+            for key in ["d/o", "by-hand"] {
+                let before = folder.info("b", key).expect("the object");
+                let tags = BTreeMap::from([("tag".to_owned(), "x".repeat(200_000))]);
+                for tags in [BTreeMap::from([("tag".into(), "x".into())]), tags] {
+                    folder.change_meta("b", key, |meta| meta.tags = tags.clone()).expect("changed");
+                    let after = folder.info("b", key).expect("the object");
+                    assert_eq!(after.meta, Meta { tags, ..before.meta.clone() });
+                    assert_eq!(after.modified, before.modified);
+                }
+            }
+            assert!(matches!(folder.change_meta("b", "no", |_| ()), Err(FolderError::NoKey)));
         }
     }
 

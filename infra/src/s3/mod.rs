@@ -13,6 +13,7 @@ mod names;
 mod notify;
 mod ranges;
 mod service;
+mod tags;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

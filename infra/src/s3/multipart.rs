@@ -16,7 +16,7 @@ use super::failed;
 use super::folder::{Folder, Meta};
 
 /// The least size of a part that is not the last, in bytes.
-const MIN_PART: u64 = 5 * 1024 * 1024;
+const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
 
 /// What an upload was started with.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -200,7 +200,7 @@ fn choose<'a>(
         })?;
         chosen.push((*number, part));
     }
-    let small = chosen.iter().rev().skip(1).any(|(_, part)| part.size < MIN_PART);
+    let small = chosen.iter().rev().skip(1).any(|(_, part)| part.size < MIN_PART_BYTES);
     if small {
         return Err(s3_error!(
             EntityTooSmall,

@@ -47,9 +47,9 @@ pub(crate) struct Notifications {
     region: String,
 }
 
-/// What happened.
+/// What became of an object.
 #[derive(Debug)]
-pub(crate) struct Happened<'a> {
+pub(crate) struct ObjectChange<'a> {
     /// E.g. `ObjectCreated:Put`.
     pub(crate) event: &'a str,
     pub(crate) bucket: &'a str,
@@ -64,11 +64,11 @@ impl Notifications {
         Self { all, sequencer: AtomicU64::new(start << 8), region }
     }
 
-    pub(crate) fn tell(&self, happened: &Happened<'_>) {
-        let Happened { event, bucket, key, .. } = happened;
+    pub(crate) fn publish(&self, change: &ObjectChange<'_>) {
+        let ObjectChange { event, bucket, key, .. } = change;
         let sequencer = self.sequencer.fetch_add(1, Ordering::Relaxed);
         for notification in self.all.iter().filter(|n| n.wants(bucket, key, event)) {
-            notification.queue.send_plain(self.record(notification, happened, sequencer));
+            notification.queue.send_plain(self.record(notification, change, sequencer));
         }
     }
 
@@ -76,10 +76,10 @@ impl Notifications {
     fn record(
         &self,
         notification: &Notification,
-        happened: &Happened<'_>,
+        change: &ObjectChange<'_>,
         sequencer: u64,
     ) -> String {
-        let Happened { event, bucket, key, size, etag } = happened;
+        let ObjectChange { event, bucket, key, size, etag } = change;
         let key = utf8_percent_encode(key, KEY).to_string().replace(' ', "+");
         let mut object = json!({ "key": key, "sequencer": format!("{sequencer:016X}") });
         if event.starts_with("ObjectCreated") {

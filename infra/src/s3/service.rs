@@ -15,8 +15,9 @@ use super::failed;
 use super::folder::{Condition, Folder, FolderError, Info, Meta};
 use super::listing::{self, Page, is_url_encoded, token, token_key, url_encode};
 use super::multipart::{self, Started, Upload};
-use super::notify::{Happened, Notifications};
+use super::notify::{Notifications, ObjectChange};
 use super::ranges::{copy_range, range_of};
+use super::tags;
 use crate::iam::{Access, Caller, key_arn};
 
 #[derive(Clone)]
@@ -43,7 +44,7 @@ impl FolderS3 {
         let meta = Meta { etag, checksums, ..meta };
         self.folder.commit(bucket, key, &spooled.path, meta.clone(), condition)?;
         let (size, etag) = (spooled.size, meta.etag.as_str());
-        self.notifications.tell(&Happened { event, bucket, key, size, etag });
+        self.notifications.publish(&ObjectChange { event, bucket, key, size, etag });
         Ok(meta)
     }
 
@@ -51,12 +52,19 @@ impl FolderS3 {
         match self.folder.delete(bucket, key, condition) {
             Ok(true) => {
                 let event = "ObjectRemoved:Delete";
-                self.notifications.tell(&Happened { event, bucket, key, size: 0, etag: "" });
+                self.notifications.publish(&ObjectChange { event, bucket, key, size: 0, etag: "" });
                 Ok(())
             }
             Ok(false) => Ok(()),
             Err(e) => Err(e.into()),
         }
+    }
+
+    fn tag(&self, event: &str, (bucket, key): (&str, &str), tags: Pairs) -> S3Result<()> {
+        let meta = self.folder.change_meta(bucket, key, |meta| meta.tags = tags)?;
+        let etag = meta.etag.as_str();
+        self.notifications.publish(&ObjectChange { event, bucket, key, size: 0, etag });
+        Ok(())
     }
 
     /// Copies an object, or a range of it, into a spool file.
@@ -159,6 +167,7 @@ impl S3 for FolderS3 {
         let mut input = req.input;
         self.folder.bucket(&input.bucket)?;
         let condition = condition::of_write(input.if_match.take(), input.if_none_match.take())?;
+        let tags = tags::of_header(input.tagging.as_deref())?;
         let upload = UploadBody {
             body: input.body.take(),
             length: input.content_length,
@@ -168,8 +177,8 @@ impl S3 for FolderS3 {
         };
         let spooled = upload.receive(&self.folder).await?;
         let at = (input.bucket.as_str(), input.key.as_str());
-        let meta =
-            self.commit("ObjectCreated:Put", at, &spooled, meta_of!(input), condition.as_ref())?;
+        let meta = Meta { tags, ..meta_of!(input) };
+        let meta = self.commit("ObjectCreated:Put", at, &spooled, meta, condition.as_ref())?;
         let mut output =
             PutObjectOutput { e_tag: Some(ETag::Strong(meta.etag)), ..Default::default() };
         describe_checksums!(output, meta.checksums);
@@ -197,6 +206,7 @@ impl S3 for FolderS3 {
             ..Default::default()
         };
         describe!(output, info, range.is_none() && wants_checksums(input.checksum_mode.as_ref()));
+        output.tag_count = tags::count(&info.meta);
         let overrides = [
             (&mut output.content_type, input.response_content_type),
             (&mut output.content_encoding, input.response_content_encoding),
@@ -235,12 +245,14 @@ impl S3 for FolderS3 {
         let mut output =
             HeadObjectOutput { content_length: Some(signed(length)), ..Default::default() };
         describe!(output, info, range.is_none() && wants_checksums(input.checksum_mode.as_ref()));
+        let mut response = S3Response::new(output);
         if range.is_some() {
             let last = first + length - 1;
-            output.content_range = Some(format!("bytes {first}-{last}/{}", info.size));
-            return Ok(S3Response::with_status(output, hyper::StatusCode::PARTIAL_CONTENT));
+            response.output.content_range = Some(format!("bytes {first}-{last}/{}", info.size));
+            response.status = Some(hyper::StatusCode::PARTIAL_CONTENT);
         }
-        ok(output)
+        response.headers.extend(tags::count_header(&info.meta));
+        Ok(response)
     }
 
     async fn delete_object(
@@ -308,6 +320,7 @@ impl S3 for FolderS3 {
                 "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata"
             ));
         }
+        let tags = tags::of_header(input.tagging.as_deref())?;
         let conditions = OfRead {
             if_match: input.copy_source_if_match.clone(),
             if_none_match: input.copy_source_if_none_match.clone(),
@@ -315,7 +328,12 @@ impl S3 for FolderS3 {
             if_unmodified_since: input.copy_source_if_unmodified_since.clone(),
         };
         let (spooled, info) = self.spool_copy(&input.copy_source, conditions, None).await?;
+        let tags = match input.tagging_directive.as_ref().map(TaggingDirective::as_str) {
+            Some(TaggingDirective::REPLACE) => tags,
+            _ => info.meta.tags.clone(),
+        };
         let meta = if replace { meta_of!(input) } else { info.meta };
+        let meta = Meta { tags, ..meta };
         let at = (input.bucket.as_str(), input.key.as_str());
         let meta = self.commit("ObjectCreated:Copy", at, &spooled, meta, None)?;
         let info = self.folder.info(&input.bucket, &input.key)?;
@@ -326,6 +344,33 @@ impl S3 for FolderS3 {
         };
         describe_checksums!(result, meta.checksums);
         ok(CopyObjectOutput { copy_object_result: Some(result), ..Default::default() })
+    }
+
+    async fn get_object_tagging(
+        &self,
+        req: S3Request<GetObjectTaggingInput>,
+    ) -> S3Result<S3Response<GetObjectTaggingOutput>> {
+        let info = self.folder.info(&req.input.bucket, &req.input.key)?;
+        ok(GetObjectTaggingOutput { tag_set: tags::to_set(info.meta.tags), version_id: None })
+    }
+
+    async fn put_object_tagging(
+        &self,
+        req: S3Request<PutObjectTaggingInput>,
+    ) -> S3Result<S3Response<PutObjectTaggingOutput>> {
+        let PutObjectTaggingInput { bucket, key, tagging, .. } = req.input;
+        self.tag("ObjectTagging:Put", (&bucket, &key), tags::of_set(tagging.tag_set)?)?;
+        ok(PutObjectTaggingOutput::default())
+    }
+
+    async fn delete_object_tagging(
+        &self,
+        req: S3Request<DeleteObjectTaggingInput>,
+    ) -> S3Result<S3Response<DeleteObjectTaggingOutput>> {
+        let at = (req.input.bucket.as_str(), req.input.key.as_str());
+        self.tag("ObjectTagging:Delete", at, Pairs::new())?;
+        let no_content = hyper::StatusCode::NO_CONTENT;
+        Ok(S3Response::with_status(DeleteObjectTaggingOutput::default(), no_content))
     }
 
     async fn list_objects_v2(
@@ -402,10 +447,11 @@ impl S3 for FolderS3 {
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         let input = req.input;
         self.folder.bucket(&input.bucket)?;
+        let tags = tags::of_header(input.tagging.as_deref())?;
         let started = Started {
             bucket: input.bucket.clone(),
             key: input.key.clone(),
-            meta: meta_of!(input),
+            meta: Meta { tags, ..meta_of!(input) },
             initiated: std::time::SystemTime::now(),
         };
         let id = multipart::start(&self.folder, &started)?;

@@ -10,22 +10,23 @@ use hyper::{HeaderMap, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::Queues;
+use super::attributes::Attributes;
 use super::input::{
     Answer, Fault, MAX_BYTES, attributes, fault, invalid, new_message, seconds, strings,
 };
 use super::message::{MessageAttribute, NewMessage, Received, TRACE_HEADER};
-use super::queue::{Attributes, Queue};
+use super::queue::Queue;
 use crate::iam::{Caller, sqs_access};
 
 const TARGET: &str = "x-amz-target";
 const SERVICE: &str = "AmazonSQS.";
 
 /// Longest wait of a receive, in seconds.
-const MAX_WAIT: u64 = 20;
+const MAX_WAIT_SECONDS: u64 = 20;
 /// Longest visibility time-out, in seconds.
-const MAX_VISIBILITY: u64 = 12 * 3600;
+const MAX_VISIBILITY_SECONDS: u64 = 12 * 3600;
 /// Most messages of a batch.
-const MAX_BATCH: usize = 10;
+const MAX_BATCH_MESSAGES: usize = 10;
 
 /// Whether a request is for SQS.
 pub(crate) fn is_request(headers: &HeaderMap) -> bool {
@@ -286,15 +287,16 @@ impl Sqs {
         let queue = self.queue(input)?;
         let max = input["MaxNumberOfMessages"].as_i64().unwrap_or(1);
         let max = match usize::try_from(max) {
-            Ok(max) if (1..=MAX_BATCH).contains(&max) => max,
+            Ok(max) if (1..=MAX_BATCH_MESSAGES).contains(&max) => max,
             _ => {
                 return invalid(format!(
                     "Value {max} for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided."
                 ));
             }
         };
-        let wait = seconds(input, "WaitTimeSeconds", MAX_WAIT)?.unwrap_or(queue.attributes().wait);
-        let visibility = seconds(input, "VisibilityTimeout", MAX_VISIBILITY)?;
+        let wait =
+            seconds(input, "WaitTimeSeconds", MAX_WAIT_SECONDS)?.unwrap_or(queue.attributes().wait);
+        let visibility = seconds(input, "VisibilityTimeout", MAX_VISIBILITY_SECONDS)?;
         let mut system = strings(&input["AttributeNames"]);
         system.extend(strings(&input["MessageSystemAttributeNames"]));
         let custom = strings(&input["MessageAttributeNames"]);
@@ -391,7 +393,7 @@ fn entries(input: &Value) -> Result<&[Value], Fault> {
             "There should be at least one SendMessageBatchRequestEntry in the request.",
         );
     }
-    if entries.len() > MAX_BATCH {
+    if entries.len() > MAX_BATCH_MESSAGES {
         return fault(
             "TooManyEntriesInBatchRequest",
             "Maximum number of entries per request are 10.",
@@ -441,7 +443,7 @@ fn delete(queue: &Queue, input: &Value) -> Answer {
 
 fn change_visibility(queue: &Queue, input: &Value) -> Answer {
     let receipt = input["ReceiptHandle"].as_str().unwrap_or_default();
-    let Some(timeout) = seconds(input, "VisibilityTimeout", MAX_VISIBILITY)? else {
+    let Some(timeout) = seconds(input, "VisibilityTimeout", MAX_VISIBILITY_SECONDS)? else {
         return fault(
             "MissingParameter",
             "The request must contain the parameter VisibilityTimeout.",

@@ -7,11 +7,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::attributes::Attributes;
 use super::message::{MessageAttribute, NewMessage, TRACE_HEADER};
-use super::queue::Attributes;
 
 /// Longest delay, in seconds.
-const MAX_DELAY: u64 = 900;
+const MAX_DELAY_SECONDS: u64 = 900;
 /// Most bytes of a message, and of a batch.
 pub(super) const MAX_BYTES: usize = 1024 * 1024;
 
@@ -98,7 +98,7 @@ pub(super) fn new_message(input: &Value, max: usize) -> Result<NewMessage, Fault
         body: body.to_owned(),
         attributes: message_attributes(&input["MessageAttributes"])?,
         group: input["MessageGroupId"].as_str().map(str::to_owned),
-        delay: seconds(input, "DelaySeconds", MAX_DELAY)?,
+        delay: seconds(input, "DelaySeconds", MAX_DELAY_SECONDS)?,
         trace: trace_header(&input["MessageSystemAttributes"])?,
     };
     if message.size() > max {

@@ -16,7 +16,7 @@ pub(super) struct Journal {
 
 /// A message as it is kept.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Kept {
+pub(super) struct JournalEntry {
     pub(super) id: String,
     pub(super) message: NewMessage,
     /// Milliseconds since 1970.
@@ -26,21 +26,21 @@ pub(super) struct Kept {
 
 impl Journal {
     /// Opens the files of a queue, and reads what an earlier process left.
-    pub(super) fn open(folder: PathBuf) -> io::Result<(Self, Vec<Kept>)> {
+    pub(super) fn open(folder: PathBuf) -> io::Result<(Self, Vec<JournalEntry>)> {
         fs::create_dir_all(&folder)?;
-        let mut kept = vec![];
+        let mut entries = vec![];
         for entry in fs::read_dir(&folder)? {
             let path = entry?.path();
             match serde_json::from_slice(&fs::read(&path)?) {
-                Ok(message) => kept.push(message),
+                Ok(message) => entries.push(message),
                 Err(_) => fs::remove_file(path)?, // cut off when the process was killed
             }
         }
-        kept.sort_by_key(|k: &Kept| k.sent);
-        Ok((Self { folder }, kept))
+        entries.sort_by_key(|entry: &JournalEntry| entry.sent);
+        Ok((Self { folder }, entries))
     }
 
-    pub(super) fn keep(&self, message: &Kept) {
+    pub(super) fn keep(&self, message: &JournalEntry) {
         let written = serde_json::to_vec(message)
             .map_err(io::Error::from)
             .and_then(|bytes| fs::write(self.folder.join(&message.id), bytes));

@@ -1,19 +1,21 @@
 //! SQS: at least once, unordered, with visibility and redrive. The queues of the template keep
 //! their messages on disk, so that a restart loses none.
 
+mod attributes;
+mod fair_queue;
 mod http;
 mod input;
 mod journal;
 mod message;
 mod queue;
-mod turns;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub(crate) use attributes::Attributes;
 pub(crate) use http::{Sqs, is_request};
 pub(crate) use message::{MessageAttribute, Received, TRACE_HEADER};
-pub(crate) use queue::{Attributes, Queue};
+pub(crate) use queue::Queue;
 
 /// All queues by name.
 #[derive(Debug, Default)]

@@ -6,34 +6,11 @@ use chrono::Utc;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::journal::{Journal, Kept};
+use super::attributes::Attributes;
+use super::fair_queue::FairOrder;
+use super::journal::{Journal, JournalEntry};
 use super::message::{NewMessage, Received};
-use super::turns::Turns;
 use crate::faults::Injector;
-
-/// What a queue is created with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Attributes {
-    pub(crate) visibility: Duration,
-    pub(crate) delay: Duration,
-    pub(crate) wait: Duration,
-    pub(crate) retention: Duration,
-    /// Bytes.
-    pub(crate) max_message: usize,
-}
-
-impl Default for Attributes {
-    /// The defaults of SQS; messages of up to 1 MiB.
-    fn default() -> Self {
-        Self {
-            visibility: Duration::from_secs(30),
-            delay: Duration::ZERO,
-            wait: Duration::ZERO,
-            retention: Duration::from_secs(4 * 24 * 3600),
-            max_message: 1024 * 1024,
-        }
-    }
-}
 
 #[derive(Debug, Clone)]
 struct Message {
@@ -76,7 +53,7 @@ struct Inner {
     redrive: Option<(Arc<Queue>, u32)>,
     messages: HashMap<u64, Message>,
     next: u64,
-    visible: Turns,
+    visible: FairOrder,
     /// Messages that become visible at a time.
     hidden: BTreeSet<(Instant, u64)>,
 }
@@ -88,7 +65,7 @@ impl Queue {
             redrive: None,
             messages: HashMap::new(),
             next: 0,
-            visible: Turns::default(),
+            visible: FairOrder::default(),
             hidden: BTreeSet::new(),
         };
         Self { name, inner: Mutex::new(inner), arrived: Notify::new(), journal: None, faults: None }
@@ -101,9 +78,9 @@ impl Queue {
         attributes: Attributes,
         folder: std::path::PathBuf,
     ) -> std::io::Result<Self> {
-        let (journal, kept) = Journal::open(folder)?;
+        let (journal, entries) = Journal::open(folder)?;
         let queue = Self::new(name, attributes);
-        for Kept { id, message, sent, source } in kept {
+        for JournalEntry { id, message, sent, source } in entries {
             let new = NewMessage { delay: Some(Duration::ZERO), ..message };
             let (receives, state) = (1, State::Visible);
             queue.add(Message {
@@ -187,7 +164,7 @@ impl Queue {
     fn add(&self, mut message: Message) {
         if let Some(journal) = &self.journal {
             let Message { id, new, sent, source, .. } = message.clone();
-            journal.keep(&Kept { id, message: new, sent, source });
+            journal.keep(&JournalEntry { id, message: new, sent, source });
         }
         let mut inner = self.lock();
         let number = inner.next;

@@ -4,14 +4,14 @@ use std::collections::{HashMap, VecDeque};
 /// thousands does not keep another waiting: Amazon SQS Developer Guide, "Amazon SQS fair queues".
 /// Messages without a group are one.
 #[derive(Debug, Default)]
-pub(super) struct Turns {
+pub(super) struct FairOrder {
     groups: HashMap<Option<String>, VecDeque<u64>>,
     /// The groups that have messages; the next one first.
     order: VecDeque<Option<String>>,
     count: usize,
 }
 
-impl Turns {
+impl FairOrder {
     pub(super) fn push(&mut self, group: Option<&String>, number: u64) {
         let group = group.cloned();
         let waiting = self.groups.entry(group.clone()).or_default();
@@ -68,16 +68,16 @@ mod tests {
 
     #[test]
     fn groups_take_turns_and_each_keeps_its_order() {
-        let mut turns = Turns::default();
+        let mut order = FairOrder::default();
         let (a, b) = ("a".to_owned(), "b".to_owned());
-        (0..5).for_each(|n| turns.push(Some(&a), n));
-        turns.push(Some(&b), 10);
-        turns.push(None, 20);
-        turns.push(Some(&b), 11);
-        turns.remove(1);
-        assert_eq!(turns.len(), 7);
-        let order: Vec<_> = std::iter::from_fn(|| turns.pop()).collect();
-        assert_eq!(order, [0, 10, 20, 2, 11, 3, 4]);
-        assert!(turns.is_empty());
+        (0..5).for_each(|n| order.push(Some(&a), n));
+        order.push(Some(&b), 10);
+        order.push(None, 20);
+        order.push(Some(&b), 11);
+        order.remove(1);
+        assert_eq!(order.len(), 7);
+        let popped: Vec<_> = std::iter::from_fn(|| order.pop()).collect();
+        assert_eq!(popped, [0, 10, 20, 2, 11, 3, 4]);
+        assert!(order.is_empty());
     }
 }
