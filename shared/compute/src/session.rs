@@ -15,6 +15,7 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::SessionConfig;
 
 use crate::error::Failure;
+use crate::fine_times::FineTimes;
 use crate::meter::Meter;
 use crate::pool::MeteredPool;
 use crate::resources::Resources;
@@ -94,6 +95,7 @@ pub(crate) fn session(
         .with_default_features()
         .with_config(config(&runtime, reach, room, partitions))
         .with_runtime_env(runtime)
+        .with_analyzer_rule(Arc::new(FineTimes))
         .build();
     state.execution_props_mut().query_execution_start_time = Some(now);
     state
