@@ -7,6 +7,7 @@ mod contract;
 mod differential;
 mod end_to_end;
 mod engine;
+mod files;
 mod host;
 mod inputs;
 mod liveness;
