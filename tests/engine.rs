@@ -62,7 +62,8 @@ impl Lab {
     }
 
     pub(crate) async fn put(&self, key: &str, bytes: impl Into<Bytes>) {
-        self.store.put(&Path::from(key), bytes.into().into()).await.expect("put");
+        let path = Path::parse(key).expect("a key");
+        self.store.put(&path, bytes.into().into()).await.expect("put");
     }
 
     /// Two tables of several files: 600 orders with null and unmatched customers, 40 customers.

@@ -10,6 +10,7 @@ mod differential;
 mod end_to_end;
 mod engine;
 mod engine_faults;
+mod files;
 mod host;
 mod inputs;
 mod liveness;

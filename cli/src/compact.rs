@@ -4,7 +4,7 @@ use clap::Args;
 use tidemill_aws::S3Bucket;
 use tidemill_protocol::bucket::Bucket;
 use tidemill_protocol::record::Status;
-use tidemill_protocol::{Key, is_hidden};
+use tidemill_protocol::{ForeignTable, Key, is_hidden};
 
 use crate::client::{Client, Target};
 use crate::options::Options;
@@ -36,6 +36,9 @@ impl CompactArgs {
     async fn compact(&self, bucket: &S3Bucket) -> anyhow::Result<ExitCode> {
         let table = self.table.trim_start_matches(Key::TABLES).trim_end_matches('/');
         let files = bucket.list(&format!("{}{table}/", Key::TABLES)).await?;
+        if let Some(other) = files.iter().find_map(|f| ForeignTable::of_key(&f.key)) {
+            anyhow::bail!("{other}");
+        }
         let files: Vec<_> = files.into_iter().filter(|f| !is_hidden(&f.key)).collect();
         let bytes: u64 = files.iter().map(|f| f.size).sum();
         let folder = |key: &str| key.rsplit_once('/').map(|(folder, _)| folder.to_owned());

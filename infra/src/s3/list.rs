@@ -1,8 +1,9 @@
 //! Lists keys in the order of their bytes, as S3 does.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::names::{self, Entry};
 
@@ -32,10 +33,10 @@ impl Item {
 /// One page, and whether more follow.
 pub(crate) fn list(root: &Path, selection: &Selection<'_>) -> io::Result<(Vec<Item>, bool)> {
     let folder_prefix = selection.prefix.rfind('/').map_or("", |at| &selection.prefix[..=at]);
-    let folder = names::find_folder(root, selection.prefix);
+    let folders = names::find_folders(root, selection.prefix);
     let mut walk = Walk { selection, items: vec![], truncated: false };
     if selection.max > 0 {
-        walk.folder(&folder, folder_prefix)?;
+        walk.folder(&folders, folder_prefix)?;
     }
     Ok((walk.items, walk.truncated))
 }
@@ -47,15 +48,16 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn folder(&mut self, path: &Path, prefix: &str) -> io::Result<()> {
-        for (name, child) in entries(path, prefix)? {
+    /// A folder, which may have several places on disk.
+    fn folder(&mut self, paths: &[PathBuf], prefix: &str) -> io::Result<()> {
+        for (name, children) in entries(paths, prefix)? {
             if self.truncated {
                 return Ok(());
             }
-            match child {
-                None => self.key(name),
-                Some(_) if !self.may_hold(&name) => {}
-                Some(child) => self.folder(&child, &name)?,
+            match &children[..] {
+                [] => self.key(name),
+                _ if !self.may_hold(&name) => {}
+                children => self.folder(children, &name)?,
             }
         }
         Ok(())
@@ -98,20 +100,20 @@ fn is_inside(after: &str, common: &str) -> bool {
     after.starts_with(common) && after.len() > common.len()
 }
 
-/// The entries of a folder in the order of the keys below them: names of files without a path,
-/// names of folders with theirs and a `/` at the end.
-fn entries(path: &Path, prefix: &str) -> io::Result<Vec<(String, Option<std::path::PathBuf>)>> {
-    let mut found = vec![];
-    collect(path, prefix, &mut found)?;
-    found.sort();
+/// Entries by the keys below them: names of files without a path, names of folders with theirs and a
+/// `/` at the end.
+type Entries = BTreeMap<String, Vec<PathBuf>>;
+
+/// The entries of a folder in the order of the keys below them.
+fn entries(paths: &[PathBuf], prefix: &str) -> io::Result<Entries> {
+    let mut found = Entries::new();
+    for path in paths {
+        collect(path, prefix, &mut found)?;
+    }
     Ok(found)
 }
 
-fn collect(
-    path: &Path,
-    prefix: &str,
-    found: &mut Vec<(String, Option<std::path::PathBuf>)>,
-) -> io::Result<()> {
+fn collect(path: &Path, prefix: &str, found: &mut Entries) -> io::Result<()> {
     let folder = match fs::read_dir(path) {
         Ok(folder) => folder,
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -124,13 +126,12 @@ fn collect(
         let name = child.file_name();
         let Some(name) = name.to_str() else { continue };
         match names::entry(name, child.file_type()?.is_dir()) {
-            None => {}
-            Some(Entry::File(name)) => found.push((format!("{prefix}{name}"), None)),
-            Some(Entry::Folder(name)) => {
-                found.push((format!("{prefix}{name}/"), Some(child.path())));
+            Entry::File(name) => drop(found.entry(format!("{prefix}{name}")).or_default()),
+            Entry::Folder(name) => {
+                found.entry(format!("{prefix}{name}/")).or_default().push(child.path());
             }
             // a long name goes on in this folder
-            Some(Entry::Continued(name)) => {
+            Entry::Continued(name) => {
                 collect(&child.path(), &format!("{prefix}{name}"), found)?;
             }
         }
@@ -187,6 +188,25 @@ mod tests {
                 assert_eq!(paged, all, "delimiter {delimiter:?}, pages of {max}");
             }
         }
+    }
+
+    #[test]
+    fn a_folder_by_hand_and_ours_of_one_name_are_one() {
+        let dir = bucket(&["t/city=San%20Jose/b", "t/city=San Jose/x"]);
+        let by_hand = dir.path().join("t/city=San%20Jose");
+        fs::create_dir_all(&by_hand).expect("a folder");
+        for name in ["a", "c"] {
+            fs::write(by_hand.join(name), "").expect("write");
+        }
+        let folder = "t/city=San%20Jose/";
+        let names = ["a", "b", "c"].map(|name| format!("{folder}{name}"));
+        for prefix in [folder, "t/city=San%20J"] {
+            let selection = Selection { prefix, max: 9, ..Selection::default() };
+            assert_eq!(names_of(dir.path(), &selection), names, "{prefix}");
+        }
+        let selection =
+            Selection { prefix: "t/", delimiter: Some("/"), max: 9, ..Selection::default() };
+        assert_eq!(names_of(dir.path(), &selection), ["t/city=San Jose/", folder]);
     }
 
     #[test]

@@ -10,6 +10,9 @@
 //! | an empty segment, `.`, `..` | `%`, `%2E`, `%2E%2E` |
 //! | a segment beyond 180 bytes | folders of 180 bytes that end in `%+`, then the rest |
 //! | `a` where there is a folder `a`, or the other way round | `a%!` for the later of the two |
+//!
+//! A name that none of this gives is a file or a folder that somebody put there by hand, such as
+//! `city=San%20Jose` from a table of Spark: it is what the key says, letter by letter.
 
 use std::path::{Path, PathBuf};
 
@@ -17,6 +20,9 @@ use percent_encoding::percent_decode_str;
 
 /// Longest piece of a name, so that suffixes still fit into 255 bytes.
 const MAX_PIECE: usize = 180;
+
+/// Longest name of most file systems.
+const MAX_NAME: usize = 255;
 
 /// Marks a piece that the next one continues.
 const CONTINUED: &str = "%+";
@@ -29,17 +35,19 @@ const EMPTY: &str = "%";
 
 /// The pieces of a key: all but the last are folders.
 fn pieces(key: &str) -> Vec<String> {
+    key.split('/').flat_map(pieces_of_segment).collect()
+}
+
+fn pieces_of_segment(segment: &str) -> Vec<String> {
     let mut pieces = vec![];
-    for segment in key.split('/') {
-        let mut rest = encode(segment);
-        while rest.len() > MAX_PIECE {
-            let at = cut(&rest);
-            let tail = rest.split_off(at);
-            pieces.push(format!("{rest}{CONTINUED}"));
-            rest = tail;
-        }
-        pieces.push(rest);
+    let mut rest = encode(segment);
+    while rest.len() > MAX_PIECE {
+        let at = cut(&rest);
+        let tail = rest.split_off(at);
+        pieces.push(format!("{rest}{CONTINUED}"));
+        rest = tail;
     }
+    pieces.push(rest);
     pieces
 }
 
@@ -81,22 +89,69 @@ pub(super) enum Entry {
     Continued(String),
 }
 
-/// Reads an entry's name; `None` if it is not one that we write.
-pub(super) fn entry(name: &str, is_folder: bool) -> Option<Entry> {
-    if let Some(piece) = name.strip_suffix(CONTINUED) {
-        return is_folder.then(|| decode(piece).map(Entry::Continued))?;
+/// Reads an entry's name.
+pub(super) fn entry(name: &str, is_folder: bool) -> Entry {
+    if let Some(piece) = name.strip_suffix(CONTINUED).filter(|_| is_folder)
+        && let Some(text) = decode_piece(piece)
+    {
+        return Entry::Continued(text);
     }
-    let name = name.strip_suffix(BESIDE).unwrap_or(name);
-    let text = if name == EMPTY { String::new() } else { decode(name)? };
-    Some(if is_folder { Entry::Folder(text) } else { Entry::File(text) })
+    let own = decode(name.strip_suffix(BESIDE).unwrap_or(name));
+    let text = own.unwrap_or_else(|| name.to_owned());
+    if is_folder { Entry::Folder(text) } else { Entry::File(text) }
 }
 
+/// What was encoded to a name; `None` if nothing was.
 fn decode(name: &str) -> Option<String> {
-    Some(percent_decode_str(name).decode_utf8().ok()?.into_owned())
+    if name == EMPTY {
+        return Some(String::new());
+    }
+    decode_piece(name).filter(|text| encode(text) == name)
+}
+
+/// The same of a part of a name, which may be a dot by itself.
+fn decode_piece(piece: &str) -> Option<String> {
+    let text = percent_decode_str(piece).decode_utf8().ok()?.into_owned();
+    (encode(&text) == piece || text.bytes().all(|b| b == b'.')).then_some(text)
+}
+
+/// The name that a segment of a key has if somebody put it there by hand, where it is another.
+fn by_hand(segment: &str) -> Option<&str> {
+    let is_name = !matches!(segment, "" | "." | "..") && segment.len() <= MAX_NAME;
+    let is_ours = encode(segment) == segment && segment.len() <= MAX_PIECE;
+    let reads_so = || match entry(segment, true) {
+        Entry::Folder(text) => text == segment,
+        Entry::File(_) | Entry::Continued(_) => false,
+    };
+    (is_name && !is_ours && reads_so()).then_some(segment)
 }
 
 /// The file of a key, if there is one.
 pub(super) fn find(root: &Path, key: &str) -> Option<PathBuf> {
+    find_ours(root, key).or_else(|| {
+        let (folders, last) = key.rsplit_once('/').map_or((None, key), |(f, l)| (Some(f), l));
+        key.split('/').any(|s| by_hand(s).is_some()).then_some(())?;
+        let folders = folders.map_or_else(|| vec![root.to_owned()], |f| all_folders(root, f));
+        let names = |at: &PathBuf| find_ours(at, last).or_else(|| Some(at.join(by_hand(last)?)));
+        folders.iter().filter_map(names).find(|file| file.is_file())
+    })
+}
+
+/// The folders that hold the keys below a folder: ours, and what lies there by hand.
+fn all_folders(root: &Path, folder: &str) -> Vec<PathBuf> {
+    let mut found = vec![root.to_owned()];
+    for segment in folder.split('/') {
+        let ours = pieces_of_segment(segment);
+        let inner = |at: &PathBuf| {
+            let names = [Some(folder_of_all(at, &ours)), by_hand(segment).map(|n| at.join(n))];
+            names.into_iter().flatten().filter(|f| f.is_dir()).collect::<Vec<_>>()
+        };
+        found = found.iter().flat_map(inner).collect();
+    }
+    found
+}
+
+fn find_ours(root: &Path, key: &str) -> Option<PathBuf> {
     let pieces = pieces(key);
     let (last, folders) = pieces.split_last()?;
     let at = folder_of_all(root, folders);
@@ -117,11 +172,11 @@ fn folder_of_all(root: &Path, folders: &[String]) -> PathBuf {
     folders.iter().fold(root.to_owned(), |at, folder| folder_of(&at, folder))
 }
 
-/// The folder that holds the keys which start with `prefix` up to its last `/`.
-pub(super) fn find_folder(root: &Path, prefix: &str) -> PathBuf {
+/// The folders that hold the keys which start with `prefix` up to its last `/`.
+pub(super) fn find_folders(root: &Path, prefix: &str) -> Vec<PathBuf> {
     match prefix.rsplit_once('/') {
-        Some((folders, _)) => folder_of_all(root, &pieces(folders)),
-        None => root.to_owned(),
+        Some((folders, _)) => all_folders(root, folders),
+        None => vec![root.to_owned()],
     }
 }
 
@@ -236,6 +291,28 @@ mod tests {
         write(dir.path(), "a");
         for key in ["a", "a/b", "a/c"] {
             assert_eq!(std::fs::read_to_string(find(dir.path(), key).expect(key)).expect(key), key);
+        }
+    }
+
+    #[test]
+    fn what_lies_there_by_hand_is_found_under_its_own_name() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let long = "l".repeat(220);
+        for name in ["city=San%20Jose/a", "100%/a", "a\\b", "x%2Fy", "%FF/%zz", &long] {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            std::fs::write(&path, name).expect("write");
+            assert_eq!(find(dir.path(), name), Some(path.clone()), "{name}");
+            assert_eq!(place(dir.path(), name).expect("a place"), path, "{name}");
+            let last = name.rsplit('/').next().expect("a name");
+            assert_eq!(entry(last, false), Entry::File(last.into()));
+        }
+        // and the keys of which these names would be the encoding are others
+        write(dir.path(), "city=San Jose/a");
+        write(dir.path(), "city=San%20Jose/b");
+        for key in ["city=San Jose/a", "city=San%20Jose/a", "city=San%20Jose/b"] {
+            let path = find(dir.path(), key).expect(key);
+            assert_eq!(std::fs::read_to_string(path).expect(key), key);
         }
     }
 

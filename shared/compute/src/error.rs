@@ -1,5 +1,6 @@
 //! From what DataFusion and the store say to one sentence, and to whether it is worth a retry.
 
+use std::any::Any;
 use std::error::Error as StdError;
 
 use datafusion::error::DataFusionError;
@@ -52,11 +53,25 @@ impl From<datafusion::parquet::errors::ParquetError> for Failure {
     }
 }
 
+/// What a panic says.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no reason is known")
+}
+
 pub(crate) fn refused<T>(sentence: impl Into<String>) -> Result<T, Failure> {
     Err(Failure::Refused(sentence.into()))
 }
 
 impl Failure {
+    /// A decoder panicked: over a damaged file.
+    pub(crate) fn of_decoder(panic: &(dyn Any + Send)) -> Self {
+        Self::Refused(format!(
+            "its decoder gives up ({}): the file may be damaged",
+            panic_text(panic)
+        ))
+    }
+
     /// The error of the object store that is at the bottom of it, if one is.
     pub(crate) fn store_error(&self) -> Option<&object_store::Error> {
         match self {

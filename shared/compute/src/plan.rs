@@ -11,6 +11,7 @@ use datafusion::prelude::SessionContext;
 use futures::future::try_join_all;
 use object_store::ObjectStore;
 use serde::{Deserialize, Serialize};
+use tidemill_protocol::job::Format;
 use tidemill_protocol::record::{Expected, Output, Plan, Stage};
 use tidemill_protocol::{PlanRequest, StageId, Workers, cost};
 
@@ -271,7 +272,11 @@ impl Planning<'_> {
             Some(write) => align(corrected, &write.request, &write.target)?,
             None => corrected,
         };
-        Ok((context, corrections::finish(state.optimize(&aligned)?)?))
+        let format = self.write.map_or(Format::Parquet, |w| w.target.format);
+        write::check_columns(aligned.schema().as_arrow(), format)?;
+        let logical = state.optimize(&aligned)?;
+        table::check_columns(&logical, self.tables)?;
+        Ok((context, corrections::finish(logical)?))
     }
 }
 

@@ -9,6 +9,7 @@
 //! | [`date_part`] | a year as a predicate finds nothing; seconds lose their fraction | [#25140](https://github.com/apache/datafusion/issues/25140) |
 //! | [`exact`] | sums wrap, averages of decimals are cut, windows of floats never forget NaN | |
 //! | [`far_times`] | nanoseconds beside `'9999-12-31'` | |
+//! | [`fine_times`] | a time beside a literal of a finer unit loses the literal's digits | |
 //! | [`float_extremes`] | `min` and `max` by group lose NaN and infinities | [#24433](https://github.com/apache/datafusion/issues/24433) |
 //! | [`guards`] | conditions are evaluated for rows that an earlier one excludes | |
 //! | [`lead_lag`] | `IGNORE NULLS` with an offset | [#25471](https://github.com/apache/datafusion/issues/25471) |
@@ -32,6 +33,7 @@ mod date_part;
 mod delegate;
 mod exact;
 mod far_times;
+mod fine_times;
 mod float_extremes;
 mod guards;
 mod lead_lag;
@@ -75,8 +77,10 @@ pub(crate) fn add_rules(builder: SessionStateBuilder) -> SessionStateBuilder {
         .with_analyzer_rules(vec![
             Arc::new(ResolveGroupingFunction::new()),
             Arc::new(date_arithmetic::DateArithmetic),
+            Arc::new(checked::DivideDecimals),
             Arc::new(TypeCoercion::new()),
             Arc::new(far_times::FarTimes),
+            Arc::new(fine_times::FineTimes),
             Arc::new(casts::CastAsPostgres),
             Arc::new(compare_floats::CompareFloats),
             Arc::new(checked::CheckArithmetic),

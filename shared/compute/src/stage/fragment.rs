@@ -30,7 +30,7 @@ use tidemill_protocol::record::{Read, TaskSlice};
 
 use super::{ExchangeReadExec, ExchangeSource, row_inputs};
 use crate::quarantine::FilePart;
-use crate::table::{EncodedSchema, Split, Table, compression, file_group, table_of_url};
+use crate::table::{EncodedSchema, Split, Table, adapter, compression, file_group, table_of_url};
 
 type PlanRef = Arc<dyn ExecutionPlan>;
 
@@ -304,6 +304,7 @@ fn fill_leaf(
     let full = FileScanConfigBuilder::from(config.clone())
         .with_file_groups(groups)
         .with_file_compression_type(compression(table.is_read_compressed(scan.gzip)))
+        .with_expr_adapter(adapter(table))
         .build();
     Ok(Transformed::yes(DataSourceExec::from_data_source(full)))
 }

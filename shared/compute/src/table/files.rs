@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use futures::TryStreamExt;
+use futures::future::try_join;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use tidemill_protocol::Key;
 use tidemill_protocol::job::{Format, TableOptions};
 
+use super::foreign::{self, Marked};
 use super::locate::{Location, Reference};
 use super::{PartitionColumn, PartitionKind, TableFile};
 use crate::error::{Failure, refused};
@@ -18,29 +20,85 @@ const NAMED_TABLES: usize = 12;
 /// The value of a partition that Hive writes for null.
 pub(crate) const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
-/// The files at a location, in the order of their keys.
+/// The objects at a location that may be files of a table, in the order of their keys.
+///
+/// # Errors
+/// The location lies in a table of another system, or such a table in it.
 pub(crate) async fn list(
     store: &Arc<dyn ObjectStore>,
     location: &Location,
 ) -> Result<Vec<ObjectMeta>, Failure> {
     if let Location::Object(key) = location {
         match store.head(&path(key)?).await {
-            Ok(meta) => return Ok(vec![meta]),
+            Ok(meta) => {
+                foreign::check_above(store, key).await?;
+                return Ok(vec![meta]);
+            }
             Err(object_store::Error::NotFound { .. }) => {
                 return Box::pin(list(store, &Location::Folder(format!("{key}/")))).await;
             }
             Err(e) => return Err(e.into()),
         }
     }
-    let folder = path(location.folder().trim_end_matches('/'))?;
-    let folder = (!folder.as_ref().is_empty()).then_some(&folder);
-    let mut files: Vec<_> = store
-        .list(folder)
-        .try_filter(|meta| std::future::ready(location.holds(meta.location.as_ref())))
-        .try_collect()
-        .await?;
+    let above = foreign::check_above(store, location.folder());
+    let (mut files, ()) = try_join(list_folder(store, location), above).await?;
     files.sort_by(|a, b| a.location.cmp(&b.location));
     Ok(files)
+}
+
+async fn list_folder(
+    store: &Arc<dyn ObjectStore>,
+    location: &Location,
+) -> Result<Vec<ObjectMeta>, Failure> {
+    let folder = path(location.folder().trim_end_matches('/'))?;
+    let folder = (!folder.as_ref().is_empty()).then_some(&folder);
+    let (mut files, mut marked) = (vec![], Marked::default());
+    let mut listing = store.list(folder);
+    while let Some(meta) = listing.try_next().await.map_err(|e| unlisted(location.folder(), e))? {
+        let key = meta.location.as_ref();
+        if !marked.note(key) && location.holds(key) && !is_marker(key) {
+            files.push(meta);
+        }
+    }
+    marked.check(location, &files)?;
+    Ok(files)
+}
+
+/// Whether an object among the files of a table says something of them and is none: the folder of
+/// a Hadoop client, a checksum.
+fn is_marker(key: &str) -> bool {
+    key.ends_with("_$folder$") || key.ends_with(".crc")
+}
+
+/// What is said where keys cannot be listed: a key that is no path would be no path at the next
+/// attempt either.
+pub(super) fn unlisted(folder: &str, error: object_store::Error) -> Failure {
+    match error {
+        object_store::Error::InvalidPath { source } => Failure::Refused(format!(
+            "a key below {folder} cannot be read: {source}; rename or move the object"
+        )),
+        other => other.into(),
+    }
+}
+
+/// The files that hold something, and whether there are others: a file without a byte has no rows.
+///
+/// # Errors
+/// There are others only, and nobody declares the columns.
+pub(crate) fn with_bytes(
+    files: Vec<ObjectMeta>,
+    location: &Location,
+    options: &TableOptions,
+) -> Result<Vec<ObjectMeta>, Failure> {
+    let (files, empty): (Vec<_>, Vec<_>) = files.into_iter().partition(|f| f.size > 0);
+    match empty.first() {
+        Some(first) if files.is_empty() && options.columns.is_none() => refused(format!(
+            "there are empty files only at {location}, such as {} (0 bytes): upload them again, or \
+             declare the columns in _schema.json",
+            first.location
+        )),
+        _ => Ok(files),
+    }
 }
 
 pub(crate) fn path(key: &str) -> Result<Path, Failure> {
@@ -90,14 +148,8 @@ fn form(key: &str) -> Option<(Format, bool)> {
 /// The one format of all files.
 ///
 /// # Errors
-/// Names the files that conflict, that are empty, or whose format cannot be told.
+/// Names the files that conflict, or whose format cannot be told.
 pub(crate) fn format(files: &[ObjectMeta], options: &TableOptions) -> Result<Format, Failure> {
-    if let Some(empty) = files.iter().find(|f| f.size == 0) {
-        return refused(format!(
-            "{} is empty (0 bytes): delete it or upload it again",
-            empty.location
-        ));
-    }
     if let Some(format) = options.format {
         return Ok(format);
     }
@@ -172,23 +224,33 @@ fn describe(names: &[String]) -> String {
     if names.is_empty() { "none".into() } else { names.join(", ") }
 }
 
-/// The `name=value` folders between a table's folder and a file.
+/// The `name=value` folders between a table's folder and a file. A value may hold `=` itself.
 fn hive_pairs(key: &str, folder: &str) -> Vec<(String, Option<String>)> {
     let inner = key.strip_prefix(folder).unwrap_or(key);
     let folders = inner.rsplit_once('/').map_or("", |(folders, _)| folders);
-    let decode = |s: &str| percent_decode(s);
     folders
         .split('/')
-        .filter_map(|segment| segment.split_once('='))
+        .filter_map(|segment| segment.split_once('=').filter(|(name, _)| !name.is_empty()))
         .map(|(name, value)| (decode(name), (value != HIVE_NULL).then(|| decode(value))))
         .collect()
 }
 
-fn percent_decode(text: &str) -> String {
-    let decoded = url::form_urlencoded::parse(text.replace('+', "%2B").as_bytes())
-        .next()
-        .map(|(k, _)| k.into_owned());
-    decoded.unwrap_or_default()
+/// A name or a value as Hive and Spark write it: `%` and two digits are a byte. What is not UTF-8
+/// then was not written so, and stays as it is.
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let digits = after.get(..2).filter(|_| *first == b'%');
+        let byte = digits.and_then(|d| std::str::from_utf8(d).ok()).and_then(hex_byte);
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+}
+
+fn hex_byte(digits: &str) -> Option<u8> {
+    digits.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u8::from_str_radix(digits, 16).ok())?
 }
 
 fn kind<'a>(values: impl Iterator<Item = Option<&'a str>> + Clone) -> PartitionKind {
@@ -225,10 +287,18 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_is_named() {
-        let files = [meta("t/a.csv", 1), meta("t/b.csv", 0)];
-        let error = format(&files, &TableOptions::default()).expect_err("empty").to_string();
-        assert!(error.contains("t/b.csv") && error.contains("empty"), "{error}");
+    fn files_without_a_byte_are_none_and_no_others_are_no_table() {
+        let location = Location::Folder("t/".into());
+        let files = vec![meta("t/a.csv", 1), meta("t/b.csv", 0)];
+        let options = TableOptions::default();
+        let left = with_bytes(files, &location, &options).expect("files");
+        assert_eq!(left.iter().map(|f| f.location.as_ref()).collect::<Vec<_>>(), ["t/a.csv"]);
+        let error = with_bytes(vec![meta("t/b.csv", 0)], &location, &options).expect_err("none");
+        assert!(error.to_string().contains("t/b.csv"), "{error}");
+        let columns = Some(vec![]);
+        let declared = TableOptions { columns, ..TableOptions::default() };
+        let left = with_bytes(vec![meta("t/b.csv", 0)], &location, &declared).expect("none");
+        assert!(left.is_empty());
     }
 
     #[test]
@@ -250,6 +320,29 @@ mod tests {
         let (_, files) = partitions(&files, "t/").expect("partitions");
         assert_eq!(files[0].values, [None]);
         assert_eq!(files[1].values, [Some("a b+c".into())]);
+    }
+
+    #[test]
+    fn values_may_hold_any_sign() {
+        for (folder, value) in [
+            ("x=y", "x=y"),
+            ("a&b", "a&b"),
+            ("a+b", "a+b"),
+            ("San%20Jose", "San Jose"),
+            ("a%2Fb%3Dc", "a/b=c"),
+            ("%C3%A9", "é"),
+            ("é", "é"),
+            ("100%", "100%"),
+            ("100%25", "100%"),
+            ("%2", "%2"),
+            ("%+1", "%+1"),
+            ("%E9", "%E9"),
+            ("", ""),
+        ] {
+            let files = [meta(&format!("t/c={folder}/a.csv"), 1)];
+            let (_, files) = partitions(&files, "t/").expect("partitions");
+            assert_eq!(files[0].values, [Some(value.to_owned())], "{folder}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The columns of a table: declared, or inferred from each file and merged.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use datafusion::arrow::csv::reader::Format as CsvReaderFormat;
@@ -10,10 +11,7 @@ use datafusion::datasource::file_format::file_compression_type::FileCompressionT
 use datafusion::datasource::file_format::json::JsonFormat;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan};
-use datafusion::parquet::arrow::async_reader::MetadataFetch;
-use datafusion::parquet::arrow::parquet_to_arrow_schema;
-use datafusion::parquet::file::metadata::ParquetMetaDataReader;
-use futures::future::BoxFuture;
+use futures::FutureExt;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use tidemill_protocol::Key;
@@ -22,8 +20,9 @@ use tidemill_protocol::pipeline::Pipeline;
 use tidemill_protocol::record::PinnedObject;
 
 use super::files;
+use super::foreign;
 use super::locate::{Location, Reference};
-use super::{EncodedSchema, FileStatistics, Table, TableFile, lines};
+use super::{EncodedSchema, FileStatistics, Table, TableFile, in_key, lines, parquet, unify};
 use crate::error::{Failure, refused};
 use crate::quarantine::{self, FilePart, Rules, fields_of_first_line};
 use crate::store::{PinnedFiles, PinnedStore};
@@ -48,6 +47,7 @@ pub(crate) async fn pin(
     let input = input.filter(|_| name == Pipeline::INPUT && options.location.is_none());
     let (location, files) = match input {
         Some(pinned) => {
+            foreign::check_above(store, &pinned.key).await?;
             (Location::Object(pinned.key.clone()), vec![input_meta(store, pinned).await?])
         }
         None => {
@@ -60,6 +60,7 @@ pub(crate) async fn pin(
         }
     };
     options = options.or(declared(store, &location).await?);
+    let files = files::with_bytes(files, &location, &options)?;
     if files.is_empty() && options.columns.is_none() {
         return Err(files::not_found(store, reference, &location).await);
     }
@@ -79,6 +80,7 @@ pub(crate) async fn find(
     let name = folder.strip_prefix(Key::TABLES).unwrap_or(folder).trim_end_matches('/');
     let options = spec.tables.get(name).cloned().unwrap_or_default();
     let options = options.or(declared(store, &location).await?);
+    let files: Vec<_> = files.into_iter().filter(|f| f.size > 0).collect();
     if files.is_empty() && options.columns.is_none() {
         return Ok(None);
     }
@@ -98,7 +100,7 @@ async fn examine(
 ) -> Result<Table, Failure> {
     let format = files::format(files, options)?;
     let csv = csv_options(options, files.first().map_or("", |f| f.location.as_ref()))?;
-    let (partition_columns, mut table_files) = files::partitions(files, location.folder())?;
+    let (mut partition_columns, mut table_files) = files::partitions(files, location.folder())?;
     let quarantine = format != Format::Parquet && on_bad_row == OnBadRow::Quarantine;
     let pinned = pinned(store, files, &table_files, None);
     let (schema, statistics) = match &options.columns {
@@ -110,20 +112,19 @@ async fn examine(
         }
         None => infer(state, &pinned, files, format, &csv, false).await?,
     };
+    let mut header = None;
+    if options.columns.is_some() {
+        in_key::declare(&mut partition_columns, &schema, &table_files)?;
+        if let (Format::Csv, Some(file), false) =
+            (format, files.first(), partition_columns.is_empty())
+        {
+            header = in_key::header(store, file, &csv).await?;
+        }
+    }
+    let inner = in_key::without(&schema, format, &partition_columns, header.as_deref());
     if format == Format::Csv && csv.split {
-        find_lines(&pinned, files, &mut table_files, &csv, &schema).await?;
+        find_lines(&pinned, files, &mut table_files, &csv, &inner).await?;
     }
-    let in_key = |f: &Field| partition_columns.iter().any(|c| c.name == *f.name());
-    let inner: Vec<_> = schema.fields().iter().filter(|f| !in_key(f)).cloned().collect();
-    if let (true, Format::Csv, Some(file)) =
-        (inner.len() < schema.fields().len(), format, files.first())
-    {
-        return refused(format!(
-            "{}: a column of the file is also in its key: rename one of them",
-            file.location
-        ));
-    }
-    let inner = Schema::new(inner);
     // a column that is also in the key is not the table's
     let statistics = statistics.map(|s| s.project(&schema, &inner));
     let (name, schema) = (name.to_owned(), EncodedSchema(Arc::new(inner)));
@@ -282,6 +283,9 @@ async fn infer(
         merged.add(schema, file.location.as_ref(), format)?;
     }
     let schema = merged.into_schema(format);
+    if format == Format::Parquet {
+        unify::check(&found, files, &schema)?;
+    }
     let known: Option<Vec<_>> = found.into_iter().map(|(own, s)| Some((own, s?))).collect();
     let statistics = known.and_then(|files| FileStatistics::merge(&files, &schema));
     Ok((Arc::new(schema), statistics))
@@ -333,11 +337,16 @@ async fn infer_file(
     let key = &file.location;
     let seen = if good_lines { whole_part(file)? } else { file.clone() };
     let name = seen.location.as_ref();
-    let inferred = match format {
-        Format::Parquet => infer_parquet(store, file).await,
-        Format::Csv => infer_text(state, store, &seen, &csv_format(csv, name)).await,
-        Format::Json => infer_text(state, store, &seen, &json_format(name)).await,
+    let inferred = async {
+        match format {
+            Format::Parquet => parquet::infer(store, file).await,
+            Format::Csv => infer_text(state, store, &seen, &csv_format(csv, name)).await,
+            Format::Json => infer_text(state, store, &seen, &json_format(name)).await,
+        }
     };
+    // damaged files make some decoders panic
+    let inferred = AssertUnwindSafe(inferred).catch_unwind().await;
+    let inferred = inferred.unwrap_or_else(|panic| Err(Failure::of_decoder(&*panic)));
     inferred.map_err(|e| match e {
         e if e.store_error().is_some() => e,
         e => {
@@ -408,50 +417,6 @@ async fn infer_text(
     Ok((schema.as_ref().clone(), None))
 }
 
-async fn infer_parquet(
-    store: &Arc<dyn ObjectStore>,
-    file: &ObjectMeta,
-) -> Result<(Schema, Option<FileStatistics>), Failure> {
-    let footer = FooterOf { store: store.clone(), path: file.location.clone() };
-    let metadata = ParquetMetaDataReader::new()
-        .with_prefetch_hint(Some(PARQUET_FOOTER))
-        .load_and_finish(footer, file.size)
-        .await?;
-    let about = metadata.file_metadata();
-    let schema = parquet_to_arrow_schema(about.schema_descr(), about.key_value_metadata())?;
-    let fields: Vec<_> = schema.fields().iter().map(|f| as_view(f)).collect();
-    let schema = Arc::new(Schema::new(fields));
-    let statistics = FileStatistics::of(&metadata, &schema).ok();
-    Ok((schema.as_ref().clone(), statistics))
-}
-
-/// Bytes that most footers of Parquet files fit into.
-pub(crate) const PARQUET_FOOTER: usize = 64 * 1024;
-
-struct FooterOf {
-    store: Arc<dyn ObjectStore>,
-    path: object_store::path::Path,
-}
-
-impl MetadataFetch for FooterOf {
-    fn fetch(
-        &mut self,
-        range: std::ops::Range<u64>,
-    ) -> BoxFuture<'_, datafusion::parquet::errors::Result<bytes::Bytes>> {
-        Box::pin(async move { Ok(self.store.get_range(&self.path, range).await?) })
-    }
-}
-
-/// Strings and binaries of Parquet are read as views, without a copy.
-fn as_view(field: &Field) -> Field {
-    let data_type = match field.data_type() {
-        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
-        DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
-        other => other.clone(),
-    };
-    Field::new(field.name(), data_type, field.is_nullable())
-}
-
 /// The columns of the files so far, each with the file that decided it.
 #[derive(Default)]
 struct Merged {
@@ -462,6 +427,9 @@ struct Merged {
 impl Merged {
     fn add(&mut self, schema: &Schema, key: &str, format: Format) -> Result<(), Failure> {
         unique_names(schema, key)?;
+        if format == Format::Csv && schema.fields().is_empty() {
+            return Ok(()); // not even a header: no rows
+        }
         if format == Format::Csv && self.files > 0 {
             self.check_same_header(schema, key)?;
         }
@@ -470,7 +438,11 @@ impl Merged {
             match self.fields.iter_mut().find(|(f, _)| f.name() == field.name()) {
                 None => self.fields.push((field.as_ref().clone(), key.to_owned())),
                 Some((known, other)) => {
-                    let Some(data_type) = common_type(known, field) else {
+                    let common = match format {
+                        Format::Parquet => unify::common(known.data_type(), field.data_type()),
+                        _ => common_type(known, field),
+                    };
+                    let Some(data_type) = common else {
                         return refused(format!(
                             "{other} and {key} are of one table but differ in column {}: {} and {}; \
                              declare the column in _schema.json, or move one of the files",

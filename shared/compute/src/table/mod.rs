@@ -1,24 +1,33 @@
 //! Tables: which files a name in the SQL stands for, and what their columns are.
 
+mod adapt;
 mod files;
+mod foreign;
+mod in_key;
 mod infer;
 mod lines;
 mod locate;
+mod parquet;
 mod provider;
+mod readable;
 mod schema;
 mod split;
 mod statistics;
+mod unify;
 
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use serde::{Deserialize, Serialize};
 use tidemill_protocol::job::{CsvOptions, Format};
 
 pub(crate) use files::HIVE_NULL;
-pub(crate) use infer::{PARQUET_FOOTER, find, pin, title};
+pub(crate) use in_key::is_unseen;
+pub(crate) use infer::{find, pin, title};
 pub(crate) use locate::{Location, Reference, references};
+pub(crate) use parquet::PARQUET_FOOTER;
 pub(crate) use provider::{
-    compression, file_group, probe, register, register_store, table_number, table_of_url,
+    adapter, compression, file_group, probe, register, register_store, table_number, table_of_url,
 };
+pub(crate) use readable::check_columns;
 pub(crate) use schema::EncodedSchema;
 pub(crate) use split::Split;
 pub(crate) use statistics::FileStatistics;

@@ -24,6 +24,7 @@ use datafusion::functions::core::expr_fn::nullif;
 use datafusion::logical_expr::{
     Expr, LogicalPlanBuilder, TableProviderFilterPushDown, cast, ident, lit,
 };
+use datafusion::physical_expr_adapter::PhysicalExprAdapterFactory;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
@@ -32,7 +33,9 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 use tidemill_protocol::job::Format;
 
-use super::infer::PARQUET_FOOTER;
+use super::adapt::Adapting;
+use super::in_key::is_unseen;
+use super::parquet::{self, PARQUET_FOOTER};
 use super::split::{Split, spread};
 use super::{Table, TableFile};
 use crate::error::Failure;
@@ -117,8 +120,26 @@ impl PinnedTable {
     fn into_provider(self) -> Result<Arc<dyn TableProvider>> {
         match self.table.csv.null.clone() {
             Some(null) if self.table.format == Format::Csv => self.into_null_view(&null),
+            _ if self.table.column_in_key_and_file().is_some() => self.into_view_of_seen(),
             _ => Ok(Arc::new(self)),
         }
+    }
+
+    /// What is read by its place in a file only is not shown.
+    fn into_view_of_seen(self) -> Result<Arc<dyn TableProvider>> {
+        let schema = self.schema();
+        let seen = schema.fields().iter().filter(|f| !is_unseen(f));
+        let columns: Vec<_> = seen.map(|f| ident(f.name())).collect();
+        self.into_view(columns)
+    }
+
+    fn into_view(self, columns: Vec<Expr>) -> Result<Arc<dyn TableProvider>> {
+        let name = self.table.name.clone();
+        let source = provider_as_source(Arc::new(self));
+        let plan = LogicalPlanBuilder::scan(TableReference::bare(name), source, None)?
+            .project(columns)?
+            .build()?;
+        Ok(Arc::new(ViewTable::new(plan, None)))
     }
 
     /// The scan knows no text for null but the empty one: it reads text, and a view turns the
@@ -130,17 +151,13 @@ impl PinnedTable {
         raw.table.schema = Schema::new(text.collect::<Vec<_>>()).into();
         let partition_columns: Vec<_> =
             raw.table.partition_columns.iter().map(|c| ident(c.name.as_str())).collect();
-        let columns = typed.fields().iter().map(|field| {
+        let seen = typed.fields().iter().filter(|f| !is_unseen(f));
+        let columns = seen.map(|field| {
             let value = nullif(ident(field.name()), lit(null));
             cast(value, field.data_type().clone()).alias(field.name())
         });
         let columns: Vec<Expr> = columns.chain(partition_columns).collect();
-        let name = raw.table.name.clone();
-        let source = provider_as_source(Arc::new(raw));
-        let plan = LogicalPlanBuilder::scan(TableReference::bare(name), source, None)?
-            .project(columns)?
-            .build()?;
-        Ok(Arc::new(ViewTable::new(plan, None)))
+        raw.into_view(columns)
     }
 
     fn table_schema(&self) -> TableSchema {
@@ -160,7 +177,9 @@ impl PinnedTable {
                 let store = runtime.object_store(store_url(self.number)?)?;
                 let footers = runtime.cache_manager.get_file_metadata_cache();
                 let files = Arc::new(CachedParquetFileReaderFactory::new(store, footers));
-                Arc::new(ParquetSource::new(schema).with_parquet_file_reader_factory(files))
+                let source =
+                    ParquetSource::new(schema).with_table_parquet_options(parquet::options());
+                Arc::new(source.with_parquet_file_reader_factory(files))
             }
             Format::Json => Arc::new(JsonSource::new(schema)),
             Format::Csv => {
@@ -215,6 +234,7 @@ impl PinnedTable {
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
             .with_file_compression_type(compression)
+            .with_expr_adapter(adapter(&self.table))
             .build();
         Ok(Some(DataSourceExec::from_data_source(config)))
     }
@@ -222,6 +242,11 @@ impl PinnedTable {
     fn is_compressed(&self, file: usize) -> bool {
         self.table.is_read_compressed(self.table.files[file].gzip)
     }
+}
+
+/// What makes the columns of files those of their table.
+pub(crate) fn adapter(table: &Table) -> Option<Arc<dyn PhysicalExprAdapterFactory>> {
+    (table.format == Format::Parquet).then(|| Arc::new(Adapting) as _)
 }
 
 pub(crate) fn compression(gzip: bool) -> FileCompressionType {
@@ -324,7 +349,7 @@ impl TableProvider for PinnedTable {
     }
 }
 
-/// Reads all columns of one file; for finding out what is wrong with it.
+/// Reads all columns of one file that can be read; for finding out what is wrong with it.
 pub(crate) fn probe(
     runtime: &RuntimeEnv,
     table: &Table,
@@ -336,7 +361,9 @@ pub(crate) fn probe(
     let group = file_group(table, &[Split { file, range: None }])?;
     let config = FileScanConfigBuilder::new(store_url(number)?, provider.source(runtime)?)
         .with_file_groups(vec![group])
+        .with_projection_indices(Some(table.readable_columns()))?
         .with_file_compression_type(compression(gzip))
+        .with_expr_adapter(adapter(table))
         .build();
     Ok(DataSourceExec::from_data_source(config))
 }

@@ -3,11 +3,13 @@
 //! The readers say what is wrong in a file but not in which. After a failure each file of the
 //! task is read alone until one fails: slow, but only once, and the run is over anyway.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::{ExecutionPlan, collect};
+use futures::FutureExt;
 
 use crate::error::{Failure, sentence};
 use crate::plan::EnginePlan;
@@ -20,9 +22,8 @@ const MAX_PROBED_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 pub(crate) async fn name_the_file(
     plan: &EnginePlan,
     context: &Arc<TaskContext>,
-    error: DataFusionError,
+    failure: Failure,
 ) -> Failure {
-    let failure = Failure::from(error);
     if failure.store_error().is_some() || !is_about_data(&failure) {
         return failure;
     }
@@ -32,18 +33,20 @@ pub(crate) async fn name_the_file(
             let Some(rest) = left.checked_sub(pinned.size) else { return failure };
             left = rest;
             let Ok(scan) = probe(&context.runtime_env(), table, number, file) else { continue };
-            let Err(e) = drain(scan, context).await else { continue };
-            let at_fault = Failure::from(e);
+            let Err(at_fault) = drain(scan, context).await else { continue };
             if at_fault.store_error().is_some() {
                 return at_fault;
             }
-            let Failure::DataFusion(e) = at_fault else { return at_fault };
+            let why = match &at_fault {
+                Failure::DataFusion(e) => sentence(e),
+                other => other.to_string(),
+            };
             return Failure::Refused(format!(
                 "{} cannot be read as {}: {}{}",
                 pinned.key,
                 title(table.format),
-                sentence(&e).trim_end_matches('.'),
-                hint(&sentence(&e), &pinned.key),
+                why.trim_end_matches('.'),
+                hint(&why, &pinned.key),
             ));
         }
     }
@@ -64,7 +67,11 @@ fn hint(error: &str, key: &str) -> String {
 }
 
 fn is_about_data(failure: &Failure) -> bool {
-    let Failure::DataFusion(e) = failure else { return false };
+    let e = match failure {
+        Failure::Panicked(_) => return true,
+        Failure::DataFusion(e) => e,
+        _ => return false,
+    };
     matches!(
         e.find_root(),
         DataFusionError::ArrowError(..)
@@ -75,9 +82,11 @@ fn is_about_data(failure: &Failure) -> bool {
     )
 }
 
-async fn drain(
-    scan: Arc<dyn ExecutionPlan>,
-    context: &Arc<TaskContext>,
-) -> Result<(), DataFusionError> {
-    collect(scan, context.clone()).await.map(drop)
+/// Reads to the end.
+async fn drain(scan: Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>) -> Result<(), Failure> {
+    let reading = AssertUnwindSafe(collect(scan, context.clone())).catch_unwind().await;
+    match reading {
+        Ok(read) => Ok(read.map(drop)?),
+        Err(panic) => Err(Failure::of_decoder(&*panic)),
+    }
 }

@@ -15,7 +15,7 @@ use super::LoadedPlan;
 use super::diagnose;
 use super::exchange_write::{ExchangeWriter, Spreading};
 use super::run::run;
-use crate::error::{Failure, refused};
+use crate::error::{Failure, panic_text, refused};
 use crate::meter::{Meter, MeteredStore};
 use crate::plan::{EnginePlan, Planning};
 use crate::planning_thread::on_planning_thread;
@@ -46,7 +46,7 @@ pub(crate) async fn execute(
         let resources = Resources { cores, ..resources };
         let task = Task::new(store, &resources, loaded, request);
         let attempt = AssertUnwindSafe(task.attempt(way)).catch_unwind().await;
-        let failure = match attempt.unwrap_or_else(|panic| Err(Failure::Panicked(text(&*panic)))) {
+        let failure = match attempt.unwrap_or_else(|panic| Err(panicked(&*panic))) {
             Err(failure) => failure,
             done => return done,
         };
@@ -62,10 +62,8 @@ pub(crate) async fn execute(
     }
 }
 
-/// What a panic says.
-fn text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no reason is known").to_owned()
+fn panicked(panic: &(dyn Any + Send)) -> Failure {
+    Failure::Panicked(panic_text(panic).to_owned())
 }
 
 /// How a task runs; each is tried only when the faster one did not work.
@@ -111,16 +109,23 @@ impl<'a> Task<'a> {
         let Some(stage) = whole.stage(layout.stage) else {
             return refused("the task is not in the plan");
         };
-        let written = match stage.output {
-            Output::Result => self.write_rows(&part, &context).await,
-            Output::Exchange { slots } => self.write_exchange(part, slots, &context).await,
+        let writing = async {
+            match stage.output {
+                Output::Result => self.write_rows(&part, &context).await,
+                Output::Exchange { slots } => self.write_exchange(part, slots, &context).await,
+            }
         };
-        match written {
+        let written = AssertUnwindSafe(writing).catch_unwind().await;
+        match written.unwrap_or_else(|panic| Err(panicked(&*panic))) {
+            // it may have been the decoder of a damaged file
+            Err(failure @ Failure::Panicked(_)) => {
+                Err(diagnose::name_the_file(&self.loaded.plan, &context, failure).await)
+            }
             Err(failure) if failure.is_cut_in_quotes() || failure.is_out_of_memory() => {
                 Err(failure)
             }
-            Err(Failure::DataFusion(e)) => {
-                Err(diagnose::name_the_file(&self.loaded.plan, &context, *e).await)
+            Err(failure @ Failure::DataFusion(_)) => {
+                Err(diagnose::name_the_file(&self.loaded.plan, &context, failure).await)
             }
             Err(failure) => Err(failure),
             Ok(output) => Ok(output.with_rejects(self.meter.rejects.objects())),

@@ -14,6 +14,7 @@ mod table_writer;
 mod target;
 
 pub(crate) use align::align;
+pub(crate) use portable::check_columns;
 pub(crate) use request::{WriteRequest, split};
 pub(crate) use table_writer::TableWriter;
 pub(crate) use target::{Target, pin};

@@ -3,12 +3,11 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{
-    DataType, Field, FieldRef, IntervalUnit, Schema, SchemaRef, TimeUnit,
-};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+use tidemill_protocol::job::Format;
 
 use crate::columns::map_columns;
-use crate::error::Failure;
+use crate::error::{Failure, refused};
 
 /// The columns of a query as files can hold them: each with a name of its own and a type that
 /// comes back as it was.
@@ -46,8 +45,35 @@ fn with_unique_names(schema: &Schema) -> Schema {
     Schema::new(fields.collect::<Vec<_>>())
 }
 
+/// # Errors
+/// A column has values that files of the format cannot hold.
+pub(crate) fn check_columns(schema: &Schema, format: Format) -> Result<(), Failure> {
+    let hollow = |f: &&FieldRef| format == Format::Parquet && holds_nothing(f.data_type());
+    match schema.fields().iter().find(hollow) {
+        None => Ok(()),
+        Some(field) => refused(format!(
+            "column {0} holds objects without any field, which Parquet cannot hold: leave it out, or \
+             write CASE WHEN {0} IS NOT NULL THEN '{{}}' END",
+            field.name()
+        )),
+    }
+}
+
+fn holds_nothing(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Struct(fields) => {
+            fields.is_empty() || fields.iter().any(|f| holds_nothing(f.data_type()))
+        }
+        DataType::List(f)
+        | DataType::LargeList(f)
+        | DataType::FixedSizeList(f, _)
+        | DataType::Map(f, _) => holds_nothing(f.data_type()),
+        _ => false,
+    }
+}
+
 /// Parquet has no time in seconds: it would be stored as a plain number. Its writer knows neither
-/// dictionaries of views nor SQL's intervals, which become text.
+/// dictionaries of views nor SQL's intervals, which become text: those that it has lose months.
 fn portable_type(data_type: &DataType) -> DataType {
     let field =
         |f: &FieldRef| Arc::new(f.as_ref().clone().with_data_type(portable_type(f.data_type())));
@@ -56,7 +82,7 @@ fn portable_type(data_type: &DataType) -> DataType {
             DataType::Timestamp(TimeUnit::Millisecond, zone.clone())
         }
         DataType::Time32(TimeUnit::Second) => DataType::Time32(TimeUnit::Millisecond),
-        DataType::Interval(IntervalUnit::MonthDayNano) => DataType::Utf8,
+        DataType::Interval(_) => DataType::Utf8,
         DataType::Date64 => DataType::Timestamp(TimeUnit::Millisecond, None),
         DataType::Dictionary(_, value)
             if matches!(**value, DataType::Utf8View | DataType::BinaryView) =>
@@ -64,6 +90,9 @@ fn portable_type(data_type: &DataType) -> DataType {
             (**value).clone()
         }
         DataType::List(item) => DataType::List(field(item)),
+        DataType::LargeList(item) => DataType::LargeList(field(item)),
+        DataType::FixedSizeList(item, size) => DataType::FixedSizeList(field(item), *size),
+        DataType::Map(entry, sorted) => DataType::Map(field(entry), *sorted),
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(field).collect()),
         other => other.clone(),
     }

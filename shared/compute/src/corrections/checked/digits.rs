@@ -10,9 +10,7 @@ const DECIMAL128_DIGITS: u32 = 38;
 /// Whether the result of an operation fits its type, whatever the values of its columns. Only of
 /// decimals can that be told from types.
 pub(super) fn always_fits(e: &Expr, type_of: &impl Fn(&Expr) -> Option<DataType>) -> bool {
-    let is_quotient = matches!(e, Expr::BinaryExpr(e) if e.op == Operator::Divide);
-    !is_quotient
-        && matches!(type_of(e), Some(DataType::Decimal128(..)))
+    matches!(type_of(e), Some(DataType::Decimal128(..)))
         && digits(e, type_of).is_some_and(|d| d.total() <= DECIMAL128_DIGITS)
 }
 
@@ -70,4 +68,40 @@ fn of_type(data_type: &DataType) -> Option<Digits> {
         }
         _ => None,
     }
+}
+
+/// The digits that a quotient has after its point, as PostgreSQL's has at least, if there is room for
+/// them; else four more than what is divided, as DataFusion has it.
+const QUOTIENT_DIGITS: i8 = 16;
+
+/// The type of `left / right`.
+pub(super) fn quotient_type(left: &DataType, right: &DataType) -> Option<DataType> {
+    let ((p1, s1), (_, s2)) = (as_decimal(left)?, as_decimal(right)?);
+    let is_wide = [left, right].iter().any(|t| matches!(t, DataType::Decimal256(..)));
+    let most: i8 = if is_wide { 76 } else { 38 };
+    let before_point = p1.checked_sub(s1)?.checked_add(s2)?;
+    let room = (most - before_point).min(QUOTIENT_DIGITS);
+    let scale = room.max(s1 + 4).min(most);
+    let precision = before_point.saturating_add(scale).min(most).max(1);
+    let precision = u8::try_from(precision).ok()?;
+    Some(match is_wide {
+        true => DataType::Decimal256(precision, scale),
+        false => DataType::Decimal128(precision, scale),
+    })
+}
+
+/// A number as a decimal: its precision and scale.
+pub(super) fn as_decimal(data_type: &DataType) -> Option<(i8, i8)> {
+    Some(match data_type {
+        DataType::Int8 | DataType::UInt8 => (3, 0),
+        DataType::Int16 | DataType::UInt16 => (5, 0),
+        DataType::Int32 | DataType::UInt32 => (10, 0),
+        DataType::Int64 => (19, 0),
+        DataType::UInt64 => (20, 0),
+        DataType::Decimal32(p, s)
+        | DataType::Decimal64(p, s)
+        | DataType::Decimal128(p, s)
+        | DataType::Decimal256(p, s) => (i8::try_from(*p).ok()?, *s),
+        _ => return None,
+    })
 }

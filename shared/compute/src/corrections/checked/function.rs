@@ -13,6 +13,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
+use super::digits::quotient_type;
 use super::kernels::evaluate;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -90,6 +91,10 @@ impl ScalarUDFImpl for Checked {
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
         match (self.arithmetic.operator(), types) {
+            (Some(Operator::Divide), [left, right, _]) => match quotient_type(left, right) {
+                Some(quotient) => Ok(quotient),
+                None => internal_err!("{left} and {right} are not divided exactly"),
+            },
             (Some(op), [left, right, _]) => {
                 BinaryTypeCoercer::new(left, &op, right).get_result_type()
             }

@@ -1,10 +1,11 @@
 //! The operations on arrays.
 
-use std::sync::Arc;
-
-use datafusion::arrow::array::{Array, ArrayRef, ArrowNativeTypeOp, AsArray, Datum};
-use datafusion::arrow::compute::kernels::numeric::{add, div, mul, neg, sub};
-use datafusion::arrow::datatypes::{DataType, Decimal128Type, Decimal256Type, DecimalType};
+use datafusion::arrow::array::{
+    Array, ArrayRef, ArrowNativeTypeOp, AsArray, Datum, Decimal256Array,
+};
+use datafusion::arrow::compute::kernels::numeric::{add, mul, neg, sub};
+use datafusion::arrow::compute::{CastOptions, cast, cast_with_options};
+use datafusion::arrow::datatypes::{DataType, Decimal128Type, Decimal256Type, DecimalType, i256};
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::{Result, internal_err};
 use datafusion::error::DataFusionError;
@@ -12,6 +13,7 @@ use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr_common::datum::apply;
 use datafusion::scalar::ScalarValue;
 
+use super::digits::as_decimal;
 use super::function::Arithmetic;
 use crate::sql_type;
 
@@ -96,19 +98,14 @@ fn all_fit_128(array: &ArrayRef, precision: u8) -> bool {
 
 /// Quotients of decimals, rounded half away from zero.
 fn quotient(a: &dyn Datum, b: &dyn Datum, result: &DataType) -> Result<ArrayRef, ArrowError> {
-    let (left, left_is_one) = a.get();
-    let (right, right_is_one) = b.get();
-    let (DataType::Decimal128(_, s1), DataType::Decimal128(_, s2), DataType::Decimal128(_, s)) =
-        (left.data_type(), right.data_type(), result)
-    else {
-        return div(a, b);
+    let ((left, s1, left_is_one), (right, s2, right_is_one)) = (decimals(a)?, decimals(b)?);
+    let Some((_, scale)) = as_decimal(result) else {
+        return Err(ArrowError::InvalidArgumentError(format!("{result} is no quotient")));
     };
-    let digits = i32::from(*s) - i32::from(*s1) + i32::from(*s2);
-    let Some(factor) = u32::try_from(digits).ok().and_then(|d| 10_i128.checked_pow(d)) else {
-        return div(a, b);
-    };
-    let (left, right) =
-        (left.as_primitive::<Decimal128Type>(), right.as_primitive::<Decimal128Type>());
+    let digits = i32::from(scale) - i32::from(s1) + i32::from(s2);
+    let overflow = || ArrowError::ArithmeticOverflow("a quotient".into());
+    let digits = u32::try_from(digits).map_err(|_| overflow())?;
+    let factor = 10_i128.checked_pow(digits);
     let length = if left_is_one { right.len() } else { left.len() };
     let at = |n: usize, is_one: bool| if is_one { 0 } else { n };
     let quotients = (0..length).map(|n| {
@@ -116,48 +113,65 @@ fn quotient(a: &dyn Datum, b: &dyn Datum, result: &DataType) -> Result<ArrayRef,
         if left.is_null(l) || right.is_null(r) {
             return Ok(None);
         }
-        rounded(left.value(l), factor, right.value(r)).map(Some)
+        rounded(left.value(l), factor, digits, right.value(r)).map(Some)
     });
     let quotients = quotients.collect::<Result<Vec<_>, ArrowError>>()?;
-    let quotients = datafusion::arrow::array::Decimal128Array::from(quotients);
-    Ok(Arc::new(quotients.with_data_type(result.clone())))
+    let quotients =
+        Decimal256Array::from(quotients).with_data_type(DataType::Decimal256(76, scale));
+    cast_with_options(&quotients, result, &CastOptions { safe: false, ..Default::default() })
+        .map_err(|_| overflow())
 }
 
-/// `n * factor / d`.
-fn rounded(n: i128, factor: i128, d: i128) -> Result<i128, ArrowError> {
-    use datafusion::arrow::datatypes::i256;
-    if d == 0 {
+/// Numbers as decimals of 256 bits, their scale, and whether there is one for all rows.
+fn decimals(numbers: &dyn Datum) -> Result<(Decimal256Array, i8, bool), ArrowError> {
+    let (array, is_one) = numbers.get();
+    let Some((_, scale)) = as_decimal(array.data_type()) else {
+        let message = format!("{} is not divided exactly", array.data_type());
+        return Err(ArrowError::InvalidArgumentError(message));
+    };
+    let wide = cast(array, &DataType::Decimal256(76, scale))?;
+    Ok((wide.as_primitive::<Decimal256Type>().clone(), scale, is_one))
+}
+
+/// `n * 10^digits / d`; `factor` is that power, if it fits.
+fn rounded(n: i256, factor: Option<i128>, digits: u32, d: i256) -> Result<i256, ArrowError> {
+    if d == i256::ZERO {
         return Err(ArrowError::DivideByZero);
     }
-    let is_negative = (n < 0) != (d < 0);
-    let magnitude = match n.unsigned_abs().checked_mul(factor.unsigned_abs()) {
-        Some(n) => {
-            let (n, d) = (n, d.unsigned_abs());
-            i128::try_from(n / d + u128::from(n % d >= d - n % d)).ok()
-        }
-        None => {
-            let wide = |n: i128| i256::from_i128(n).wrapping_abs();
-            let (n, d) = (wide(n).mul_checked(wide(factor))?, wide(d));
-            let (q, rest) = (n.wrapping_div(d), n.wrapping_rem(d));
-            let up = if rest >= d.wrapping_sub(rest) { i256::ONE } else { i256::ZERO };
-            q.wrapping_add(up).to_i128()
-        }
-    };
-    let overflow = || ArrowError::ArithmeticOverflow("a quotient".into());
-    let magnitude = magnitude.ok_or_else(overflow)?;
-    Ok(if is_negative { -magnitude } else { magnitude })
+    // almost always everything fits 128 bits, whose division is much faster
+    if let (Some(n), Some(factor), Some(d)) = (n.to_i128(), factor, d.to_i128())
+        && let Some(n) = n.checked_mul(factor)
+    {
+        let (quotient, rest) = (n.wrapping_div(d), n.wrapping_rem(d));
+        let (rest, half) = (rest.unsigned_abs(), d.unsigned_abs());
+        let up = i128::from(rest >= half - rest);
+        let is_negative = (n < 0) != (d < 0);
+        return Ok(i256::from_i128(if is_negative { quotient - up } else { quotient + up }));
+    }
+    let n = n.mul_checked(i256::from_i128(10).pow_checked(digits)?)?;
+    let (quotient, rest) = (n.wrapping_div(d), n.wrapping_rem(d));
+    let (rest, all) = (rest.wrapping_abs(), d.wrapping_abs());
+    let up = if rest >= all.wrapping_sub(rest) { i256::ONE } else { i256::ZERO };
+    let is_negative = n.is_negative() != d.is_negative();
+    Ok(if is_negative { quotient.wrapping_sub(up) } else { quotient.wrapping_add(up) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn of(n: i128, digits: u32, d: i128) -> Result<Option<i128>, ArrowError> {
+        let (n, d) = (i256::from_i128(n), i256::from_i128(d));
+        Ok(rounded(n, 10_i128.checked_pow(digits), digits, d)?.to_i128())
+    }
+
     #[test]
     fn quotients_are_rounded_half_away_from_zero() {
-        let of = |n, d| rounded(n, 10, d).expect("a quotient");
-        assert_eq!([of(2, 3), of(-2, 3), of(1, 20), of(-1, 20), of(1, 21)], [7, -7, 1, -1, 0]);
-        assert_eq!(rounded(i128::MAX / 5, 1_000_000, 1_000_000).expect("wide"), i128::MAX / 5);
-        assert!(rounded(i128::MAX, 10, 1).is_err());
-        assert!(matches!(rounded(1, 1, 0), Err(ArrowError::DivideByZero)));
+        let near = [(2, 3), (-2, 3), (1, 20), (-1, 20), (1, 21)];
+        let near = near.map(|(n, d)| of(n, 1, d).expect("a quotient"));
+        assert_eq!(near, [7, -7, 1, -1, 0].map(Some));
+        assert_eq!(of(i128::MAX / 5, 6, 1_000_000).expect("wide"), Some(i128::MAX / 5));
+        assert_eq!(of(-i128::MAX, 1, 3).expect("wide"), None);
+        assert!(matches!(of(1, 0, 0), Err(ArrowError::DivideByZero)));
     }
 }

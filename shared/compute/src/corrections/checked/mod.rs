@@ -31,7 +31,45 @@ pub(super) fn register(registry: &mut impl FunctionRegistry) -> Result<()> {
     Ok(())
 }
 
-/// The rule; it has to run after types are coerced.
+/// Division of decimals; the rule has to run before types are coerced, because a quotient has more digits
+/// than DataFusion's.
+#[derive(Debug)]
+pub(super) struct DivideDecimals;
+
+impl AnalyzerRule for DivideDecimals {
+    fn name(&self) -> &'static str {
+        "divide_decimals"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        Ok(plan.transform_up_with_subqueries(divide_node)?.data)
+    }
+}
+
+fn divide_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let schema = merge_schema(&plan.inputs());
+    let names = NamePreserver::new(&plan);
+    let is_exact = |e: &Expr| e.get_type(&schema).is_ok_and(|t| t.is_decimal() || t.is_integer());
+    let is_decimal = |e: &Expr| e.get_type(&schema).is_ok_and(|t| t.is_decimal());
+    plan.map_expressions(|expr| {
+        let name = names.save(&expr);
+        let divided = expr.transform_up(|e| match e {
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Divide, right })
+                if is_exact(&left)
+                    && is_exact(&right)
+                    && (is_decimal(&left) || is_decimal(&right)) =>
+            {
+                let text = format!("{} / {}", left.human_display(), right.human_display());
+                Ok(Transformed::yes(call(Arithmetic::Divide, vec![*left, *right], &text)))
+            }
+            other => Ok(Transformed::no(other)),
+        })?;
+        Ok(divided.update_data(|e| name.restore(e)))
+    })?
+    .map_data(LogicalPlan::recompute_schema)
+}
+
+/// The rule for all else; it has to run after types are coerced.
 #[derive(Debug)]
 pub(super) struct CheckArithmetic;
 
@@ -81,7 +119,6 @@ fn arithmetic(e: &Expr, type_of: &impl Fn(&Expr) -> Option<DataType>) -> Option<
                 Operator::Plus if integers || decimals => Some(Arithmetic::Add),
                 Operator::Minus if integers || decimals => Some(Arithmetic::Subtract),
                 Operator::Multiply if integers || decimals => Some(Arithmetic::Multiply),
-                Operator::Divide if decimals => Some(Arithmetic::Divide),
                 _ => None,
             }
         }
