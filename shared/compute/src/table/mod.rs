@@ -8,6 +8,7 @@ mod provider;
 mod schema;
 mod split;
 mod statistics;
+mod text;
 
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,10 @@ pub(crate) use provider::{
 pub(crate) use schema::EncodedSchema;
 pub(crate) use split::Split;
 pub(crate) use statistics::FileStatistics;
+pub(crate) use text::{
+    CsvDecoder, Decoder, Fields, HEADER_BYTES, Header, JsonDecoder, Problem, TextSource,
+    Unreadable, places, widened,
+};
 
 /// A table as the plan pins it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -33,6 +38,9 @@ pub(crate) struct Table {
     /// Lines of text that cannot be read are set aside.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) quarantine: bool,
+    /// The columns of its text files are not declared: their types may turn out to be too narrow.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) inferred: bool,
     /// The columns in the files.
     pub(crate) schema: EncodedSchema,
     /// The columns in the keys (`name=value/`), after those in the files.

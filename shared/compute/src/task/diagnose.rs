@@ -23,6 +23,9 @@ pub(crate) async fn name_the_file(
     error: DataFusionError,
 ) -> Failure {
     let failure = Failure::from(error);
+    if let Some(unreadable) = failure.unreadable() {
+        return Failure::Refused(unreadable.sentence());
+    }
     if failure.store_error().is_some() || !is_about_data(&failure) {
         return failure;
     }
@@ -34,33 +37,22 @@ pub(crate) async fn name_the_file(
             let Ok(scan) = probe(&context.runtime_env(), table, number, file) else { continue };
             let Err(e) = drain(scan, context).await else { continue };
             let at_fault = Failure::from(e);
+            if let Some(unreadable) = at_fault.unreadable() {
+                return Failure::Refused(unreadable.sentence());
+            }
             if at_fault.store_error().is_some() {
                 return at_fault;
             }
             let Failure::DataFusion(e) = at_fault else { return at_fault };
             return Failure::Refused(format!(
-                "{} cannot be read as {}: {}{}",
+                "{} cannot be read as {}: {}",
                 pinned.key,
                 title(table.format),
                 sentence(&e).trim_end_matches('.'),
-                hint(&sentence(&e), &pinned.key),
             ));
         }
     }
     failure
-}
-
-/// What a user may do about a line that cannot be read.
-fn hint(error: &str, key: &str) -> String {
-    let folder = key.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let is_about_lines = ["parsing", "number of fields", "Json error"];
-    match is_about_lines.iter().any(|text| error.contains(text)) {
-        true => format!(
-            "; correct the row, declare the columns in {folder}/_schema.json, or have such rows set \
-             aside with the option on_bad_row"
-        ),
-        false => String::new(),
-    }
 }
 
 fn is_about_data(failure: &Failure) -> bool {
