@@ -14,6 +14,7 @@ mod engine;
 mod error;
 mod expect;
 mod explain;
+mod far_times;
 mod fingerprint;
 mod meter;
 mod nth_value;

@@ -15,6 +15,7 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::SessionConfig;
 
 use crate::error::Failure;
+use crate::far_times::analyzer_rules;
 use crate::meter::Meter;
 use crate::pool::MeteredPool;
 use crate::resources::Resources;
@@ -92,6 +93,7 @@ pub(crate) fn session(
 ) -> SessionState {
     let mut state = SessionStateBuilder::new()
         .with_default_features()
+        .with_analyzer_rules(analyzer_rules())
         .with_config(config(&runtime, reach, room, partitions))
         .with_runtime_env(runtime)
         .build();

@@ -12,8 +12,8 @@ use datafusion::arrow::array::types::{
 };
 use datafusion::arrow::array::{
     Array, ArrayRef, BooleanArray, LargeStringArray, PrimitiveArray, StringArray, StringViewArray,
-    new_null_array,
 };
+use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 
 use super::number::{self, Number};
@@ -96,31 +96,12 @@ impl<'a, F: Fn(usize) -> Option<&'a str>> Texts<F> {
     /// A column of one type; the error is the first value that does not fit.
     pub(super) fn column(&self, data_type: &DataType) -> Result<ArrayRef, &'a str> {
         let inferred = self.inferred;
-        macro_rules! whole {
-            ($type:ty) => {
-                self.primitive::<$type>(data_type, |t| number::whole(t, inferred)?.try_into().ok())
-            };
-        }
-        macro_rules! time {
-            ($type:ty, $unit:expr) => {
-                self.primitive::<$type>(data_type, |t| {
-                    Moment::time_of_day(t)?.in_unit_of_day($unit)?.try_into().ok()
-                })
-            };
-        }
         match data_type {
             DataType::Utf8 => Ok(Arc::new(self.iter().collect::<StringArray>())),
             DataType::LargeUtf8 => Ok(Arc::new(self.iter().collect::<LargeStringArray>())),
             DataType::Utf8View => Ok(Arc::new(self.iter().collect::<StringViewArray>())),
             DataType::Boolean => self.booleans(),
-            DataType::Int8 => whole!(Int8Type),
-            DataType::Int16 => whole!(Int16Type),
-            DataType::Int32 => whole!(Int32Type),
-            DataType::Int64 => whole!(Int64Type),
-            DataType::UInt8 => whole!(UInt8Type),
-            DataType::UInt16 => whole!(UInt16Type),
-            DataType::UInt32 => whole!(UInt32Type),
-            DataType::UInt64 => whole!(UInt64Type),
+            integer if integer.is_integer() => self.integers(integer),
             DataType::Float32 => self.primitive::<Float32Type>(data_type, number::float),
             DataType::Float64 => {
                 self.primitive::<Float64Type>(data_type, |t| number::double(t, inferred))
@@ -139,17 +120,48 @@ impl<'a, F: Fn(usize) -> Option<&'a str>> Texts<F> {
                 self.primitive::<Date32Type>(data_type, |t| time::date(t, inferred))
             }
             DataType::Timestamp(unit, zone) => self.timestamps(data_type, *unit, zone.as_deref()),
-            DataType::Time32(TimeUnit::Second) => time!(Time32SecondType, TimeUnit::Second),
-            DataType::Time32(_) => time!(Time32MillisecondType, TimeUnit::Millisecond),
-            DataType::Time64(TimeUnit::Microsecond) => {
-                time!(Time64MicrosecondType, TimeUnit::Microsecond)
-            }
-            DataType::Time64(_) => time!(Time64NanosecondType, TimeUnit::Nanosecond),
-            other => match self.iter().flatten().next() {
-                Some(value) => Err(value),
-                None => Ok(new_null_array(other, self.rows)),
-            },
+            DataType::Time32(unit) | DataType::Time64(unit) => self.times(data_type, *unit),
+            other => self.others(other),
         }
+    }
+
+    fn integers(&self, data_type: &DataType) -> Result<ArrayRef, &'a str> {
+        macro_rules! whole {
+            ($type:ty) => {
+                self.primitive::<$type>(data_type, |text| {
+                    number::whole(text, self.inferred)?.try_into().ok()
+                })
+            };
+        }
+        match data_type {
+            DataType::Int8 => whole!(Int8Type),
+            DataType::Int16 => whole!(Int16Type),
+            DataType::Int32 => whole!(Int32Type),
+            DataType::UInt8 => whole!(UInt8Type),
+            DataType::UInt16 => whole!(UInt16Type),
+            DataType::UInt32 => whole!(UInt32Type),
+            DataType::UInt64 => whole!(UInt64Type),
+            _ => whole!(Int64Type),
+        }
+    }
+
+    fn times(&self, data_type: &DataType, unit: TimeUnit) -> Result<ArrayRef, &'a str> {
+        let time = |text: &str| Moment::time_of_day(text)?.in_unit_of_day(unit);
+        let short = |text: &str| i32::try_from(time(text)?).ok();
+        match unit {
+            TimeUnit::Second => self.primitive::<Time32SecondType>(data_type, short),
+            TimeUnit::Millisecond => self.primitive::<Time32MillisecondType>(data_type, short),
+            TimeUnit::Microsecond => self.primitive::<Time64MicrosecondType>(data_type, time),
+            TimeUnit::Nanosecond => self.primitive::<Time64NanosecondType>(data_type, time),
+        }
+    }
+
+    /// Of a type that texts are cast to as in SQL.
+    fn others(&self, data_type: &DataType) -> Result<ArrayRef, &'a str> {
+        let options = CastOptions { safe: false, ..CastOptions::default() };
+        let texts = self.iter().collect::<StringArray>();
+        let first = self.iter().flatten().next().unwrap_or_default();
+        cast_with_options(&texts, data_type, &options).map_err(|_| first)
     }
 
     fn iter(&self) -> impl Iterator<Item = Option<&'a str>> {

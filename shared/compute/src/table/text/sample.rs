@@ -204,6 +204,9 @@ fn json(start: &Piece, pieces: &[Piece]) -> Result<Columns, String> {
     let mut columns = vec![];
     let text = start.bytes.strip_prefix(MARK).unwrap_or(&start.bytes);
     is_objects(text)?;
+    if !start.is_last && !text.contains(&b'\n') {
+        return Err("its first line does not end within a MiB: declare the columns".into());
+    }
     add_lines(&mut columns, text, start.is_last).map_err(|(line, why)| match why.as_str() {
         UNFINISHED if !start.is_last || line.is_some_and(|n| n < lines_of(text)) => {
             OVER_SEVERAL_LINES.to_owned()

@@ -314,7 +314,7 @@ impl Opener {
             (self.store.get_range(&file.object_meta.location, range).await?, false)
         };
         let Some(header) = Header::parse(csv, &start, is_all) else {
-            let why = "its first line does not end";
+            let why = "its first line is longer than 64 KiB";
             return Ok(if is_start { Ok(None) } else { Err(Problem::File(why.into())) });
         };
         let after_return = is_start && header.ends_in_return(&start);
