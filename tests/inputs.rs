@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::engine::Lab;
 
-async fn one_table(files: &[(&str, &str)]) -> Lab {
+pub(crate) async fn one_table(files: &[(&str, &str)]) -> Lab {
     let lab = Lab::new();
     for (name, text) in files {
         lab.put(&format!("tables/t/{name}"), (*text).to_owned()).await;
@@ -13,14 +13,14 @@ async fn one_table(files: &[(&str, &str)]) -> Lab {
     lab
 }
 
-async fn rows(lab: &Lab, sql: &str) -> Vec<String> {
+pub(crate) async fn rows(lab: &Lab, sql: &str) -> Vec<String> {
     let spread = lab.run(sql, Some(3)).await.expect(sql);
     let whole = lab.run(sql, None).await.expect(sql);
     assert_eq!(spread, whole, "{sql}");
     whole
 }
 
-async fn refusal(lab: &Lab, sql: &str) -> String {
+pub(crate) async fn refusal(lab: &Lab, sql: &str) -> String {
     let whole = lab.run(sql, None).await.expect_err(sql);
     let spread = lab.run(sql, Some(2)).await.expect_err(sql);
     assert_eq!(spread, whole, "{sql}");

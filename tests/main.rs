@@ -27,5 +27,6 @@ mod simulation;
 mod storm;
 mod suites;
 mod support;
+mod text;
 mod tpch;
 mod writes;

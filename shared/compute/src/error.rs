@@ -9,6 +9,7 @@ use tidemill_protocol::{EngineError, RunId};
 
 use crate::quarantine::TooManyBadLines;
 use crate::quotes::CutInQuotes;
+use crate::table::Unreadable;
 
 /// An error inside the engine.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +89,14 @@ impl Failure {
             other => other,
         };
         chain(error).any(|e| e.is::<CutInQuotes>())
+    }
+
+    /// The file of text that cannot be read, if that is at the bottom of it.
+    pub(crate) fn unreadable(&self) -> Option<&Unreadable> {
+        match self {
+            Self::DataFusion(e) => chain(&**e).find_map(|e| e.downcast_ref()),
+            _ => None,
+        }
     }
 
     /// Whether the pool of the task was too small, or may have been: what operators do for want of
@@ -187,7 +196,7 @@ fn is_about_content(error: &object_store::Error) -> bool {
 
 /// Whether it says in a sentence what is wrong with a file.
 fn is_our_own(error: &(dyn StdError + 'static)) -> bool {
-    error.is::<CutInQuotes>() || error.is::<TooManyBadLines>()
+    error.is::<CutInQuotes>() || error.is::<TooManyBadLines>() || error.is::<Unreadable>()
 }
 
 /// One sentence for a user, with the place in the SQL where there is one.

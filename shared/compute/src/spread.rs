@@ -136,6 +136,7 @@ mod tests {
             format: Format::Csv,
             csv: CsvOptions::default(),
             quarantine: false,
+            inferred: false,
             schema: Schema::new(vec![Field::new("n", DataType::Int64, true)]).into(),
             partition_columns: vec![],
             files: vec![file],

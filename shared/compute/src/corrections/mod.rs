@@ -20,6 +20,7 @@
 //! | [`subqueries`] | `EXISTS` over an aggregate, `NOT IN`, `IN` as a value | [#24960](https://github.com/apache/datafusion/issues/24960), [#25336](https://github.com/apache/datafusion/issues/25336) |
 //!
 //! | [`text_of_times`] | times as text have a T | |
+//! | [`times_and_texts`] | microseconds beside a text are taken to nanoseconds | |
 //!
 //! `tests/engine_faults.rs` has a test for each: it fails when the engine no longer has the fault, and
 //! says which file may go.
@@ -44,6 +45,7 @@ mod set_operation;
 mod split_pages;
 mod subqueries;
 mod text_of_times;
+mod times_and_texts;
 
 use std::sync::Arc;
 
@@ -76,6 +78,7 @@ pub(crate) fn add_rules(builder: SessionStateBuilder) -> SessionStateBuilder {
     builder
         .with_analyzer_rules(vec![
             Arc::new(ResolveGroupingFunction::new()),
+            Arc::new(times_and_texts::TimesAndTexts),
             Arc::new(date_arithmetic::DateArithmetic),
             Arc::new(checked::DivideDecimals),
             Arc::new(TypeCoercion::new()),

@@ -2,11 +2,14 @@ use std::error::Error;
 use std::ops::Range;
 use std::sync::Arc;
 
+use tidemill_protocol::job::Format;
+
 use super::records::{End, Splitter, is_line_end};
 use super::rejects::{Reading, Reject};
 use super::rules::{Counted, Rules};
 use super::{MAX_RECORD, MAX_TEXT};
 use crate::quotes::CutInQuotes;
+use crate::table::{Header, Unreadable};
 
 /// Why a file cannot be read at all.
 pub(super) type Fault = Box<dyn Error + Send + Sync>;
@@ -104,6 +107,7 @@ impl Cleaner {
                     let range = at..at + bytes;
                     at += bytes;
                     if std::mem::take(&mut self.at_header) {
+                        self.read_header(&pending[range.clone()])?;
                         good.extend_from_slice(&pending[range.clone()]);
                         self.count_lines(&pending[range]);
                     } else {
@@ -120,6 +124,9 @@ impl Cleaner {
                     self.sort(&pending, &batch, &mut good)?;
                     batch.clear();
                     let lines = rest.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
+                    if self.rules.has_one_column() {
+                        good.extend_from_slice(&rest[..lines]); // they are rows
+                    }
                     self.count_lines(&rest[..lines]);
                     at += lines;
                     break;
@@ -141,6 +148,16 @@ impl Cleaner {
         self.pending = pending;
         self.pending.drain(..at);
         Ok(good)
+    }
+
+    /// The header says what the fields of the lines are.
+    fn read_header(&mut self, line: &[u8]) -> Result<(), Fault> {
+        if let Some(header) = Header::parse(&self.rules.csv, line, true) {
+            let rules = self.rules.of_file(&header);
+            let file = self.file.clone();
+            self.rules = Arc::new(rules.map_err(|p| Unreadable::new(file, Format::Csv, p))?);
+        }
+        Ok(())
     }
 
     /// Takes the first line of a record that is too long or has no end: a quote in it does not end, most
@@ -193,6 +210,12 @@ impl Cleaner {
         }
         if let [only] = &all[..] {
             let reason = self.rules.reason(*only);
+            if self.rules.has_one_column() {
+                let bytes = &pending[range.clone()];
+                let before = bytes.iter().take_while(|b| is_line_end(**b)).count();
+                let is_half = bytes.ends_with(b"\r"); // the other half is that of the line before
+                good.extend_from_slice(&bytes[..before.saturating_sub(usize::from(is_half))]);
+            }
             return self.set_aside(pending, range, reason);
         }
         let (left, right) = batch.split_at(batch.len() / 2);
@@ -233,7 +256,7 @@ impl Cleaner {
 #[cfg(test)]
 mod tests {
     use datafusion::arrow::datatypes::{DataType, Field, Schema};
-    use tidemill_protocol::job::{CsvOptions, Format};
+    use tidemill_protocol::job::CsvOptions;
     use tidemill_protocol::record::RejectedPart;
 
     use super::super::Rejects;
@@ -243,7 +266,7 @@ mod tests {
         let fields =
             [("id", DataType::Int64), ("name", DataType::Utf8), ("price", DataType::Float64)];
         let fields = fields.map(|(name, kind)| Field::new(name, kind, true));
-        Arc::new(Rules::new(format, csv, Arc::new(Schema::new(fields.to_vec()))))
+        Arc::new(Rules::new(format, csv, Arc::new(Schema::new(fields.to_vec())), false))
     }
 
     /// What is passed on, and the bad lines, if the text comes in pieces of so many bytes.
@@ -281,12 +304,9 @@ mod tests {
         let (good, rejects) = cleaned(Format::Csv, &CsvOptions::default(), text);
         assert_eq!(good, "id,name,price\n1,a,1.5\n3,\"two\nlines\",3\n7,g,7\n");
         let told = told(&rejects);
-        assert_eq!(
-            told[0],
-            (3, "x,b,2", "column id: Error while parsing value 'x' as type 'Int64'")
-        );
-        assert_eq!(told[1], (6, "4,d", "it has 2 fields, and the table 3 columns"));
-        assert_eq!(told[2], (7, "5,e,5,5", "it has 4 fields, and the table 3 columns"));
+        assert_eq!(told[0], (3, "x,b,2", "column id is a bigint, and 'x' is not"));
+        assert_eq!(told[1], (6, "4,d", "it has 2 fields, and there should be 3"));
+        assert_eq!(told[2], (7, "5,e,5,5", "it has 4 fields, and there should be 3"));
         assert_eq!((told[3].0, told[3].1), (8, "6,\u{fffd},6"));
         assert_eq!(told.len(), 4);
         let text = String::from_utf8_lossy(text).into_owned();
@@ -385,7 +405,28 @@ mod tests {
         let (good, rejects) = cleaned(Format::Csv, &csv, b"NA,NA,NA\n1,a,N\n2,,\n");
         assert_eq!(good, "NA,NA,NA\n2,,\n");
         assert_eq!(told(&rejects)[0].1, "1,a,N");
-        assert!(rejects[0].reason.starts_with("column price: "), "{}", rejects[0].reason);
+        assert!(rejects[0].reason.starts_with("column price "), "{}", rejects[0].reason);
+    }
+
+    #[test]
+    fn empty_lines_are_rows_of_one_column() {
+        let fields = vec![Field::new("n", DataType::Int64, true)];
+        let schema = Arc::new(Schema::new(fields));
+        let text = b"n\n1\n\nx\n\n2\n\n";
+        for piece in 1..=text.len() {
+            let part = RejectedPart { table: 0, file: 0, from: 0, to: 9, lines: 0 };
+            let reading = Rejects::default().read(part);
+            let csv = CsvOptions::default();
+            let rules = Arc::new(Rules::new(Format::Csv, &csv, schema.clone(), false));
+            let mut cleaner = Cleaner::new(rules, reading.clone(), "f".into(), 0, true, true);
+            let mut good = vec![];
+            for piece in text.chunks(piece) {
+                good.extend(cleaner.push(piece).expect("few"));
+            }
+            good.extend(cleaner.finish().expect("few"));
+            assert_eq!(String::from_utf8_lossy(&good), "n\n1\n\n\n2\n\n", "{piece}");
+            assert_eq!(reading.lines().len(), 1);
+        }
     }
 
     #[test]

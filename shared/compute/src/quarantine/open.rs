@@ -12,6 +12,7 @@ use tidemill_protocol::record::RejectedPart;
 use super::cleaner::Cleaner;
 use super::rejects::Rejects;
 use super::rules::Rules;
+use crate::table::{HEADER_BYTES, Header, Unreadable};
 
 /// Bytes that are looked at for the end of a line.
 const LOOKAHEAD: u64 = 16 * 1024;
@@ -66,12 +67,41 @@ pub(crate) async fn open(
         lines: 0,
     };
     let has_header = rules.format == Format::Csv && rules.csv.header;
-    let header = if has_header && start > 0 { rules.stand_in_header() } else { vec![] };
     let reading = rejects.read(rejected);
     let at_header = has_header && start == 0;
+    let (rules, header) = match has_header && start > 0 {
+        true => header_of(store, rules, &path, &part.key, size).await?,
+        false => (rules, vec![]),
+    };
     let cleaner = Cleaner::new(rules, reading, part.key.clone(), start, at_header, end == size);
     let header = stream::iter((!header.is_empty()).then(|| Ok(Bytes::from(header))));
     Ok(header.chain(clean(bytes, cleaner)).boxed())
+}
+
+/// The header of a file, for a reader of a later part of it, and the rules that follow from it.
+async fn header_of(
+    store: &dyn ObjectStore,
+    rules: Arc<Rules>,
+    path: &Path,
+    key: &str,
+    size: u64,
+) -> Result<(Arc<Rules>, Vec<u8>)> {
+    let range = Some(GetRange::Bounded(0..HEADER_BYTES.min(size)));
+    let found = store.get_opts(path, GetOptions { range, ..GetOptions::default() }).await?;
+    let bytes = found.bytes().await?;
+    let Some(header) = Header::parse(&rules.csv, &bytes, false) else {
+        let header = rules.stand_in_header();
+        return Ok((rules, header));
+    };
+    let of_file = rules.of_file(&header).map_err(|problem| {
+        let unreadable = Unreadable::new(key.to_owned(), Format::Csv, problem);
+        Error::Generic { store: "quarantine", source: Box::new(unreadable) }
+    })?;
+    let mut line = bytes[..header.bytes].to_vec();
+    if line.last() != Some(&b'\n') {
+        line.push(b'\n');
+    }
+    Ok((Arc::new(of_file), line))
 }
 
 /// The first `bytes` bytes of a file, or a little more.

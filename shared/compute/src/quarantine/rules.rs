@@ -1,17 +1,10 @@
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, RecordBatch, Scalar, StringArray};
-use datafusion::arrow::compute::kernels::cmp::eq;
-use datafusion::arrow::compute::{CastOptions, cast_with_options, nullif};
-use datafusion::arrow::csv::ReaderBuilder as CsvBuilder;
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::arrow::error::ArrowError;
-use datafusion::arrow::json::ReaderBuilder as JsonBuilder;
-use datafusion::common::DataFusionError;
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use tidemill_protocol::job::{CsvOptions, Format};
 
-use super::records::{End, Splitter, is_line_end};
-use crate::error::sentence;
+use super::records::{Splitter, is_line_end};
+use crate::table::{CsvDecoder, Decoder, Fields, Header, JsonDecoder, Problem, places};
 
 /// What the lines of a table's files have to be.
 #[derive(Debug, Clone)]
@@ -20,8 +13,9 @@ pub(crate) struct Rules {
     pub(super) csv: CsvOptions,
     /// Of all columns in the files.
     schema: SchemaRef,
-    /// As the reader gives them: text, where a text means null.
-    read_as: SchemaRef,
+    inferred: bool,
+    /// What the fields of a line of CSV are.
+    fields: Fields,
 }
 
 /// A record, and what the splitter counted.
@@ -51,43 +45,58 @@ impl Counted<'_> {
 }
 
 impl Rules {
-    pub(crate) fn new(format: Format, csv: &CsvOptions, schema: SchemaRef) -> Self {
-        let text = |f: &Arc<Field>| Field::new(f.name(), DataType::Utf8, true);
-        let read_as = match &csv.null {
-            None => schema.clone(),
-            Some(_) => Arc::new(Schema::new(schema.fields().iter().map(text).collect::<Vec<_>>())),
-        };
-        Self { format, csv: csv.clone(), schema, read_as }
+    pub(crate) fn new(format: Format, csv: &CsvOptions, schema: SchemaRef, inferred: bool) -> Self {
+        let fields = Fields::by_place(schema.fields().len());
+        Self { format, csv: csv.clone(), schema, inferred, fields }
     }
 
     /// Only that lines have so many fields, or are objects of JSON: before the columns are known.
     pub(crate) fn of_form(format: Format, csv: &CsvOptions, fields: usize) -> Self {
-        let text = |n| Field::new(format!("c{n}"), DataType::Utf8, true);
-        let fields = if format == Format::Json { 0 } else { fields };
-        let schema = Arc::new(Schema::new((0..fields).map(text).collect::<Vec<_>>()));
-        Self::new(format, &CsvOptions { null: None, ..csv.clone() }, schema)
+        let fields = Fields { count: fields, places: vec![], after_return: false };
+        Self { fields, ..Self::new(format, csv, Arc::new(Schema::empty()), false) }
+    }
+
+    /// The rules of a file with such a header.
+    ///
+    /// # Errors
+    /// It names none of the columns.
+    pub(super) fn of_file(&self, header: &Header) -> Result<Self, Problem> {
+        let places = places(&self.schema, &header.names).map_err(Problem::File)?;
+        let fields = Fields { count: header.names.len(), places, after_return: false };
+        Ok(Self { fields, ..self.clone() })
     }
 
     pub(super) fn splitter(&self) -> Splitter {
         Splitter::new(self.format, &self.csv)
     }
 
-    /// A line that a reader of a part may skip as it skips the header of a whole file.
+    /// Whether an empty line is a row.
+    pub(super) fn has_one_column(&self) -> bool {
+        self.format == Format::Csv && self.fields.count == 1
+    }
+
+    /// A header for a file whose own cannot be read.
     pub(super) fn stand_in_header(&self) -> Vec<u8> {
-        let CsvOptions { delimiter, quote, escape, comment, .. } = self.csv;
-        let means_something =
-            |c| [Some(delimiter), Some(quote), escape, comment].contains(&Some(c));
-        let name = ('a'..='z').find(|c| !means_something(*c)).unwrap_or('a');
-        let names = vec![name.to_string(); self.schema.fields().len().max(1)];
+        let CsvOptions { delimiter, quote, escape, .. } = self.csv;
+        let named = self.schema.fields().iter().map(|f| f.name().clone());
+        let numbered = (self.schema.fields().len()..self.fields.count).map(|n| format!("c{n}"));
+        let quoted = |name: String| {
+            let inner = name.chars().flat_map(|c| {
+                let before = if c == quote { Some(escape.unwrap_or(quote)) } else { None };
+                before.or(escape.filter(|e| *e == c)).into_iter().chain([c])
+            });
+            format!("{quote}{}{quote}", inner.collect::<String>())
+        };
+        let names: Vec<_> = named.chain(numbered).map(quoted).collect();
         format!("{}\n", names.join(&delimiter.to_string())).into_bytes()
     }
 
     /// Whether all of these records, one after the other, can be read.
     pub(super) fn allow(&self, records: &[Counted<'_>]) -> bool {
-        let expected = self.schema.fields().len();
+        let expected = self.fields.count;
         let is_fine =
             |r: &Counted<'_>| r.fields.is_none_or(|n| n == expected) && r.wrong_bytes().is_none();
-        records.iter().all(is_fine) && self.read(records, None).is_ok()
+        records.iter().all(is_fine) && self.read(records).is_ok()
     }
 
     /// Why a record cannot be read.
@@ -95,112 +104,53 @@ impl Rules {
         if let Some(wrong) = record.wrong_bytes() {
             return wrong;
         }
-        let expected = self.schema.fields().len();
+        let expected = self.fields.count;
         if let Some(found) = record.fields.filter(|n| *n != expected) {
-            return format!("it has {found} fields, and the table {expected} columns");
+            return format!("it has {found} fields, and there should be {expected}");
         }
-        if self.format == Format::Csv {
-            for (number, field) in self.schema.fields().iter().enumerate() {
-                if let Err(e) = self.read(&[record], Some(number)) {
-                    return format!("column {}: {}", field.name(), plain(e));
-                }
-            }
-        }
-        self.read(&[record], None).map_or_else(plain, |()| "it cannot be read".into())
+        let fine = "it cannot be read".to_owned();
+        self.read(&[record]).map_or_else(|problem| problem.to_string(), |()| fine)
     }
 
-    /// Reads records as the table's reader does; of CSV one column only, if so asked.
-    fn read(&self, records: &[Counted<'_>], column: Option<usize>) -> Result<(), ArrowError> {
+    /// Reads records as the table's reader does, all columns of them.
+    fn read(&self, records: &[Counted<'_>]) -> Result<(), Problem> {
+        let rows = records.len().max(1);
+        let (schema, inferred) = (self.schema.clone(), self.inferred);
         match self.format {
-            Format::Json => self.read_json(records),
-            _ => self.read_csv(records, column),
-        }
-    }
-
-    fn read_json(&self, records: &[Counted<'_>]) -> Result<(), ArrowError> {
-        let builder = JsonBuilder::new(self.schema.clone()).with_batch_size(records.len().max(1));
-        let mut decoder = builder.build_decoder()?;
-        for Counted { bytes, .. } in records {
-            let mut rest = *bytes;
-            while !rest.is_empty() {
-                let read = decoder.decode(rest)?;
-                rest = &rest[read..];
-                if read == 0 {
-                    decoder.flush()?; // the batch is full
+            Format::Json => {
+                let mut decoder = JsonDecoder::new(schema, inferred, rows)
+                    .map_err(|e| Problem::File(e.to_string()))?;
+                for record in records {
+                    take(&mut decoder, record.bytes)?;
+                    if decoder.is_within_object() {
+                        return Err(Problem::Line("the line is not a whole object".into()));
+                    }
                 }
+                decoder.flush().map(drop)
             }
-            if decoder.has_partial_record() {
-                return Err(ArrowError::JsonError("the line is not a whole object".into()));
-            }
-        }
-        decoder.flush()?;
-        Ok(())
-    }
-
-    fn read_csv(&self, records: &[Counted<'_>], column: Option<usize>) -> Result<(), ArrowError> {
-        let csv = &self.csv;
-        let mut builder = CsvBuilder::new(self.read_as.clone())
-            .with_delimiter(csv.delimiter as u8)
-            .with_quote(csv.quote as u8)
-            .with_batch_size(records.len().max(1));
-        if let Some(escape) = csv.escape {
-            builder = builder.with_escape(escape as u8);
-        }
-        if let Some(comment) = csv.comment {
-            builder = builder.with_comment(comment as u8);
-        }
-        if let Some(column) = column {
-            builder = builder.with_projection(vec![column]);
-        }
-        let mut decoder = builder.build_decoder();
-        for Counted { bytes, .. } in records {
-            let mut rest = *bytes;
-            while !rest.is_empty() {
-                let read = decoder.decode(rest)?;
-                rest = &rest[read..];
-                if read == 0 {
-                    break; // the batch is full: what is left is an empty line
+            _ => {
+                let mut decoder = CsvDecoder::new(&self.csv, &self.fields, schema, inferred, rows);
+                for record in records {
+                    take(&mut decoder, record.bytes)?;
                 }
+                decoder.flush().map(drop)
             }
         }
-        match (decoder.flush()?, &csv.null) {
-            (Some(batch), Some(null)) => self.cast(&batch, null, column),
-            _ => Ok(()),
-        }
-    }
-
-    /// Turns text into the columns' types, as the view over a table with a text for null does.
-    fn cast(
-        &self,
-        batch: &RecordBatch,
-        null: &str,
-        column: Option<usize>,
-    ) -> Result<(), ArrowError> {
-        let null = Scalar::new(StringArray::from(vec![null]));
-        let options = CastOptions { safe: false, ..CastOptions::default() };
-        let fields = self.schema.fields().iter().enumerate();
-        let fields = fields.filter(|(n, _)| column.is_none_or(|c| c == *n)).map(|(_, f)| f);
-        for (values, field) in batch.columns().iter().zip(fields) {
-            let known: ArrayRef = nullif(values, &eq(values, &null)?)?;
-            cast_with_options(&known, field.data_type(), &options)?;
-        }
-        Ok(())
     }
 }
 
-/// What the reader says, without where in our own pieces it was.
-fn plain(error: ArrowError) -> String {
-    let text = sentence(&DataFusionError::from(error));
-    let end =
-        [" for column ", " at line ", ". Row data:"].iter().filter_map(|s| text.find(s)).min();
-    text[..end.unwrap_or(text.len())].to_owned()
+fn take(decoder: &mut impl Decoder, mut bytes: &[u8]) -> Result<(), Problem> {
+    while !bytes.is_empty() {
+        if decoder.is_full() {
+            decoder.flush()?;
+        }
+        let taken = decoder.take(bytes)?;
+        bytes = &bytes[taken..];
+    }
+    Ok(())
 }
 
 /// How many fields the first line of a CSV file has, which starts with these bytes.
-pub(crate) fn fields_of_first_line(csv: &CsvOptions, mut start: Vec<u8>) -> usize {
-    start.push(b'\n'); // the file may end with the line
-    match Splitter::new(Format::Csv, csv).end(&start) {
-        End::At { fields, .. } => fields.unwrap_or(0),
-        End::Beyond | End::Nothing => 0,
-    }
+pub(crate) fn fields_of_first_line(csv: &CsvOptions, start: &[u8]) -> usize {
+    Header::parse(csv, start, true).map_or(0, |header| header.names.len())
 }

@@ -1,7 +1,7 @@
 //! Fragments as the plan stores them.
 //!
 //! A fragment carries no file lists: each scan keeps a placeholder, and its splits stand beside it. What the encoding loses (the
-//! compression of text files, ETags) comes back from the pinned table.
+//! compression of text files and how they are read, ETags) comes back from the pinned table.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -26,11 +26,14 @@ use datafusion_proto::bytes::{
 use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConverterExtension};
 use serde::{Deserialize, Serialize};
 use tidemill_protocol::StageId;
+use tidemill_protocol::job::Format;
 use tidemill_protocol::record::{Read, TaskSlice};
 
 use super::{ExchangeReadExec, ExchangeSource, row_inputs};
 use crate::quarantine::FilePart;
-use crate::table::{EncodedSchema, Split, Table, adapter, compression, file_group, table_of_url};
+use crate::table::{
+    EncodedSchema, Split, Table, TextSource, adapter, compression, file_group, table_of_url,
+};
 
 type PlanRef = Arc<dyn ExecutionPlan>;
 
@@ -165,9 +168,12 @@ fn hollow_scan(
     let gzip = partitions.iter().flatten().any(|s| table.files[s.file].gzip);
     let placeholder = FileGroup::new(vec![PartitionedFile::new(scans.len().to_string(), 0)]);
     scans.push(Scan { table: number, gzip, partitions });
-    let hollow =
-        FileScanConfigBuilder::from(config.clone()).with_file_groups(vec![placeholder]).build();
-    Ok(Transformed::yes(DataSourceExec::from_data_source(hollow)))
+    let mut hollow =
+        FileScanConfigBuilder::from(config.clone()).with_file_groups(vec![placeholder]);
+    if let Some(text) = config.file_source().downcast_ref::<TextSource>() {
+        hollow = hollow.with_source(text.hollow()?);
+    }
+    Ok(Transformed::yes(DataSourceExec::from_data_source(hollow.build())))
 }
 
 /// The files of a table by their keys.
@@ -301,12 +307,14 @@ fn fill_leaf(
     };
     let partitions = partitions.ok_or_else(|| internal_datafusion_err!("a scan is too short"))?;
     let groups = partitions.iter().map(|p| file_group(table, p)).collect::<Result<Vec<_>>>()?;
-    let full = FileScanConfigBuilder::from(config.clone())
+    let mut full = FileScanConfigBuilder::from(config.clone())
         .with_file_groups(groups)
         .with_file_compression_type(compression(table.is_read_compressed(scan.gzip)))
-        .with_expr_adapter(adapter(table))
-        .build();
-    Ok(Transformed::yes(DataSourceExec::from_data_source(full)))
+        .with_expr_adapter(adapter(table));
+    if table.format != Format::Parquet {
+        full = full.with_source(TextSource::filled(table, scan.table, &**config.file_source())?);
+    }
+    Ok(Transformed::yes(DataSourceExec::from_data_source(full.build())))
 }
 
 fn placeholder_number(config: &FileScanConfig) -> Option<usize> {

@@ -1,74 +1,33 @@
 //! Columns of files that are in the files' keys as well: the key's value is the table's.
 
-use std::sync::Arc;
+use datafusion::arrow::datatypes::{DataType, FieldRef, Schema};
+use object_store::ObjectMeta;
 
-use datafusion::arrow::csv::reader::Format as CsvReaderFormat;
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema};
-use object_store::{ObjectMeta, ObjectStore};
-use tidemill_protocol::job::{CsvOptions, Format};
-
-use super::files::is_gzip;
-use super::{PartitionColumn, PartitionKind, Table, TableFile};
+use super::{PartitionColumn, PartitionKind, TableFile};
 use crate::error::{Failure, refused};
-use crate::quarantine;
 
-/// What the name of a column starts with that is read and not shown: a CSV file is read by the
-/// places of its columns.
-const UNSEEN: char = '\u{1}';
-
-/// Bytes that the header of a CSV file is looked for in.
-const HEADER_BYTES: u64 = 64 * 1024;
-
-/// The columns as they are read from the files; `header` is what the files are known to hold.
+/// The columns that are read from the files.
+///
+/// # Errors
+/// A file that is read `by_place` has one that is in its key, too.
 pub(super) fn without(
     schema: &Schema,
-    format: Format,
     in_keys: &[PartitionColumn],
-    header: Option<&[String]>,
-) -> Schema {
-    let read = |field: &FieldRef| {
-        if in_keys.iter().all(|c| c.name != *field.name()) {
-            return Some(field.clone());
-        }
-        let is_in_file = header.is_none_or(|names| names.contains(field.name()));
-        (format == Format::Csv && is_in_file).then(|| {
-            Arc::new(Field::new(format!("{UNSEEN}{}", field.name()), DataType::Utf8, true))
-        })
-    };
-    Schema::new(schema.fields().iter().filter_map(read).collect::<Vec<_>>())
-}
-
-/// Whether a column is in the files only for its place.
-pub(crate) fn is_unseen(field: &Field) -> bool {
-    field.name().starts_with(UNSEEN)
-}
-
-impl Table {
-    /// A column that is in the keys, and in files that are read by place.
-    pub(crate) fn column_in_key_and_file(&self) -> Option<&str> {
-        let unseen = self.schema.0.fields().iter().find(|f| is_unseen(f))?;
-        Some(unseen.name().trim_start_matches(UNSEEN))
+    by_place: bool,
+    files: &[ObjectMeta],
+) -> Result<Schema, Failure> {
+    let is_in_key = |field: &FieldRef| in_keys.iter().any(|c| c.name == *field.name());
+    if let (true, Some(field), Some(file)) =
+        (by_place, schema.fields().iter().find(|f| is_in_key(f)), files.first())
+    {
+        return refused(format!(
+            "{}: column {} is in the file and in its key, and without a header the file's is not known \
+             from the others: rename one of them",
+            file.location,
+            field.name()
+        ));
     }
-}
-
-/// The names in the header of a file, if it tells them.
-pub(super) async fn header(
-    store: &Arc<dyn ObjectStore>,
-    file: &ObjectMeta,
-    csv: &CsvOptions,
-) -> Result<Option<Vec<String>>, Failure> {
-    if !csv.header {
-        return Ok(None);
-    }
-    let gzip = is_gzip(file.location.as_ref());
-    let start = quarantine::start(&**store, file, gzip, HEADER_BYTES).await?;
-    let format = CsvReaderFormat::default()
-        .with_header(true)
-        .with_delimiter(csv.delimiter as u8)
-        .with_quote(csv.quote as u8);
-    let names = |schema: Schema| schema.fields().iter().map(|f| f.name().clone()).collect();
-    // the reader says what is wrong
-    Ok(format.infer_schema(&start[..], Some(0)).ok().map(|(schema, _)| names(schema)))
+    Ok(Schema::new(schema.fields().iter().filter(|f| !is_in_key(f)).cloned().collect::<Vec<_>>()))
 }
 
 /// Gives columns in the keys the types that are declared for them.

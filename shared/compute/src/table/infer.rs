@@ -3,12 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use datafusion::arrow::csv::reader::Format as CsvReaderFormat;
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::datasource::file_format::FileFormat;
-use datafusion::datasource::file_format::csv::CsvFormat;
-use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
-use datafusion::datasource::file_format::json::JsonFormat;
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use futures::FutureExt;
@@ -22,16 +17,13 @@ use tidemill_protocol::record::PinnedObject;
 use super::files;
 use super::foreign;
 use super::locate::{Location, Reference};
-use super::{EncodedSchema, FileStatistics, Table, TableFile, in_key, lines, parquet, unify};
+use super::{EncodedSchema, FileStatistics, Table, TableFile, in_key, lines, parquet, text, unify};
 use crate::error::{Failure, refused};
-use crate::quarantine::{self, FilePart, Rules, fields_of_first_line};
+use crate::quarantine::{self, Rules, fields_of_first_line};
 use crate::store::{PinnedFiles, PinnedStore};
 
 /// How many files are looked into at once.
 const PARALLEL_FILES: usize = 16;
-
-/// How many rows of a CSV or NDJSON file decide its columns.
-const INFERRED_ROWS: usize = 10_000;
 
 /// Finds, lists, pins and describes the table that a name of the SQL stands for.
 pub(crate) async fn pin(
@@ -104,32 +96,44 @@ async fn examine(
     let quarantine = format != Format::Parquet && on_bad_row == OnBadRow::Quarantine;
     let pinned = pinned(store, files, &table_files, None);
     let (schema, statistics) = match &options.columns {
-        Some(columns) => (declared_schema(state, name, columns).await?, None),
+        Some(columns) => {
+            let declared = declared_schema(state, name, columns).await?;
+            let is_text = format != Format::Parquet;
+            (if is_text { in_microseconds(&declared, columns) } else { declared }, None)
+        }
         None if quarantine && !files.is_empty() => {
             let rules = form(&pinned, &files[0], format, &csv).await?;
             let good = self::pinned(store, files, &table_files, Some(rules));
-            infer(state, &good, files, format, &csv, true).await?
+            (Arc::new(text::infer(&*good, files, format, &csv, true).await?), None)
         }
-        None => infer(state, &pinned, files, format, &csv, false).await?,
+        None if format == Format::Parquet => infer(&pinned, files).await?,
+        None => (Arc::new(text::infer(&*pinned, files, format, &csv, false).await?), None),
     };
-    let mut header = None;
     if options.columns.is_some() {
         in_key::declare(&mut partition_columns, &schema, &table_files)?;
-        if let (Format::Csv, Some(file), false) =
-            (format, files.first(), partition_columns.is_empty())
-        {
-            header = in_key::header(store, file, &csv).await?;
-        }
     }
-    let inner = in_key::without(&schema, format, &partition_columns, header.as_deref());
+    let by_place = format == Format::Csv && !csv.header;
+    let inner = in_key::without(&schema, &partition_columns, by_place, files)?;
+    let inferred = format != Format::Parquet && options.columns.is_none();
     if format == Format::Csv && csv.split {
-        find_lines(&pinned, files, &mut table_files, &csv, &inner).await?;
+        let columns = schema.fields().len();
+        find_lines(&pinned, files, &mut table_files, &csv, columns).await?;
     }
     // a column that is also in the key is not the table's
     let statistics = statistics.map(|s| s.project(&schema, &inner));
     let (name, schema) = (name.to_owned(), EncodedSchema(Arc::new(inner)));
     let files = table_files;
-    Ok(Table { name, format, csv, quarantine, schema, partition_columns, files, statistics })
+    Ok(Table {
+        name,
+        format,
+        csv,
+        quarantine,
+        inferred,
+        schema,
+        partition_columns,
+        files,
+        statistics,
+    })
 }
 
 /// A store of the files of a table, and of their good lines if there are rules.
@@ -156,18 +160,12 @@ async fn form(
     let fields = match format {
         Format::Csv => {
             let gzip = files::is_gzip(file.location.as_ref());
-            let start = quarantine::start(&**store, file, gzip, HEADER_BYTES).await?;
-            fields_of_first_line(csv, start)
+            let start = quarantine::start(&**store, file, gzip, text::HEADER_BYTES).await?;
+            fields_of_first_line(csv, &start)
         }
         _ => 0,
     };
     Ok(Rules::of_form(format, csv, fields))
-}
-
-/// A file as the store knows its good lines.
-fn whole_part(file: &ObjectMeta) -> Result<ObjectMeta, Failure> {
-    let part = FilePart { key: file.location.to_string(), from: 0, to: file.size };
-    Ok(ObjectMeta { location: files::path(&part.location())?, ..file.clone() })
 }
 
 /// Where the large files of a table may be cut.
@@ -176,10 +174,10 @@ async fn find_lines(
     metas: &[ObjectMeta],
     files: &mut [TableFile],
     csv: &CsvOptions,
-    schema: &Schema,
+    columns: usize,
 ) -> Result<(), Failure> {
     for (meta, file) in metas.iter().zip(files).filter(|(_, f)| !f.gzip) {
-        file.lines = lines::line_starts(store, meta, csv, schema).await?;
+        file.lines = lines::line_starts(store, meta, csv, columns).await?;
     }
     Ok(())
 }
@@ -261,57 +259,37 @@ async fn declared_schema(
     }
 }
 
-/// Looks into every file, or into its good lines, and merges what it finds; statistics where all
-/// files have them.
+/// A timestamp of text has the microseconds of SQL's, unless nanoseconds are asked for: those do
+/// not reach the year 9999.
+fn in_microseconds(schema: &Schema, columns: &[Column]) -> SchemaRef {
+    let field = |(field, column): (&FieldRef, &Column)| match field.data_type() {
+        DataType::Timestamp(TimeUnit::Nanosecond, zone) if !column.sql_type.contains('9') => {
+            let micros = DataType::Timestamp(TimeUnit::Microsecond, zone.clone());
+            Arc::new(field.as_ref().clone().with_data_type(micros))
+        }
+        _ => field.clone(),
+    };
+    let fields = schema.fields().iter().zip(columns).map(field);
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// Looks into every file and merges what it finds; statistics where all files have them.
 async fn infer(
-    state: &SessionState,
     store: &Arc<dyn ObjectStore>,
     files: &[ObjectMeta],
-    format: Format,
-    csv: &CsvOptions,
-    good_lines: bool,
 ) -> Result<(SchemaRef, Option<FileStatistics>), Failure> {
-    let look = |file| infer_file(state, store, file, format, csv, good_lines);
-    let looks: Vec<_> = files.iter().map(look).collect();
+    let looks: Vec<_> = files.iter().map(|file| infer_file(store, file)).collect();
     let found: Vec<(Schema, Option<FileStatistics>)> =
         stream::iter(looks).buffered(PARALLEL_FILES).try_collect().await?;
-    if format == Format::Csv && csv.header {
-        check_header(store, &files[0], csv).await?;
-    }
     let mut merged = Merged::default();
     for ((schema, _), file) in found.iter().zip(files) {
-        merged.add(schema, file.location.as_ref(), format)?;
+        merged.add(schema, file.location.as_ref())?;
     }
-    let schema = merged.into_schema(format);
-    if format == Format::Parquet {
-        unify::check(&found, files, &schema)?;
-    }
+    let schema = merged.into_schema();
+    unify::check(&found, files, &schema)?;
     let known: Option<Vec<_>> = found.into_iter().map(|(own, s)| Some((own, s?))).collect();
     let statistics = known.and_then(|files| FileStatistics::merge(&files, &schema));
     Ok((Arc::new(schema), statistics))
-}
-
-/// The most bytes of a header line that is looked at.
-const HEADER_BYTES: u64 = 64 * 1024;
-
-/// Inference merges columns of one name, so the header is looked at by itself.
-async fn check_header(
-    store: &Arc<dyn ObjectStore>,
-    file: &ObjectMeta,
-    csv: &CsvOptions,
-) -> Result<(), Failure> {
-    if files::is_gzip(file.location.as_ref()) {
-        return Ok(());
-    }
-    let start = store.get_range(&file.location, 0..file.size.min(HEADER_BYTES)).await?;
-    let format = CsvReaderFormat::default()
-        .with_header(true)
-        .with_delimiter(csv.delimiter as u8)
-        .with_quote(csv.quote as u8);
-    match format.infer_schema(&start[..], Some(0)) {
-        Ok((schema, _)) => unique_names(&schema, file.location.as_ref()),
-        Err(_) => Ok(()), // the reader says what is wrong
-    }
 }
 
 fn unique_names(schema: &Schema, key: &str) -> Result<(), Failure> {
@@ -327,38 +305,20 @@ fn unique_names(schema: &Schema, key: &str) -> Result<(), Failure> {
 }
 
 async fn infer_file(
-    state: &SessionState,
     store: &Arc<dyn ObjectStore>,
     file: &ObjectMeta,
-    format: Format,
-    csv: &CsvOptions,
-    good_lines: bool,
 ) -> Result<(Schema, Option<FileStatistics>), Failure> {
-    let key = &file.location;
-    let seen = if good_lines { whole_part(file)? } else { file.clone() };
-    let name = seen.location.as_ref();
-    let inferred = async {
-        match format {
-            Format::Parquet => parquet::infer(store, file).await,
-            Format::Csv => infer_text(state, store, &seen, &csv_format(csv, name)).await,
-            Format::Json => infer_text(state, store, &seen, &json_format(name)).await,
-        }
-    };
     // damaged files make some decoders panic
-    let inferred = AssertUnwindSafe(inferred).catch_unwind().await;
+    let inferred = AssertUnwindSafe(parquet::infer(store, file)).catch_unwind().await;
     let inferred = inferred.unwrap_or_else(|panic| Err(Failure::of_decoder(&*panic)));
     inferred.map_err(|e| match e {
         e if e.store_error().is_some() => e,
-        e => {
-            let why = describe(&e);
-            let hint = match format {
-                Format::Csv if why.contains("unequal lengths") => {
-                    "; the option on_bad_row has such rows set aside"
-                }
-                _ => "",
-            };
-            Failure::Refused(format!("{key} cannot be read as {}: {why}{hint}", title(format)))
-        }
+        e => Failure::Refused(format!(
+            "{} cannot be read as {}: {}",
+            file.location,
+            title(Format::Parquet),
+            describe(&e)
+        )),
     })
 }
 
@@ -377,46 +337,6 @@ pub(crate) fn title(format: Format) -> &'static str {
     }
 }
 
-fn compression(key: &str) -> FileCompressionType {
-    if files::is_gzip(key) { FileCompressionType::GZIP } else { FileCompressionType::UNCOMPRESSED }
-}
-
-fn csv_format(csv: &CsvOptions, key: &str) -> CsvFormat {
-    let null = csv.null.as_deref().map(|n| format!("^({})?$", escape_regex(n)));
-    CsvFormat::default()
-        .with_has_header(csv.header)
-        .with_delimiter(csv.delimiter as u8)
-        .with_quote(csv.quote as u8)
-        .with_escape(csv.escape.map(|c| c as u8))
-        .with_comment(csv.comment.map(|c| c as u8))
-        .with_null_regex(null)
-        .with_schema_infer_max_rec(INFERRED_ROWS)
-        .with_file_compression_type(compression(key))
-}
-
-fn escape_regex(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| [Some('\\').filter(|_| c.is_ascii_punctuation()), Some(c)])
-        .flatten()
-        .collect()
-}
-
-fn json_format(key: &str) -> JsonFormat {
-    JsonFormat::default()
-        .with_schema_infer_max_rec(INFERRED_ROWS)
-        .with_file_compression_type(compression(key))
-}
-
-async fn infer_text(
-    state: &SessionState,
-    store: &Arc<dyn ObjectStore>,
-    file: &ObjectMeta,
-    format: &dyn FileFormat,
-) -> Result<(Schema, Option<FileStatistics>), Failure> {
-    let schema = format.infer_schema(state, store, std::slice::from_ref(file)).await?;
-    Ok((schema.as_ref().clone(), None))
-}
-
 /// The columns of the files so far, each with the file that decided it.
 #[derive(Default)]
 struct Merged {
@@ -425,14 +345,8 @@ struct Merged {
 }
 
 impl Merged {
-    fn add(&mut self, schema: &Schema, key: &str, format: Format) -> Result<(), Failure> {
+    fn add(&mut self, schema: &Schema, key: &str) -> Result<(), Failure> {
         unique_names(schema, key)?;
-        if format == Format::Csv && schema.fields().is_empty() {
-            return Ok(()); // not even a header: no rows
-        }
-        if format == Format::Csv && self.files > 0 {
-            self.check_same_header(schema, key)?;
-        }
         self.files += 1;
         for field in schema.fields() {
             match self.fields.iter_mut().find(|(f, _)| f.name() == field.name()) {
@@ -462,29 +376,11 @@ impl Merged {
         Ok(())
     }
 
-    /// CSV columns are read by their place, so all files must have the same.
-    fn check_same_header(&self, schema: &Schema, key: &str) -> Result<(), Failure> {
-        let ours: Vec<_> = self.fields.iter().map(|(f, _)| f.name().as_str()).collect();
-        let theirs: Vec<_> = schema.fields().iter().map(|f| f.name().as_str()).collect();
-        if ours == theirs {
-            return Ok(());
-        }
-        let other = self.fields.first().map_or("", |(_, key)| key);
-        refused(format!(
-            "{other} and {key} are of one table but differ in their columns: {} and {}",
-            ours.join(","),
-            theirs.join(",")
-        ))
-    }
-
-    fn into_schema(self, format: Format) -> Schema {
+    fn into_schema(self) -> Schema {
         let several = self.files > 1;
         let fields = self.fields.into_iter().map(|(field, _)| {
-            // a column without any value is text, unless its file says that it has no type
-            let empty = field.data_type().is_null() && format != Format::Parquet;
-            let data_type = if empty { DataType::Utf8 } else { field.data_type().clone() };
             let nullable = field.is_nullable() || several;
-            Field::new(field.name(), data_type, nullable)
+            field.with_nullable(nullable)
         });
         Schema::new(fields.collect::<Vec<_>>())
     }
@@ -522,34 +418,24 @@ mod tests {
     #[test]
     fn files_whose_columns_conflict_are_both_named() {
         let mut merged = Merged::default();
-        merged.add(&schema(&[("a", DataType::Int64)]), "t/1.csv", Format::Csv).expect("first");
+        merged.add(&schema(&[("a", DataType::Int64)]), "t/1.parquet").expect("first");
         let error = merged
-            .add(&schema(&[("a", DataType::Utf8)]), "t/2.csv", Format::Csv)
+            .add(&schema(&[("a", DataType::Utf8)]), "t/2.parquet")
             .expect_err("a conflict")
             .to_string();
         assert!(
-            error.contains("t/1.csv") && error.contains("t/2.csv") && error.contains("column a")
+            error.contains("t/1.parquet")
+                && error.contains("t/2.parquet")
+                && error.contains("column a")
         );
-    }
-
-    #[test]
-    fn csv_columns_in_another_order_are_a_conflict_and_json_ones_are_not() {
-        let ab = schema(&[("a", DataType::Int64), ("b", DataType::Int64)]);
-        let ba = schema(&[("b", DataType::Int64), ("a", DataType::Int64)]);
-        let mut merged = Merged::default();
-        merged.add(&ab, "1", Format::Csv).expect("first");
-        assert!(merged.add(&ba, "2", Format::Csv).is_err());
-        let mut merged = Merged::default();
-        merged.add(&ab, "1", Format::Json).expect("first");
-        merged.add(&ba, "2", Format::Json).expect("second");
     }
 
     #[test]
     fn a_file_without_values_takes_the_type_of_another() {
         let mut merged = Merged::default();
-        merged.add(&schema(&[("a", DataType::Null)]), "1", Format::Csv).expect("first");
-        merged.add(&schema(&[("a", DataType::Int64)]), "2", Format::Csv).expect("second");
-        merged.add(&schema(&[("a", DataType::Float64)]), "3", Format::Csv).expect("third");
-        assert_eq!(merged.into_schema(Format::Csv).field(0).data_type(), &DataType::Float64);
+        merged.add(&schema(&[("a", DataType::Null)]), "1").expect("first");
+        merged.add(&schema(&[("a", DataType::Int64)]), "2").expect("second");
+        merged.add(&schema(&[("a", DataType::Float64)]), "3").expect("third");
+        assert_eq!(merged.into_schema().field(0).data_type(), &DataType::Float64);
     }
 }

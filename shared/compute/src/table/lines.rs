@@ -10,11 +10,11 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::Schema;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use tidemill_protocol::job::CsvOptions;
 
+use super::text::{HEADER_BYTES, Header};
 use crate::error::Failure;
 
 /// Bytes between the places where a file may be cut.
@@ -40,18 +40,15 @@ pub(super) async fn line_starts(
     store: &Arc<dyn ObjectStore>,
     file: &ObjectMeta,
     csv: &CsvOptions,
-    schema: &Schema,
+    columns: usize,
 ) -> Result<Vec<u64>, Failure> {
     let plain = csv.escape.is_none() && csv.comment.is_none() && csv.quote.is_ascii();
     if !plain || file.size < 2 * APART {
         return Ok(vec![]);
     }
     let apart = APART.max(file.size.div_ceil(MAX_PLACES));
-    let dialect = Dialect {
-        delimiter: csv.delimiter as u8,
-        quote: csv.quote as u8,
-        fields: schema.fields().len(),
-    };
+    let fields = fields(store, file, csv).await?.unwrap_or(columns);
+    let dialect = Dialect { delimiter: csv.delimiter as u8, quote: csv.quote as u8, fields };
     let windows = (1..file.size.div_ceil(apart)).map(|n| n * apart);
     let found: Vec<Option<u64>> = stream::iter(windows)
         .map(|from| async move {
@@ -63,6 +60,26 @@ pub(super) async fn line_starts(
         .try_collect()
         .await?;
     Ok(found.into_iter().flatten().collect())
+}
+
+/// How many fields the lines of a file have, by its header.
+async fn fields(
+    store: &Arc<dyn ObjectStore>,
+    file: &ObjectMeta,
+    csv: &CsvOptions,
+) -> Result<Option<usize>, Failure> {
+    if !csv.header {
+        return Ok(None);
+    }
+    let start = store.get_range(&file.location, 0..HEADER_BYTES.min(file.size)).await?;
+    Ok(Header::parse(csv, &start, false).map(|header| header.names.len()))
+}
+
+/// Where the first line starts in a piece of a CSV file whose lines have so many fields; `None` if
+/// it cannot be told.
+pub(super) fn first_line(piece: &[u8], csv: &CsvOptions, fields: usize) -> Option<usize> {
+    let dialect = Dialect { delimiter: csv.delimiter as u8, quote: csv.quote as u8, fields };
+    dialect.line_start(piece).filter(|_| csv.escape.is_none() && csv.comment.is_none())
 }
 
 #[derive(Clone, Copy)]

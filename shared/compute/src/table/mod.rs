@@ -13,6 +13,7 @@ mod readable;
 mod schema;
 mod split;
 mod statistics;
+mod text;
 mod unify;
 
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
@@ -20,7 +21,6 @@ use serde::{Deserialize, Serialize};
 use tidemill_protocol::job::{CsvOptions, Format};
 
 pub(crate) use files::HIVE_NULL;
-pub(crate) use in_key::is_unseen;
 pub(crate) use infer::{find, pin, title};
 pub(crate) use locate::{Location, Reference, references};
 pub(crate) use parquet::PARQUET_FOOTER;
@@ -31,6 +31,10 @@ pub(crate) use readable::check_columns;
 pub(crate) use schema::EncodedSchema;
 pub(crate) use split::Split;
 pub(crate) use statistics::FileStatistics;
+pub(crate) use text::{
+    CsvDecoder, Decoder, Fields, HEADER_BYTES, Header, JsonDecoder, Problem, TextSource,
+    Unreadable, places, widened,
+};
 
 /// A table as the plan pins it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,6 +46,9 @@ pub(crate) struct Table {
     /// Lines of text that cannot be read are set aside.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) quarantine: bool,
+    /// The columns of its text files are not declared: their types may turn out to be too narrow.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) inferred: bool,
     /// The columns in the files.
     pub(crate) schema: EncodedSchema,
     /// The columns in the keys (`name=value/`), after those in the files.

@@ -4,26 +4,22 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{Result, ScalarValue, Statistics, TableReference, project_schema};
-use datafusion::config::CsvOptions as DataFusionCsvOptions;
+use datafusion::datasource::TableType;
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{
-    CsvSource, FileGroup, FileScanConfigBuilder, FileSource, JsonSource, ParquetSource,
+    FileGroup, FileScanConfigBuilder, FileSource, ParquetSource,
 };
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
-use datafusion::datasource::{TableType, ViewTable, provider_as_source};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::functions::core::expr_fn::nullif;
-use datafusion::logical_expr::{
-    Expr, LogicalPlanBuilder, TableProviderFilterPushDown, cast, ident, lit,
-};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_expr_adapter::PhysicalExprAdapterFactory;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
@@ -34,10 +30,9 @@ use object_store::path::Path;
 use tidemill_protocol::job::Format;
 
 use super::adapt::Adapting;
-use super::in_key::is_unseen;
 use super::parquet::{self, PARQUET_FOOTER};
 use super::split::{Split, spread};
-use super::{Table, TableFile};
+use super::{Table, TableFile, TextSource};
 use crate::error::Failure;
 use crate::quarantine::{FilePart, Rejects, Rules};
 use crate::quotes::Cuts;
@@ -66,7 +61,7 @@ pub(crate) fn register(
         register_store(&context.runtime_env(), store, rejects, files, number)?;
         let provider = PinnedTable { table: table.clone(), number, partitions: *partitions };
         let name = TableReference::bare(table.name.as_str());
-        context.register_table(name, provider.into_provider()?)?;
+        context.register_table(name, Arc::new(provider))?;
     }
     Ok(())
 }
@@ -88,7 +83,7 @@ impl Table {
     /// # Errors
     /// A key is no path.
     pub(crate) fn pinned_files(&self) -> Result<PinnedFiles, Failure> {
-        let rules = || Rules::new(self.format, &self.csv, self.file_schema());
+        let rules = || Rules::new(self.format, &self.csv, self.file_schema(), self.inferred);
         let mut pinned = PinnedFiles::new(self.quarantine.then(rules));
         for file in &self.files {
             let cuts = Cuts { lines: file.lines.clone(), quote: self.csv.quote as u8 };
@@ -117,49 +112,6 @@ struct PinnedTable {
 }
 
 impl PinnedTable {
-    fn into_provider(self) -> Result<Arc<dyn TableProvider>> {
-        match self.table.csv.null.clone() {
-            Some(null) if self.table.format == Format::Csv => self.into_null_view(&null),
-            _ if self.table.column_in_key_and_file().is_some() => self.into_view_of_seen(),
-            _ => Ok(Arc::new(self)),
-        }
-    }
-
-    /// What is read by its place in a file only is not shown.
-    fn into_view_of_seen(self) -> Result<Arc<dyn TableProvider>> {
-        let schema = self.schema();
-        let seen = schema.fields().iter().filter(|f| !is_unseen(f));
-        let columns: Vec<_> = seen.map(|f| ident(f.name())).collect();
-        self.into_view(columns)
-    }
-
-    fn into_view(self, columns: Vec<Expr>) -> Result<Arc<dyn TableProvider>> {
-        let name = self.table.name.clone();
-        let source = provider_as_source(Arc::new(self));
-        let plan = LogicalPlanBuilder::scan(TableReference::bare(name), source, None)?
-            .project(columns)?
-            .build()?;
-        Ok(Arc::new(ViewTable::new(plan, None)))
-    }
-
-    /// The scan knows no text for null but the empty one: it reads text, and a view turns the
-    /// null text into null and the rest into the columns' types.
-    fn into_null_view(self, null: &str) -> Result<Arc<dyn TableProvider>> {
-        let typed = self.table.file_schema();
-        let mut raw = self;
-        let text = typed.fields().iter().map(|f| Field::new(f.name(), DataType::Utf8, true));
-        raw.table.schema = Schema::new(text.collect::<Vec<_>>()).into();
-        let partition_columns: Vec<_> =
-            raw.table.partition_columns.iter().map(|c| ident(c.name.as_str())).collect();
-        let seen = typed.fields().iter().filter(|f| !is_unseen(f));
-        let columns = seen.map(|field| {
-            let value = nullif(ident(field.name()), lit(null));
-            cast(value, field.data_type().clone()).alias(field.name())
-        });
-        let columns: Vec<Expr> = columns.chain(partition_columns).collect();
-        raw.into_view(columns)
-    }
-
     fn table_schema(&self) -> TableSchema {
         let columns: Vec<FieldRef> = self
             .table
@@ -181,20 +133,8 @@ impl PinnedTable {
                     ParquetSource::new(schema).with_table_parquet_options(parquet::options());
                 Arc::new(source.with_parquet_file_reader_factory(files))
             }
-            Format::Json => Arc::new(JsonSource::new(schema)),
-            Format::Csv => {
-                let csv = &self.table.csv;
-                let options = DataFusionCsvOptions {
-                    has_header: Some(csv.header),
-                    delimiter: csv.delimiter as u8,
-                    quote: csv.quote as u8,
-                    escape: csv.escape.map(|c| c as u8),
-                    comment: csv.comment.map(|c| c as u8),
-                    newlines_in_values: Some(false),
-                    truncated_rows: Some(false),
-                    ..Default::default()
-                };
-                Arc::new(CsvSource::new(schema).with_csv_options(options))
+            Format::Csv | Format::Json => {
+                Arc::new(TextSource::new(&self.table, self.number, schema))
             }
         })
     }

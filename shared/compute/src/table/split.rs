@@ -102,6 +102,7 @@ mod tests {
             format,
             csv: Default::default(),
             quarantine: false,
+            inferred: false,
             schema: EncodedSchema(Arc::new(Schema::empty())),
             partition_columns: vec![],
             files: sizes.iter().map(file).collect(),

@@ -24,6 +24,9 @@ pub(crate) async fn name_the_file(
     context: &Arc<TaskContext>,
     failure: Failure,
 ) -> Failure {
+    if let Some(unreadable) = failure.unreadable() {
+        return Failure::Refused(unreadable.sentence());
+    }
     if failure.store_error().is_some() || !is_about_data(&failure) {
         return failure;
     }
@@ -34,6 +37,9 @@ pub(crate) async fn name_the_file(
             left = rest;
             let Ok(scan) = probe(&context.runtime_env(), table, number, file) else { continue };
             let Err(at_fault) = drain(scan, context).await else { continue };
+            if let Some(unreadable) = at_fault.unreadable() {
+                return Failure::Refused(unreadable.sentence());
+            }
             if at_fault.store_error().is_some() {
                 return at_fault;
             }
@@ -42,28 +48,14 @@ pub(crate) async fn name_the_file(
                 other => other.to_string(),
             };
             return Failure::Refused(format!(
-                "{} cannot be read as {}: {}{}",
+                "{} cannot be read as {}: {}",
                 pinned.key,
                 title(table.format),
                 why.trim_end_matches('.'),
-                hint(&why, &pinned.key),
             ));
         }
     }
     failure
-}
-
-/// What a user may do about a line that cannot be read.
-fn hint(error: &str, key: &str) -> String {
-    let folder = key.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let is_about_lines = ["parsing", "number of fields", "Json error"];
-    match is_about_lines.iter().any(|text| error.contains(text)) {
-        true => format!(
-            "; correct the row, declare the columns in {folder}/_schema.json, or have such rows set \
-             aside with the option on_bad_row"
-        ),
-        false => String::new(),
-    }
 }
 
 fn is_about_data(failure: &Failure) -> bool {

@@ -15,6 +15,7 @@ use super::LoadedPlan;
 use super::diagnose;
 use super::exchange_write::{ExchangeWriter, Spreading};
 use super::run::run;
+use super::wider::Wider;
 use crate::error::{Failure, panic_text, refused};
 use crate::meter::{Meter, MeteredStore};
 use crate::plan::{EnginePlan, Planning};
@@ -41,10 +42,12 @@ pub(crate) async fn execute(
 ) -> Result<TaskOutput, Failure> {
     let resources = resources.of_task(request.layout.tasks.len());
     let mut way = Way::default();
+    let mut wider = Wider::new(loaded);
     loop {
         let cores = if way.room == Room::Narrow { 1 } else { resources.cores };
         let resources = Resources { cores, ..resources };
-        let task = Task::new(store, &resources, loaded, request);
+        let loaded = wider.loaded().clone();
+        let task = Task::new(store, &resources, &loaded, request);
         let attempt = AssertUnwindSafe(task.attempt(way)).catch_unwind().await;
         let failure = match attempt.unwrap_or_else(|panic| Err(panicked(&*panic))) {
             Err(failure) => failure,
@@ -56,8 +59,8 @@ pub(crate) async fn execute(
             way.spills = true;
         } else if failure.is_out_of_memory() && way.room == Room::Wide {
             way.room = Room::Narrow;
-        } else {
-            return Err(failure);
+        } else if !(task.is_sql() && wider.widen(&failure)) {
+            return Err(wider.explained(failure));
         }
     }
 }
@@ -121,7 +124,11 @@ impl<'a> Task<'a> {
             Err(failure @ Failure::Panicked(_)) => {
                 Err(diagnose::name_the_file(&self.loaded.plan, &context, failure).await)
             }
-            Err(failure) if failure.is_cut_in_quotes() || failure.is_out_of_memory() => {
+            Err(failure)
+                if failure.is_cut_in_quotes()
+                    || failure.is_out_of_memory()
+                    || failure.unreadable().is_some() =>
+            {
                 Err(failure)
             }
             Err(failure @ Failure::DataFusion(_)) => {

@@ -5,6 +5,7 @@ mod exchange_write;
 mod execute;
 mod loaded;
 mod run;
+mod wider;
 
 pub(crate) use execute::execute;
 pub(crate) use loaded::LoadedPlan;

@@ -2,7 +2,6 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::csv::writer::{Writer as CsvWriter, WriterBuilder as CsvWriterBuilder};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::json::writer::{LineDelimited, Writer as JsonWriter, WriterBuilder};
 use datafusion::parquet::arrow::ArrowWriter;
@@ -11,6 +10,7 @@ use datafusion::parquet::file::properties::WriterProperties;
 use tempfile::{NamedTempFile, TempPath};
 use tidemill_protocol::job::{CsvOptions, Format};
 
+use super::csv::CsvWriter;
 use crate::error::Failure;
 
 /// Rows of a Parquet row group: enough for a column chunk to be worth a request, few enough for
@@ -26,7 +26,7 @@ pub(crate) struct Encoder {
 
 enum Kind {
     Parquet(Box<ArrowWriter<File>>),
-    Csv(Box<CsvWriter<File>>),
+    Csv(Box<CsvWriter>),
     Json(JsonWriter<BufWriter<File>, LineDelimited>),
 }
 
@@ -54,7 +54,7 @@ impl Encoder {
                 let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))?;
                 Kind::Parquet(Box::new(writer))
             }
-            Format::Csv => Kind::Csv(Box::new(csv_writer(file, schema, csv)?)),
+            Format::Csv => Kind::Csv(Box::new(CsvWriter::new(file, schema, csv)?)),
             // a column of nulls is a column still
             Format::Json => Kind::Json(
                 WriterBuilder::new().with_explicit_nulls(true).build(BufWriter::new(file)),
@@ -109,25 +109,4 @@ impl Encoder {
         let bytes = std::fs::metadata(&self.path)?.len();
         Ok(Encoded { path: self.path, rows: self.rows, bytes })
     }
-}
-
-fn csv_writer(
-    file: File,
-    schema: &SchemaRef,
-    csv: &CsvOptions,
-) -> Result<CsvWriter<File>, Failure> {
-    let mut builder = CsvWriterBuilder::new()
-        .with_header(csv.header)
-        .with_delimiter(csv.delimiter as u8)
-        .with_quote(csv.quote as u8);
-    if let Some(escape) = csv.escape {
-        builder = builder.with_escape(escape as u8).with_double_quote(false);
-    }
-    if let Some(null) = &csv.null {
-        builder = builder.with_null(null.clone());
-    }
-    let mut writer = builder.build(file);
-    // a file without rows has its header still
-    writer.write(&RecordBatch::new_empty(schema.clone()))?;
-    Ok(writer)
 }

@@ -6,6 +6,7 @@
 //! last stage writes files ([`TableWriter`]), and the protocol publishes them after the outcome.
 
 mod align;
+mod csv;
 mod encoder;
 mod folders;
 mod portable;

@@ -71,14 +71,6 @@ pub(crate) async fn pin(
         WriteKind::Create { .. } => found.filter(|t| t.files.is_empty()),
         _ => found,
     };
-    if let Some(column) = known.as_ref().and_then(Table::column_in_key_and_file)
-        && !request.replaces()
-    {
-        return refused(format!(
-            "column {column} of {folder} is in its files and in their keys, and rows are not added to \
-             such a table: INSERT OVERWRITE writes it anew"
-        ));
-    }
     let target = target(request, known.as_ref(), &folder)?;
     let creates = files_are_needed(request, exists);
     let target = Target { creates, is_there_already, ..target };
@@ -158,7 +150,7 @@ fn columns(table: &Table) -> Schema {
         .iter()
         .map(|c| FieldRef::new(Field::new(&c.name, c.kind.data_type(), true)));
     let schema = table.file_schema();
-    let seen = schema.fields().iter().filter(|f| !table::is_unseen(f));
-    let nullable = seen.map(|f| FieldRef::new(Field::new(f.name(), f.data_type().clone(), true)));
+    let fields = schema.fields().iter();
+    let nullable = fields.map(|f| FieldRef::new(Field::new(f.name(), f.data_type().clone(), true)));
     Schema::new(nullable.chain(folders).collect::<Vec<_>>())
 }
