@@ -352,10 +352,7 @@ impl Merged {
             match self.fields.iter_mut().find(|(f, _)| f.name() == field.name()) {
                 None => self.fields.push((field.as_ref().clone(), key.to_owned())),
                 Some((known, other)) => {
-                    let common = match format {
-                        Format::Parquet => unify::common(known.data_type(), field.data_type()),
-                        _ => common_type(known, field),
-                    };
+                    let common = unify::common(known.data_type(), field.data_type());
                     let Some(data_type) = common else {
                         return refused(format!(
                             "{other} and {key} are of one table but differ in column {}: {} and {}; \
@@ -384,27 +381,6 @@ impl Merged {
         });
         Schema::new(fields.collect::<Vec<_>>())
     }
-}
-
-/// The type that holds the values of both columns without loss.
-fn common_type(a: &Field, b: &Field) -> Option<DataType> {
-    use DataType::{Date32, Float32, Float64, Int8, Int16, Int32, Int64, Null, Timestamp};
-    Some(match (a.data_type(), b.data_type()) {
-        (x, y) if x == y => x.clone(),
-        (Null, x) | (x, Null) => x.clone(),
-        (Int8 | Int16 | Int32 | Int64, Int64) | (Int64, Int8 | Int16 | Int32) => Int64,
-        (Int8 | Int16, Int32) | (Int32, Int8 | Int16) => Int32,
-        (Int8, Int16) | (Int16, Int8) => Int16,
-        (Float32, Float64) | (Float64, Float32) => Float64,
-        (Int64 | Int32, Float64) | (Float64, Int64 | Int32) => Float64,
-        (Date32, t @ Timestamp(..)) | (t @ Timestamp(..), Date32) => t.clone(),
-        (DataType::Struct(_) | DataType::List(_), _) => {
-            let mut merged = a.clone();
-            merged.try_merge(b).ok()?;
-            merged.data_type().clone()
-        }
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
