@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tidemill_protocol::job::{CsvOptions, Format};
 
 pub(crate) use files::HIVE_NULL;
-pub(crate) use infer::{PARQUET_FOOTER, find, pin, title};
+pub(crate) use infer::{PARQUET_FOOTER, dialect, find, pin, title};
 pub(crate) use locate::{Location, Reference, references};
 pub(crate) use provider::{
     compression, file_group, probe, register, register_store, table_number, table_of_url,
