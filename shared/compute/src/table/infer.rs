@@ -80,6 +80,18 @@ pub(crate) async fn find(
     examine(state, store, name, &location, &files, &options, bad).await.map(Some)
 }
 
+/// How CSV files of a table are written that may have neither files nor declared columns.
+pub(crate) async fn dialect(
+    store: &Arc<dyn ObjectStore>,
+    folder: &str,
+    spec: &JobSpec,
+) -> Result<CsvOptions, Failure> {
+    let name = folder.strip_prefix(Key::TABLES).unwrap_or(folder).trim_end_matches('/');
+    let options = spec.tables.get(name).cloned().unwrap_or_default();
+    let options = options.or(declared(store, &Location::Folder(folder.to_owned())).await?);
+    csv_options(&options, folder)
+}
+
 /// Looks into the files of a table.
 async fn examine(
     state: &SessionState,

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use tidemill_protocol::job::{CsvOptions, Format};
 
 pub(crate) use files::HIVE_NULL;
-pub(crate) use infer::{find, pin, title};
+pub(crate) use infer::{dialect, find, pin, title};
 pub(crate) use locate::{Location, Reference, references};
 pub(crate) use parquet::PARQUET_FOOTER;
 pub(crate) use provider::{

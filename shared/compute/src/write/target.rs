@@ -73,7 +73,11 @@ pub(crate) async fn pin(
     };
     let target = target(request, known.as_ref(), &folder)?;
     let creates = files_are_needed(request, exists);
-    let target = Target { creates, is_there_already, ..target };
+    let csv = match known {
+        Some(table) => table.csv,
+        None => table::dialect(store, &folder, spec).await?, // it may be declared all the same
+    };
+    let target = Target { csv, creates, is_there_already, ..target };
     Ok((target, Publication { folder, replaces: replaced }))
 }
 
@@ -140,7 +144,7 @@ fn target(request: &WriteRequest, known: Option<&Table>, folder: &str) -> Result
     // what is declared of a table without files does not tell the columns of its folders
     let is_known = has_files || partition_by.is_empty();
     let columns = known.filter(|_| is_known).map(|t| columns(t).into());
-    let csv = known.map(|t| t.csv.clone()).unwrap_or_default();
+    let csv = CsvOptions::default();
     Ok(Target { format, csv, columns, partition_by, creates: false, is_there_already: false })
 }
 
