@@ -39,11 +39,12 @@ class Duck:
     def tables(self) -> list[str]:
         return [row[0] for row in self._connection.execute("SHOW TABLES").fetchall()]
 
-    def write(self, table: str, folder: pathlib.Path, files: int) -> None:
-        """A table as so many Parquet files, with its rows dealt out in turn."""
+    def write(self, table: str, folder: pathlib.Path, files: int, in_ranges: bool = False) -> None:
+        """A table as so many Parquet files, with its rows dealt out in turn, or cut in ranges."""
         folder.mkdir(parents=True)
+        of_row = f"rowid * {files} // (SELECT count(*) FROM {table})" if in_ranges else f"rowid % {files}"
         for n in range(files):
-            rows = f"SELECT * FROM {table} WHERE rowid % {files} = {n}"
+            rows = f"SELECT * FROM {table} WHERE {of_row} = {n}"
             self._connection.execute(f"COPY ({rows}) TO '{folder}/{n}.parquet' (FORMAT parquet)")
 
     def read(self, files: list[pathlib.Path]) -> Rows:

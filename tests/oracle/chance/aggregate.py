@@ -21,6 +21,8 @@ _AGGREGATES = [
     ("max({})", "any", "same"),
     ("min({})", "float", "float"),
     ("max({})", "float", "float"),
+    ("sum(CASE WHEN {} THEN 1 ELSE 0 END)", "bool", "int"),
+    ("max(length({}))", "text", "int"),
 ]
 
 _ROWS = [

@@ -17,6 +17,14 @@ _LITERALS = {
 }
 _NULLS = {"int": "INTEGER", "text": "VARCHAR", "bool": "BOOLEAN", "date": "DATE", "time": "TIMESTAMP"}
 
+# what columns are cast to, and what that is compared with
+_CASTS: dict[str, list[tuple[str, list[str]]]] = {
+    "int": [("VARCHAR", ["'1'", "'01'", "'-1'", "''"]), ("DOUBLE PRECISION", ["1.5", "2", "-0.5"]), ("BIGINT", ["2"])],
+    "decimal": [("DOUBLE PRECISION", ["1.25", "0", "2.5"]), ("DECIMAL(12, 4)", ["1.25", "1.2501", "0"])],
+    "date": [("TIMESTAMP", ["TIMESTAMP '2024-02-29 00:00:00'", "TIMESTAMP '2024-02-29 12:00:00'"])],
+    "time": [("DATE", ["DATE '2024-02-29'", "DATE '1969-12-31'", "DATE '2020-01-01'"])],
+}
+
 # what is called, and of what
 _CALLS: dict[str, list[tuple[str, list[str]]]] = {
     "int": [
@@ -160,4 +168,8 @@ class Expressions:
             return Node(f"({{}} {sign} {{}})", (one(), self.expr(other, scope, 0)), "bool")
         if choice == 7 and kind == "bool":
             return one()
+        if choice == 8 and kind in _CASTS:
+            # a comparison with a cast is rewritten by planners
+            cast, literals = self.dice.pick(_CASTS[kind])
+            return Node(f"(CAST({{}} AS {cast}) {sign} {self.dice.pick(literals)})", (self.leaf(kind, scope),), "bool")
         return Node(f"({{}} {sign} {{}})", (one(), one()), "bool")

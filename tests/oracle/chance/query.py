@@ -17,14 +17,19 @@ class Queries(Aggregates):
         super().__init__(dice)
         self._tables = tables
         self._aliases = 0
+        self._shared: Scope | None = None
 
     def statement(self) -> Node:
+        with_ = Node("")
+        if self.dice.chance(20):
+            shared, self._shared = self.query(1, None)
+            with_ = Node("WITH shared AS ({}) ", (shared,))
         node, scope = self.query(DEPTH, None)
         if scope.total and self.dice.chance(40):
             order = ", ".join(f"{key}{self._direction()}" for key in scope.total)
             limit = self.dice.pick(["", "", " LIMIT 3", " LIMIT 5 OFFSET 2", " OFFSET 1"])
             node = Node("SELECT * FROM ({}) AS r{}", (node, Node(f" ORDER BY {order}{limit}", optional=True)))
-        return node
+        return Node("{}{}", (with_, node))
 
     def query(self, depth: int, want: list[str] | None) -> tuple[Node, Scope]:
         """Its columns are `c0`, `c1` and so on; of the kinds that are wanted, if any are."""
@@ -43,7 +48,7 @@ class Queries(Aggregates):
             kinds = [str(part.parts[0].kind) for part in node.parts]
             return Node("SELECT {} FROM {}{}", (node, source, self._where(scope, depth))), of_result(kinds, 1)
         kinds = want or [self.dice.pick(scope.columns).kind for _ in range(1 + self.dice.below(3))]
-        items = self._items([self.expr(kind, scope, 2) for kind in kinds])
+        items = self._items([self._value(kind, scope, depth) for kind in kinds])
         distinct = "DISTINCT " if self.dice.chance(20) else ""
         node = Node(f"SELECT {distinct}{{}} FROM {{}}{{}}", (items, source, self._where(scope, depth)))
         result = of_result(kinds, scope.rows)
@@ -58,6 +63,17 @@ class Queries(Aggregates):
 
     def _items(self, items: list[Node]) -> Node:
         return joined(", ", [Node(f"{{}} AS c{n}", (item,)) for n, item in enumerate(items)])
+
+    def _value(self, kind: str, scope: Scope, depth: int) -> Node:
+        if depth == 0 or kind == "bool" or self.dice.chance(85):
+            return self.expr(kind, scope, 2)
+        self._aliases += 1
+        source, inner = self._table(f"v{self._aliases}")
+        condition = self.predicate(inner, 1)
+        if inner.of("int") and scope.of("int") and self.dice.chance(60):
+            condition = Node("{} = {}", (self.leaf("int", inner), self.leaf("int", scope)))
+        parts = (self.aggregate(inner, kind), source, condition)
+        return Node("(SELECT {} FROM {} WHERE {})", parts, kind)
 
     def _where(self, scope: Scope, depth: int) -> Node:
         if self.dice.chance(40):
@@ -83,7 +99,12 @@ class Queries(Aggregates):
             having = Node(f" HAVING {{}} {sign} {{}}", (self.aggregate(scope, "int"), Node("1")), optional=True)
         parts = (self._items(items), source, self._where(scope, 0), having)
         node = Node(f"SELECT {{}} FROM {{}}{{}} GROUP BY {group}{{}}", parts)
-        return node, of_result([str(item.kind) for item in items], scope.rows * 2)
+        result = of_result([str(item.kind) for item in items], scope.rows * 2)
+        if result.total and self.dice.chance(25):
+            # the aggregate first, as those do who look for the largest groups
+            order = ", ".join(f"{key}{self._direction()}" for key in reversed(result.total))
+            node = Node(f"{{}} ORDER BY {order} LIMIT {1 + self.dice.below(4)}", (node,))
+        return node, result
 
     def _windowed(self, source: Node, scope: Scope) -> tuple[Node, Scope]:
         first = self.dice.pick(scope.columns)
@@ -112,6 +133,8 @@ class Queries(Aggregates):
     def _source(self, depth: int) -> tuple[Node, Scope]:
         self._aliases += 1
         alias = f"a{self._aliases}"
+        if self._shared and self.dice.chance(40):
+            return Node(f"shared AS {alias}"), self._shared.named(alias)
         if depth > 0 and self.dice.chance(25):
             node, scope = self.query(depth - 1, None)
             return Node(f"({{}}) AS {alias}", (node,)), scope.named(alias)
@@ -130,7 +153,10 @@ class Queries(Aggregates):
         if join == "CROSS JOIN" or not shared:
             return Node("{} CROSS JOIN {}", (left, right)), scope
         kind = self.dice.pick(shared)
-        test = Node(f"{self.dice.pick(a.of(kind))} = {self.dice.pick(b.of(kind))}")
+        sign = self.dice.pick(["=", "=", "=", "=", "IS NOT DISTINCT FROM"])
+        if join in ("JOIN", "LEFT JOIN") and self.dice.chance(10):
+            sign = self.dice.pick(["<", ">=", "<>"])
+        test = Node(f"{self.dice.pick(a.of(kind))} {sign} {self.dice.pick(b.of(kind))}")
         more = Node("")
         if self.dice.chance(30):
             more = Node(" AND {}", (self.predicate(scope, 1),), optional=True)

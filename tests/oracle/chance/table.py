@@ -27,6 +27,8 @@ class Table:
     columns: list[str]
     rows: list[tuple[str, ...]]
     files: int
+    # each file has rows of its own range of ids, so that a reader may leave some out
+    in_ranges: bool
 
     def sql(self) -> str:
         """What makes it."""
@@ -57,4 +59,4 @@ def _table(dice: Dice, name: str) -> Table:
         (str(n), *("NULL" if dice.chance(nulls[name]) else dice.pick(values) for name, _, _, values in columns))
         for n in range(dice.pick([0, 1, 4, 8, 8, 16, 30]))
     ]
-    return Table(name, [column[0] for column in columns], rows, 1 + dice.below(3))
+    return Table(name, [column[0] for column in columns], rows, 1 + dice.below(3), dice.chance(50))

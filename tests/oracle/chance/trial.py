@@ -81,7 +81,8 @@ class Trial:
     def _make(self, tables: tuple[table.Table, ...]) -> None:
         for made in tables:
             self._duck.execute(made.sql())
-            self._duck.write(made.name, self._subject.bucket / "tables" / made.name, made.files)
+            folder = self._subject.bucket / "tables" / made.name
+            self._duck.write(made.name, folder, made.files, made.in_ranges)
 
     def _count(self, case: Case, right: Rows, given: Answer) -> None:
         found = _difference(case.sql, right, given)
