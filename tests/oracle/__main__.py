@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from oracle import fixed, postgres, statements, tidemill
+from oracle import fixed, postgres, record, statements, tidemill
 from oracle.answer import Answer
 from oracle.chance import trial
 from oracle.duck import Duck
@@ -55,6 +55,9 @@ def _fixed(
         for finding in findings:
             if finding.outcome != "same":
                 print(f"## {finding.statement.topic} {finding.outcome}: {finding.statement.sql}\n   {finding.text}")
+    if options.record:
+        record.record(findings, known)
+        known = statements.read_differences()
     wrong = fixed.unexpected(findings, known)
     for text in wrong:
         print(text, end="\n\n")
@@ -87,11 +90,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("program", type=pathlib.Path, help="the tidemill to be judged")
     parser.add_argument("--topic", action="append", help="only the fixed statements of this topic")
     parser.add_argument("--list", action="store_true", help="show all that differs, known or not")
+    parser.add_argument("--record", action="store_true", help="bring the list of differences up to what was found")
     parser.add_argument("--only-random", action="store_true", help="none of the fixed statements")
     parser.add_argument("--seed", type=int, help="of the random statements; another one each time if it is not given")
     parser.add_argument("--seconds", type=float, help=f"for random statements; {RANDOM_SECONDS} if not given")
     parser.add_argument("--cases", type=int, help="at most so many random statements")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.record and options.topic:
+        parser.error("the list is of all topics: --record goes without --topic")
+    return options
 
 
 if __name__ == "__main__":

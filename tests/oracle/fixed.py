@@ -10,7 +10,7 @@ from oracle.answer import Answer, Refusal, Rows
 from oracle.compare import difference, show
 from oracle.duck import Duck
 from oracle.postgres import Postgres
-from oracle.statements import Difference, Judge, Outcome, Statement
+from oracle.statements import UNEXPLAINED, Difference, Judge, Outcome, Statement
 
 PARTITIONS: tuple[int | None, ...] = (None, 2, 7)
 FILES = 3
@@ -81,7 +81,7 @@ def unexpected(findings: list[Finding], known: dict[str, Difference]) -> list[st
         sql = finding.statement.sql
         listed = known.get(sql)
         expected = listed.outcome if listed else "same"
-        if finding.outcome != expected:
+        if finding.outcome != expected or (listed and listed.why == UNEXPLAINED):
             because = f" ({listed.why})" if listed else ""
             wrong.append(f"{finding.outcome}, and should be {expected}{because}\n  {sql}\n  {finding.text}".rstrip())
     all_sql = {finding.statement.sql for finding in findings}

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 HERE = pathlib.Path(__file__).parent
+DIFFERENCES = HERE / "differences.toml"
+# the reason of a difference that nobody has looked at
+UNEXPLAINED = "?"
 
 Judge = Literal["postgres", "duckdb"]
 Outcome = Literal["same", "refused", "differs"]
@@ -56,7 +59,7 @@ def _read(path: pathlib.Path) -> list[Statement]:
 def read_differences() -> dict[str, Difference]:
     """By statement. Those of one reason stand together."""
     known: dict[str, Difference] = {}
-    with open(HERE / "differences.toml", "rb") as file:
+    with open(DIFFERENCES, "rb") as file:
         table = tomllib.load(file)
     for reason in table.get("difference", []):
         for sql in reason["statements"]:

@@ -118,6 +118,12 @@ class Expressions:
         template, kinds = self.dice.pick(_CALLS[kind])
         return Node(template, tuple(self.expr(k, scope, depth - 1) for k in kinds), kind)
 
+    def test(self, template: str, *parts: Node) -> Node:
+        """A condition, at times without the parentheses around it: then its operators have to bind as they should."""
+        if self.dice.chance(35):
+            template = template.removeprefix("(").removesuffix(")")
+        return Node(template, parts, "bool")
+
     def two(self, kind: str, scope: Scope, depth: int) -> tuple[Node, Node]:
         return self.expr(kind, scope, depth - 1), self.expr(kind, scope, depth - 1)
 
@@ -134,12 +140,12 @@ class Expressions:
             choice = self.dice.below(10)
             if choice < 3:
                 template = self.dice.pick(["({} AND {})", "({} OR {})", "({} OR {})"])
-                return Node(template, (self.predicate(scope, depth - 1), self.predicate(scope, depth - 1)), "bool")
+                return self.test(template, self.predicate(scope, depth - 1), self.predicate(scope, depth - 1))
             if choice == 3:
-                return Node("(NOT {})", (self.predicate(scope, depth - 1),), "bool")
+                return self.test("(NOT {})", self.predicate(scope, depth - 1))
             if choice == 4:
                 test = self.dice.pick(["TRUE", "NOT TRUE", "FALSE", "NOT FALSE", "NULL"])
-                return Node(f"({{}} IS {test})", (self.predicate(scope, depth - 1),), "bool")
+                return self.test(f"({{}} IS {test})", self.predicate(scope, depth - 1))
         return self._test(scope)
 
     def _test(self, scope: Scope) -> Node:
@@ -151,25 +157,25 @@ class Expressions:
         sign = self.dice.pick(["=", "<>", "<", "<=", ">", ">="])
         choice = self.dice.below(12)
         if choice == 0:
-            return Node("({} IS NULL)", (one(),), "bool")
+            return self.test("({} IS NULL)", one())
         if choice == 1:
-            return Node("({} IS NOT NULL)", (one(),), "bool")
+            return self.test("({} IS NOT NULL)", one())
         if choice == 2:
-            return Node(f"({{}} IS {self.dice.pick(['', 'NOT '])}DISTINCT FROM {{}})", (one(), one()), "bool")
+            return self.test(f"({{}} IS {self.dice.pick(['', 'NOT '])}DISTINCT FROM {{}})", one(), one())
         if choice == 3:
-            return Node("({} BETWEEN {} AND {})", (one(), one(), one()), "bool")
+            return self.test("({} BETWEEN {} AND {})", one(), one(), one())
         if choice == 4:
-            return Node(f"({{}} {self.dice.pick(['', 'NOT '])}IN ({{}}, {{}}))", (one(), one(), one()), "bool")
+            return self.test(f"({{}} {self.dice.pick(['', 'NOT '])}IN ({{}}, {{}}))", one(), one(), one())
         if choice == 5 and kind == "text":
             pattern = self.dice.pick(["a%", "%a%", "_", "", "%", "a_b"])
-            return Node(f"({{}} {self.dice.pick(['', 'NOT '])}LIKE '{pattern}')", (one(),), "bool")
+            return self.test(f"({{}} {self.dice.pick(['', 'NOT '])}LIKE '{pattern}')", one())
         if choice == 6 and kind in ("int", "decimal", "float"):
             other = self.dice.pick(["int", "decimal", "float"])
-            return Node(f"({{}} {sign} {{}})", (one(), self.expr(other, scope, 0)), "bool")
+            return self.test(f"({{}} {sign} {{}})", one(), self.expr(other, scope, 0))
         if choice == 7 and kind == "bool":
             return one()
         if choice == 8 and kind in _CASTS:
             # a comparison with a cast is rewritten by planners
             cast, literals = self.dice.pick(_CASTS[kind])
             return Node(f"(CAST({{}} AS {cast}) {sign} {self.dice.pick(literals)})", (self.leaf(kind, scope),), "bool")
-        return Node(f"({{}} {sign} {{}})", (one(), one()), "bool")
+        return self.test(f"({{}} {sign} {{}})", one(), one())

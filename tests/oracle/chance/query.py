@@ -47,6 +47,8 @@ class Queries(Aggregates):
             )
             kinds = [str(part.parts[0].kind) for part in node.parts]
             return Node("SELECT {} FROM {}{}", (node, source, self._where(scope, depth))), of_result(kinds, 1)
+        if want is None and choice == 6 and scope.total and self.dice.chance(50):
+            return self._firsts(source, scope)
         kinds = want or [self.dice.pick(scope.columns).kind for _ in range(1 + self.dice.below(3))]
         items = self._items([self._value(kind, scope, depth) for kind in kinds])
         distinct = "DISTINCT " if self.dice.chance(20) else ""
@@ -105,6 +107,17 @@ class Queries(Aggregates):
             order = ", ".join(f"{key}{self._direction()}" for key in reversed(result.total))
             node = Node(f"{{}} ORDER BY {order} LIMIT {1 + self.dice.below(4)}", (node,))
         return node, result
+
+    def _firsts(self, source: Node, scope: Scope) -> tuple[Node, Scope]:
+        """The first row of each key."""
+        key = self.dice.pick(scope.columns)
+        order = ", ".join(
+            [key.sql + self._direction(), *(f"{c}{self._direction()}" for c in scope.total or () if c != key.sql)]
+        )
+        items = [Node(key.sql, kind=key.kind), self.leaf(self.dice.pick(scope.columns).kind, scope)]
+        parts = (self._items(items), source, self._where(scope, 0))
+        node = Node(f"SELECT DISTINCT ON ({key.sql}) {{}} FROM {{}}{{}} ORDER BY {order}", parts)
+        return Node("SELECT * FROM ({}) AS d", (node,)), of_result([str(item.kind) for item in items], scope.rows)
 
     def _windowed(self, source: Node, scope: Scope) -> tuple[Node, Scope]:
         first = self.dice.pick(scope.columns)

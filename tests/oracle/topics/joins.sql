@@ -83,3 +83,22 @@ SELECT l.k, r.k FROM l FULL JOIN r ON l.k = r.k WHERE l.k > 1
 SELECT l.k, r.k FROM l LEFT JOIN r ON l.k = r.k WHERE r.k IS NULL OR r.k > 3
 SELECT l.k, r.k FROM l LEFT JOIN r ON l.k = r.k WHERE (r.k > 3) IS NOT TRUE
 SELECT l.k, r.k FROM l LEFT JOIN r ON l.k = r.k WHERE coalesce(r.k, 0) = 0
+SELECT a.id, b.id AS id2 FROM n b RIGHT JOIN n a ON b.g = a.g WHERE a.f OR (a.id <> 99 AND a.id <> b.id)
+SELECT a.id, b.id AS id2 FROM n a LEFT JOIN n b ON b.g = a.g WHERE a.f OR (a.id <> 99 AND a.id <> b.id)
+SELECT a.id, b.id AS id2 FROM n b RIGHT JOIN n a ON b.g = a.g WHERE a.f OR a.id NOT IN (99, b.id)
+SELECT a.id, b.id AS id2 FROM n b RIGHT JOIN n a ON b.g = a.g WHERE (a.f OR a.id > 3) AND (a.f OR a.id <> b.id)
+SELECT a.id, b.id AS id2 FROM n b FULL JOIN n a ON b.g = a.g AND b.i = a.i WHERE a.f OR (a.id <> 99 AND a.id <> b.id)
+SELECT a.k, b.k AS k2 FROM r b RIGHT JOIN l a ON b.k = a.k WHERE a.v = 'l1' OR (a.v <> 'x' AND a.k = b.k)
+SELECT a.k, b.k AS k2 FROM r b RIGHT JOIN l a ON b.k < a.k WHERE a.v = 'l1' OR (a.v <> 'x' AND a.k <> b.k + 1)
+SELECT a.id, b.id AS id2 FROM o a JOIN i b ON a.z > b.z WHERE a.id = 1 OR (a.id <> 99 AND a.id <> b.id)
+SELECT a.id, b.id AS x FROM n a LEFT JOIN (SELECT id FROM n WHERE id = 2) b ON b.id = a.id ORDER BY b.id NULLS FIRST, a.id DESC
+SELECT a.id, b.c FROM n a LEFT JOIN (SELECT id, 'x' AS c FROM n WHERE id IN (2, 5)) b ON b.id = a.id ORDER BY b.c NULLS FIRST, a.id
+SELECT a.id FROM n a LEFT JOIN (SELECT id, 'x' AS c FROM n WHERE id IN (2, 5)) b ON b.id = a.id ORDER BY b.c NULLS LAST, a.id LIMIT 3
+SELECT a.id, b.c FROM (SELECT id, 1 AS c FROM n WHERE id IN (2, 5)) b RIGHT JOIN n a ON b.id = a.id ORDER BY b.c NULLS FIRST, a.id
+SELECT a.id, b.c FROM (SELECT id, 1 AS c FROM n WHERE id IN (2, 5)) b FULL JOIN n a ON b.id = a.id ORDER BY b.c NULLS FIRST, a.id
+SELECT a.id, row_number() OVER (ORDER BY b.c NULLS LAST, a.id) FROM n a LEFT JOIN (SELECT id, 1 AS c FROM n WHERE id IN (2, 5)) b ON b.id = a.id
+SELECT a.id, sum(a.id) OVER (PARTITION BY b.c ORDER BY a.id) FROM n a LEFT JOIN (SELECT id, 1 AS c FROM n WHERE id IN (2, 5)) b ON b.id = a.id
+SELECT b.c, count(*) FROM n a LEFT JOIN (SELECT id, 1 AS c FROM n WHERE id IN (2, 5)) b ON b.id = a.id GROUP BY b.c ORDER BY b.c NULLS FIRST
+SELECT a.id FROM n a JOIN (SELECT id, 1 AS c FROM n WHERE id IN (2, 5)) b ON b.id <= a.id ORDER BY b.c, a.id, b.id
+SELECT a.id, a.g, b.id AS x FROM n a LEFT JOIN n b ON a.id = b.i AND b.g = 'a' ORDER BY b.g NULLS FIRST, a.id
+SELECT a.id, b.id AS x FROM n a LEFT JOIN n b ON a.id = b.id AND b.i = 1 WHERE a.g = 'a' ORDER BY a.g, b.i NULLS FIRST, a.id DESC
