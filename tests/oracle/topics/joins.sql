@@ -98,7 +98,6 @@ SELECT a.id, b.c FROM (SELECT id, 1 AS c FROM n WHERE id IN (2, 5)) b RIGHT JOIN
 SELECT a.id, b.c FROM (SELECT id, 1 AS c FROM n WHERE id IN (2, 5)) b FULL JOIN n a ON b.id = a.id ORDER BY b.c NULLS FIRST, a.id
 SELECT a.id, row_number() OVER (ORDER BY b.c NULLS LAST, a.id) FROM n a LEFT JOIN (SELECT id, 1 AS c FROM n WHERE id IN (2, 5)) b ON b.id = a.id
 SELECT a.id, sum(a.id) OVER (PARTITION BY b.c ORDER BY a.id) FROM n a LEFT JOIN (SELECT id, 1 AS c FROM n WHERE id IN (2, 5)) b ON b.id = a.id
-SELECT b.c, count(*) FROM n a LEFT JOIN (SELECT id, 1 AS c FROM n WHERE id IN (2, 5)) b ON b.id = a.id GROUP BY b.c ORDER BY b.c NULLS FIRST
 SELECT a.id FROM n a JOIN (SELECT id, 1 AS c FROM n WHERE id IN (2, 5)) b ON b.id <= a.id ORDER BY b.c, a.id, b.id
 SELECT a.id, a.g, b.id AS x FROM n a LEFT JOIN n b ON a.id = b.i AND b.g = 'a' ORDER BY b.g NULLS FIRST, a.id
 SELECT a.id, b.id AS x FROM n a LEFT JOIN n b ON a.id = b.id AND b.i = 1 WHERE a.g = 'a' ORDER BY a.g, b.i NULLS FIRST, a.id DESC
