@@ -1,0 +1,1 @@
+"""Random statements over random tables, in words that mean the same to DuckDB and to PostgreSQL."""

@@ -1,0 +1,76 @@
+-- Which operator binds first.
+SELECT id FROM n WHERE f IS DISTINCT FROM true AND id < 5
+SELECT id FROM n WHERE f IS NOT DISTINCT FROM true OR id = 3
+SELECT id FROM n WHERE NOT f IS DISTINCT FROM true AND g = 'a'
+SELECT id FROM n WHERE i IS DISTINCT FROM 1 AND id < 4
+SELECT id FROM n WHERE i + 1 IS DISTINCT FROM 1 + 1 AND id < 4
+SELECT id, f IS DISTINCT FROM true = true FROM n WHERE id < 4
+SELECT id, f IS NOT DISTINCT FROM f IS NULL FROM n WHERE id < 4
+SELECT 1 IS DISTINCT FROM 2 AND 3 IS DISTINCT FROM 3
+SELECT a.k FROM l a JOIN l b ON a.v IS NOT DISTINCT FROM b.v AND a.k = b.k
+SELECT a.k FROM l a JOIN l b ON a.k = b.k AND a.v IS NOT DISTINCT FROM b.v
+SELECT id FROM n WHERE i BETWEEN 0 AND 2 AND id < 5
+SELECT id FROM n WHERE i BETWEEN 0 AND 1 + 1 OR id = 3
+SELECT id FROM n WHERE i NOT BETWEEN 0 AND 2 AND id < 7
+SELECT id FROM n WHERE NOT i BETWEEN 0 AND 2 AND id < 7
+SELECT id FROM n WHERE NOT i = 1 AND id < 5
+SELECT id FROM n WHERE NOT i IN (1, 2) OR id = 1
+SELECT id FROM n WHERE NOT f AND i > 0
+SELECT id FROM n WHERE NOT f IS TRUE AND id < 5
+SELECT id FROM n WHERE f IS NULL OR f AND i > 1
+SELECT id FROM n WHERE g = 'a' OR g = 'b' AND i > 1
+SELECT id FROM n WHERE g || 'x' = 'ax' AND id < 3
+SELECT id FROM n WHERE g || 'x' LIKE 'a%' AND id < 3
+SELECT id FROM n WHERE g LIKE 'a' || '%' AND id < 3
+SELECT id FROM s WHERE t LIKE 'a\%c' ESCAPE '\' OR id = 1
+SELECT true OR false AND false, NOT true OR true, NOT false AND false, NOT (true OR true) OR true
+SELECT 1 = 2 OR 3 = 3 AND 4 = 5, 1 = 1 AND 2 = 3 OR 4 = 4
+SELECT 1 + 2 * 3, (1 + 2) * 3, 10 - 2 - 3, 100 / 10 / 5, 100 / 10 * 5, 7 % 4 * 2, 2 * 7 % 4
+SELECT -7 % 3, - 7 % 3, -(7 % 3), 5 - -3, 5 - - 3, +5 - +3
+SELECT 7 & 3 = 3, 1 << 2 + 1, 1 + 1 << 2, 16 >> 1 + 1
+SELECT 6 | 1 & 3
+SELECT 1 | 2 & 2
+SELECT 1 << 2 | 1, 5 & 6 << 1
+SELECT ~1 + 2, ~1 & 3, -1 & 255
+SELECT 1 + 1 || 'x'
+SELECT 'x' || 1 + 2
+SELECT 'x' || 2 * 3
+SELECT 'a' || 'b' = 'ab', 'a' || 'b' < 'b', 'a' || 'b' LIKE 'a_', 'a' || 'b' IN ('ab')
+SELECT 1 + 1 IN (2, 3), NOT 1 IN (2), NOT 1 = 2, 1 IN (1) AND NOT 2 IN (3)
+SELECT 'a' LIKE 'b' = false
+SELECT 1 IS NULL = false
+SELECT 1 = 1 IS TRUE
+SELECT NULL IS NULL AND NULL IS NOT NULL, NOT NULL IS NULL, NULL = NULL IS NULL
+SELECT 1 < 2 AND 2 < 3, 1 < 2 = true
+SELECT 3 BETWEEN 1 AND 2 + 2, 3 BETWEEN 1 AND 2 OR true, NOT 3 BETWEEN 1 AND 2, 1 BETWEEN 0 AND 2 = true
+SELECT -2::int, -'5'::int, 2 + 3::float8, '1'::int + 1, 10::float8 / 4
+SELECT 2 * 3::text
+SELECT DATE '2024-01-01' + INTERVAL '1 day' > DATE '2024-01-01', DATE '2024-01-01' + 1 = DATE '2024-01-02'
+SELECT TIMESTAMP '2024-01-01 00:00:00' AT TIME ZONE 'UTC' + INTERVAL '1 hour'
+SELECT TIMESTAMP '2024-01-01 00:00:00' + INTERVAL '1 hour' AT TIME ZONE 'UTC'
+SELECT CASE WHEN 1 = 1 THEN 1 END + 1, NOT CASE WHEN true THEN false END
+SELECT a FROM (VALUES (1), (NULL)) x(a) WHERE a = 1 AND NOT a = 2 OR a IS NULL
+SELECT 2 = ANY (ARRAY[1, 2]) AND 3 = ANY (ARRAY[1, 2]), 1 + 1 = ANY (ARRAY[1, 2])
+SELECT k FROM l UNION SELECT k FROM r EXCEPT SELECT id FROM o
+SELECT k FROM l EXCEPT SELECT k FROM r INTERSECT SELECT id FROM o
+SELECT k FROM l UNION ALL SELECT k FROM r INTERSECT SELECT id FROM o
+SELECT k FROM l INTERSECT SELECT k FROM r UNION SELECT id FROM o
+SELECT a.v, b.w FROM l a LEFT JOIN r b JOIN o c ON b.k = c.id ON a.k = b.k
+SELECT a.v, b.w FROM l a, l c JOIN r b ON c.k = b.k WHERE a.k = 1
+SELECT count(*) FROM l JOIN r ON l.v IS NOT DISTINCT FROM r.w CROSS JOIN o
+SELECT count(*) FROM o, l JOIN r ON l.v IS NOT DISTINCT FROM r.w
+SELECT a3.k FROM l a1 JOIN l a2 ON a1.v = a2.v JOIN l a3 ON a1.v IS NOT DISTINCT FROM a3.v WHERE a2.k = a3.k
+SELECT a3.k FROM l a1 LEFT JOIN l a2 ON a1.v = a2.v RIGHT JOIN l a3 ON a1.v IS NOT DISTINCT FROM a3.v WHERE a2.k = a3.k
+SELECT a.k, b.k FROM l a JOIN l b ON a.k = b.k AND (a.v IS NOT DISTINCT FROM b.v)
+SELECT a.k, b.k FROM l a LEFT JOIN l b ON (a.v IS NOT DISTINCT FROM b.v) AND a.k = b.k
+SELECT a.k, b.k FROM l a LEFT JOIN l b ON (a.v IS NOT DISTINCT FROM b.v) AND (a.k IS NOT DISTINCT FROM b.k)
+SELECT a.k FROM l a WHERE EXISTS (SELECT 1 FROM l b WHERE (a.v IS NOT DISTINCT FROM b.v) AND a.k = b.k)
+SELECT a.k FROM l a WHERE EXISTS (SELECT 1 FROM r b WHERE (a.v IS NOT DISTINCT FROM b.w))
+SELECT a.k FROM l a WHERE NOT EXISTS (SELECT 1 FROM r b WHERE (a.k IS NOT DISTINCT FROM b.k))
+SELECT count(*) FROM (SELECT v FROM l INTERSECT SELECT w FROM r) q CROSS JOIN o
+SELECT count(*) FROM (SELECT v FROM l INTERSECT SELECT w FROM r) q JOIN l ON q.v = l.v
+SELECT q.v, o.id FROM (SELECT v FROM l EXCEPT SELECT w FROM r) q, o WHERE o.id = 1
+SELECT a.k, b.k, c.k FROM l a JOIN r b ON (a.k IS NOT DISTINCT FROM b.k) JOIN r c ON b.k = c.k
+SELECT a.k, b.k, c.k FROM l a JOIN r b ON a.k = b.k JOIN r c ON (b.w IS NOT DISTINCT FROM c.w)
+SELECT a.k, b.k, c.id FROM l a JOIN r b ON (a.k IS NOT DISTINCT FROM b.k), o c WHERE c.id = a.k
+SELECT a.k, b.k, c.id FROM l a JOIN r b ON (a.k IS NOT DISTINCT FROM b.k) LEFT JOIN o c ON c.id = a.k
