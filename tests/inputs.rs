@@ -123,7 +123,7 @@ async fn what_is_wrong_with_the_sql_is_said_with_its_place() {
         ("SELECT missing FROM t", &["missing", "line 1, column 8"]),
         ("SELECT 1; SELECT 2", &["one statement"]),
         ("-- nothing", &["one statement"]),
-        ("SELECT * FROM t a FULL JOIN t b USING (n)", &["USING", "coalesce"]),
+        ("SELECT * FROM t a NATURAL FULL JOIN t b", &["NATURAL", "USING"]),
         ("SELECT * FROM 's3://b/'", &["s3://b/", "names no object"]),
         ("", &["empty"]),
         ("DROP TABLE t", &["DROP", "SELECT"]),

@@ -34,14 +34,14 @@ async fn decimals_keep_to_their_digits() {
     refused(&lab, &sum, "overflows").await;
     right(&lab, "SELECT avg(CAST(z AS DECIMAL(9, 2))) FROM o WHERE id < 4", &["20.000000"]).await;
     let cut = "SELECT avg(CAST(z AS DECIMAL(9, 0))) / 7 FROM o WHERE id < 3";
-    right(&lab, cut, &["2.14285714"]).await;
+    right(&lab, cut, &["2.1428571428571429"]).await;
     lab.put("tables/m/1.csv", "m\n0.01\n0.01\n").await;
     lab.put("tables/m/2.csv", "m\n0.02\n").await;
     let avg = "SELECT avg(CAST(m AS DECIMAL(9, 2))), avg(-CAST(m AS DECIMAL(9, 2))) FROM m";
     right(&lab, avg, &["0.013333|-0.013333"]).await;
     let avg = "SELECT avg(CAST(m AS DECIMAL(9, 2))) FROM m GROUP BY m > 1";
     right(&lab, avg, &["0.013333"]).await;
-    right(&lab, "SELECT CAST(5.00 AS DECIMAL(9, 2)) / 3", &["1.666667"]).await;
+    right(&lab, "SELECT CAST(5.00 AS DECIMAL(9, 2)) / 3", &["1.6666666666666667"]).await;
 }
 
 #[tokio::test]
@@ -76,4 +76,33 @@ async fn a_condition_guards_what_comes_after_it() {
     let case = "SELECT CASE WHEN d <> 0 THEN 100 / d END FROM n WHERE id < 3";
     right(&lab, case, &["10", "∅"]).await;
     refused(&lab, "SELECT 100 / d FROM n", "ivide by zero").await;
+}
+
+#[tokio::test]
+async fn a_number_with_a_point_is_exact_beside_exact_ones() {
+    let lab = lab().await;
+    lab.put("tables/m/1.csv", "m\n1.25\n").await;
+    lab.put("tables/m/2.csv", "m\n0.07\n").await;
+    let m = "CAST(m AS DECIMAL(9, 2))";
+    for (sql, row) in [
+        ("0.1 + 0.2 = 0.3, 0.06 + 0.01", "true|0.07"),
+        (
+            "CAST(99999999999999999999999999999999999.99 AS DECIMAL(38, 2))",
+            "99999999999999999999999999999999999.99",
+        ),
+        ("CAST(1.005 AS DECIMAL(9, 2))", "1.01"),
+        ("12345678901234567890.12345", "12345678901234567890.12345"),
+        ("99999999999999999999 + 1", "100000000000000000000"),
+    ] {
+        right(&lab, &format!("SELECT {sql} FROM o WHERE id = 1"), &[row]).await;
+    }
+    right(&lab, &format!("SELECT {m} * 1.055 FROM m WHERE m > 1"), &["1.31875"]).await;
+    right(
+        &lab,
+        &format!("SELECT m FROM m WHERE {m} BETWEEN 0.06 - 0.01 AND 0.06 + 0.01"),
+        &["0.07"],
+    )
+    .await;
+    // beside a float it is a float
+    right(&lab, "SELECT g FROM x WHERE x > 5.49 + 0.005 AND x < 100", &["a"]).await;
 }

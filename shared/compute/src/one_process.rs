@@ -15,8 +15,6 @@ use crate::statement::parse;
 /// # Errors
 /// A function cannot be registered.
 pub fn one_process(config: SessionConfig) -> Result<SessionContext> {
-    let mut config = config;
-    config.options_mut().sql_parser.parse_float_as_decimal = true;
     let builder = SessionStateBuilder::new().with_default_features().with_config(config);
     let mut state = corrections::add_rules(builder).build();
     register_functions(&mut state, 0).map_err(external)?;

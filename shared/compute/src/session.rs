@@ -144,7 +144,6 @@ fn config(runtime: &RuntimeEnv, reach: Reach, room: Room, partitions: usize) -> 
         .with_collect_statistics(false);
     let options = config.options_mut();
     options.sql_parser.collect_spans = true;
-    options.sql_parser.parse_float_as_decimal = true; // 0.1 is a tenth
     if reach == Reach::ManyTasks {
         // a task reads the splits of its own partitions and no others
         options.execution.enable_file_stream_work_stealing = false;

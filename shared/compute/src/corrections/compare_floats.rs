@@ -85,14 +85,15 @@ fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let schema = merge_schema(&plan.inputs());
     let keys = Keys { schema: &schema };
     let names = NamePreserver::new(&plan);
-    let is_group = |plan: &LogicalPlan| matches!(plan, LogicalPlan::Aggregate(_));
     let is_key = matches!(plan, LogicalPlan::Sort(_) | LogicalPlan::Join(_));
-    let groups = match &plan {
-        LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.len(),
-        LogicalPlan::Distinct(Distinct::On(on)) => on.on_expr.len(),
-        _ => 0,
+    // the first expressions are keys, and of DISTINCT ON the last ones, its order, too
+    let (groups, order) = match &plan {
+        LogicalPlan::Aggregate(aggregate) => (aggregate.group_expr.len(), usize::MAX),
+        LogicalPlan::Distinct(Distinct::On(on)) => {
+            (on.on_expr.len(), on.on_expr.len() + on.select_expr.len())
+        }
+        _ => (0, usize::MAX),
     };
-    let by_group = is_group(&plan) || matches!(plan, LogicalPlan::Distinct(_));
     let filter = match &plan {
         // of a join, keys come first and its filter last
         LogicalPlan::Join(join) => join.filter.clone(),
@@ -100,7 +101,8 @@ fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     };
     let mut number = 0;
     plan.map_expressions(|expr| {
-        let is_key = (is_key && Some(&expr) != filter.as_ref()) || (by_group && number < groups);
+        let is_key =
+            (is_key && Some(&expr) != filter.as_ref()) || number < groups || number >= order;
         number += 1;
         let name = names.save(&expr);
         let rewritten = expr.transform_up(|e| keys.rewrite(e))?;

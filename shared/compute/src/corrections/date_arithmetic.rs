@@ -50,9 +50,10 @@ fn rewrite(e: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     };
     let time =
         |date: Box<Expr>| Box::new(cast(*date, DataType::Timestamp(TimeUnit::Microsecond, None)));
-    Ok(if is_date(&left) && has_hours(&right) {
+    // the right side first: chains of operators are long on their left
+    Ok(if has_hours(&right) && is_date(&left) {
         Transformed::yes(Expr::BinaryExpr(BinaryExpr { left: time(left), op, right }))
-    } else if op == Operator::Plus && has_hours(&left) && is_date(&right) {
+    } else if op == Operator::Plus && is_date(&right) && has_hours(&left) {
         Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right: time(right) }))
     } else {
         Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }))

@@ -7,6 +7,7 @@
 //! | [`checked`] | `+ - *` wrap, quotients of decimals are cut | |
 //! | [`date_arithmetic`] | a date plus hours is cut to the day | |
 //! | [`date_part`] | a year as a predicate finds nothing; seconds lose their fraction | [#25140](https://github.com/apache/datafusion/issues/25140) |
+//! | [`decimals_and_floats`] | a number beside a decimal goes through a double | |
 //! | [`exact`] | sums wrap, averages of decimals are cut, windows of floats never forget NaN | |
 //! | [`far_times`] | nanoseconds beside `'9999-12-31'` | |
 //! | [`fine_times`] | a time beside a literal of a finer unit loses the literal's digits | |
@@ -31,6 +32,7 @@ mod checked;
 mod compare_floats;
 mod date_arithmetic;
 mod date_part;
+mod decimals_and_floats;
 mod delegate;
 mod exact;
 mod far_times;
@@ -80,6 +82,7 @@ pub(crate) fn add_rules(builder: SessionStateBuilder) -> SessionStateBuilder {
             Arc::new(ResolveGroupingFunction::new()),
             Arc::new(times_and_texts::TimesAndTexts),
             Arc::new(date_arithmetic::DateArithmetic),
+            Arc::new(decimals_and_floats::DecimalsAndFloats),
             Arc::new(checked::DivideDecimals),
             Arc::new(TypeCoercion::new()),
             Arc::new(far_times::FarTimes),

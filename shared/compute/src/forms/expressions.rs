@@ -5,7 +5,7 @@ use datafusion::sql::sqlparser::ast::{
     FunctionArguments, Ident, ObjectName, TimezoneInfo, Value,
 };
 
-use super::Rewritten;
+use super::{Rewritten, numbers};
 
 /// Rewrites one expression, whose parts have been.
 pub(super) fn rewrite(expr: &mut Expr) -> Rewritten {
@@ -26,7 +26,19 @@ pub(super) fn rewrite(expr: &mut Expr) -> Rewritten {
              exclusive or"
                 .into(),
         ),
+        Expr::Value(value) => {
+            if let Value::Number(text, _) = &value.value
+                && numbers::is_wide(text)
+                && let Some(exact) = numbers::exact(text)
+            {
+                *expr = exact;
+            }
+            Ok(())
+        }
         Expr::BinaryOp { left, op, right } => {
+            if numbers::is_arithmetic(op) {
+                numbers::make_exact(left, right);
+            }
             let is_interval = |e: &Expr| matches!(unnested(e), Expr::Interval(_));
             match op {
                 BinaryOperator::PGBitwiseXor => *op = BinaryOperator::BitwiseXor,
@@ -49,6 +61,11 @@ pub(super) fn rewrite(expr: &mut Expr) -> Rewritten {
             if let Some(instant) = instant(data_type, text(inner).is_some_and(is_far)) {
                 *expr = call("arrow_cast", vec![take(inner), instant]);
                 return Ok(());
+            }
+            if matches!(data_type, DataType::Decimal(_) | DataType::Numeric(_) | DataType::Dec(_))
+                && let Some(number) = numbers::literal(inner)
+            {
+                **inner = Expr::value(Value::SingleQuotedString(number));
             }
             if let Some(length) = text_length(data_type)? {
                 *data_type = DataType::Varchar(None);

@@ -3,6 +3,7 @@
 
 mod duplicate_names;
 mod expressions;
+mod numbers;
 mod unnest;
 mod using;
 

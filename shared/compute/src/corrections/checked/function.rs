@@ -51,6 +51,41 @@ pub(super) fn call(arithmetic: Arithmetic, operands: Vec<Expr>, text: &str) -> E
     Expr::ScalarFunction(ScalarFunction::new_udf(function, args))
 }
 
+/// The leftmost operand of a chain of checked operations on integers, which has their type.
+pub(super) fn operand(mut e: &Expr) -> Option<&Expr> {
+    let mut found = None;
+    while let Expr::ScalarFunction(f) = e
+        && is_checked(&f.func)
+        && let Some(first) = f.args.first()
+    {
+        (e, found) = (first, Some(first));
+    }
+    found
+}
+
+/// Characters of an expression that an error names.
+const TEXT_CHARS_MAX: usize = 80;
+
+/// How an expression is said, cut where it is long.
+pub(super) fn text_of(e: &Expr) -> String {
+    let text = match e {
+        Expr::BinaryExpr(e) => format!("{} {} {}", text_of(&e.left), e.op, text_of(&e.right)),
+        Expr::Negative(inner) => format!("-{}", text_of(inner)),
+        Expr::ScalarFunction(f) if is_checked(&f.func) => match f.args.last() {
+            Some(Expr::Literal(ScalarValue::Utf8(Some(text)), _)) => text.clone(),
+            _ => f.name().to_owned(),
+        },
+        other => other.human_display().to_string(),
+    };
+    match text.chars().count() {
+        0..=TEXT_CHARS_MAX => text,
+        count => {
+            let end = text.chars().skip(count - TEXT_CHARS_MAX).collect::<String>();
+            format!("…{end}")
+        }
+    }
+}
+
 /// Whether a function is a checked operation.
 pub(in super::super) fn is_checked(function: &ScalarUDF) -> bool {
     function.inner().downcast_ref::<Checked>().is_some()

@@ -19,7 +19,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Ope
 use datafusion::optimizer::AnalyzerRule;
 
 use digits::always_fits;
-use function::{Arithmetic, call};
+use function::{Arithmetic, call, text_of};
 
 pub(super) use function::is_checked;
 
@@ -59,7 +59,7 @@ fn divide_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
                     && is_exact(&right)
                     && (is_decimal(&left) || is_decimal(&right)) =>
             {
-                let text = format!("{} / {}", left.human_display(), right.human_display());
+                let text = format!("{} / {}", text_of(&left), text_of(&right));
                 Ok(Transformed::yes(call(Arithmetic::Divide, vec![*left, *right], &text)))
             }
             other => Ok(Transformed::no(other)),
@@ -87,7 +87,12 @@ fn check_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let schema = merge_schema(&plan.inputs());
     let names = NamePreserver::new(&plan);
     // columns of an outer query are not in the schema: their types are in the expression
-    let type_of = |e: &Expr| e.get_type(&schema).ok();
+    let type_of = |e: &Expr| match function::operand(e) {
+        Some(operand) if operand.get_type(&schema).is_ok_and(|t| t.is_integer()) => {
+            operand.get_type(&schema).ok()
+        }
+        _ => e.get_type(&schema).ok(),
+    };
     plan.map_expressions(|expr| {
         let name = names.save(&expr);
         let checked = expr.transform_up(|e| {
@@ -97,7 +102,7 @@ fn check_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
             if always_fits(&e, &type_of) {
                 return Ok(Transformed::no(e));
             }
-            let text = e.human_display().to_string();
+            let text = text_of(&e);
             Ok(Transformed::yes(match e {
                 Expr::BinaryExpr(e) => call(arithmetic, vec![*e.left, *e.right], &text),
                 Expr::Negative(inner) => call(arithmetic, vec![*inner], &text),
