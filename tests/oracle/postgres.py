@@ -6,6 +6,7 @@ import os
 import pathlib
 import pwd
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -33,9 +34,6 @@ class Postgres:
         self._connection = psycopg.connect(f"host={folder} user=postgres dbname=postgres", autocommit=True)
         for setting in ("timezone = 'UTC'", f"statement_timeout = {STATEMENT_MILLIS}"):
             self._connection.execute(f"SET {setting}")
-
-    def close(self) -> None:
-        self._connection.close()
 
     def load(self, duck: Duck, table: str) -> None:
         """Makes a table of DuckDB here, too."""
@@ -115,11 +113,10 @@ def server(folder: pathlib.Path) -> Iterator[Postgres]:
             extra_groups=groups,
         )
     try:
-        judge = _connect(folder)
-        yield judge
-        judge.close()
+        yield _connect(folder)
     finally:
-        process.terminate()
+        # it does not wait for those who are connected
+        process.send_signal(signal.SIGINT)
         process.wait()
 
 
