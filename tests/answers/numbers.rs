@@ -106,3 +106,11 @@ async fn a_number_with_a_point_is_exact_beside_exact_ones() {
     // beside a float it is a float
     right(&lab, "SELECT g FROM x WHERE x > 5.49 + 0.005 AND x < 100", &["a"]).await;
 }
+
+#[tokio::test]
+async fn a_list_may_hold_what_differs_from_row_to_row() {
+    let lab = lab().await;
+    let sql = "SELECT id, 10 IN (CASE WHEN id = 1 THEN 0 ELSE d END, 99) FROM n WHERE id < 4";
+    right(&lab, sql, &["1|false", "2|true", "3|∅"]).await;
+    right(&lab, "SELECT id FROM n WHERE id NOT IN (d, 4) ORDER BY id", &["1", "2", "5", "6"]).await;
+}

@@ -65,3 +65,16 @@ async fn a_subquery_may_be_selected() {
     let sql = "SELECT id, id NOT IN (SELECT id FROM i WHERE id IS NOT NULL) FROM o";
     right(&lab, sql, &rows).await;
 }
+
+#[tokio::test]
+async fn nulls_that_are_not_distinct_meet_beside_other_joins() {
+    let lab = lab().await;
+    let join = "SELECT count(*) FROM o JOIN i ON o.id IS NOT DISTINCT FROM i.id";
+    right(&lab, join, &["2"]).await;
+    right(&lab, &format!("{join} CROSS JOIN v"), &["14"]).await;
+    let both = "SELECT count(*) FROM o JOIN i ON o.id IS NOT DISTINCT FROM i.id AND o.z = i.z";
+    right(&lab, both, &["1"]).await;
+    let three = "SELECT o.id FROM o JOIN i ON o.z = i.z JOIN o p ON i.id IS NOT DISTINCT FROM p.id WHERE o.z = p.z";
+    right(&lab, three, &["∅"]).await;
+    right(&lab, "SELECT id FROM o WHERE id IS DISTINCT FROM 2 AND z < 40", &["1", "3"]).await;
+}

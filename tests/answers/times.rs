@@ -63,6 +63,14 @@ async fn hours_and_fractions_are_kept() {
         ("EXTRACT(MILLISECOND FROM TIMESTAMP '2024-01-01 00:00:59.75')::decimal(8, 1)", "59750.0"),
         ("TIMESTAMP '2024-01-02 03:04:05.5'::text", "2024-01-02 03:04:05.5"),
         ("'at ' || TIMESTAMP '2024-01-02 03:04:05'", "at 2024-01-02 03:04:05"),
+        (
+            "EXTRACT(EPOCH FROM TIMESTAMP '2024-01-02 00:00:01.5' - TIMESTAMP '2024-01-01 00:00:00')",
+            "86401.5",
+        ),
+        (
+            "TIMESTAMP '2024-01-02 03:04:05' - TIMESTAMP '2024-01-01 00:00:00' > INTERVAL '27 hours'",
+            "true",
+        ),
         ("TIMESTAMP '2024-01-02 03:04:05+02:00'::text", "2024-01-02 03:04:05"),
     ] {
         right(&lab, &format!("SELECT {sql} FROM o WHERE id = 1"), &[row]).await;

@@ -25,3 +25,11 @@ async fn a_window_that_slides_forgets_what_has_left_it() {
     let averages = ["1|1.5", "2|NaN", "3|NaN", "4|5e299", "5|5e299", "6|2.5"];
     right(&lab, &format!("SELECT n, avg(x) {frame} FROM f ORDER BY n"), &averages).await;
 }
+
+#[tokio::test]
+async fn a_window_is_built_upon_a_named_one() {
+    let lab = lab().await;
+    let sql = "SELECT n, sum(v) OVER (o ROWS 1 PRECEDING) FROM v WHERE n < 5 \
+               WINDOW o AS (PARTITION BY n % 2 ORDER BY n) ORDER BY n";
+    right(&lab, sql, &["1|10", "2|20", "3|40", "4|60"]).await;
+}

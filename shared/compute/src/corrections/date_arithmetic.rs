@@ -1,6 +1,7 @@
-//! A date plus an interval with hours is a time; DataFusion 55.2 cuts it to the day.
+//! A date plus an interval with hours is a time; DataFusion 55.2 cuts it to the day. The difference of two
+//! times is an interval; there it is a number of whatever unit the times had.
 
-use datafusion::arrow::datatypes::{DataType, TimeUnit};
+use datafusion::arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result};
 use datafusion::config::ConfigOptions;
@@ -50,6 +51,10 @@ fn rewrite(e: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     };
     let time =
         |date: Box<Expr>| Box::new(cast(*date, DataType::Timestamp(TimeUnit::Microsecond, None)));
+    if op == Operator::Minus && is_time(&right, schema) && is_time(&left, schema) {
+        let difference = Expr::BinaryExpr(BinaryExpr { left, op, right });
+        return Ok(Transformed::yes(cast(difference, INTERVAL)));
+    }
     // the right side first: chains of operators are long on their left
     Ok(if has_hours(&right) && is_date(&left) {
         Transformed::yes(Expr::BinaryExpr(BinaryExpr { left: time(left), op, right }))
@@ -58,6 +63,12 @@ fn rewrite(e: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     } else {
         Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }))
     })
+}
+
+const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
+
+fn is_time(e: &Expr, schema: &DFSchema) -> bool {
+    e.get_type(schema).is_ok_and(|t| matches!(t, DataType::Timestamp(..)))
 }
 
 fn is_whole_days(interval: &Expr) -> bool {

@@ -13,9 +13,11 @@
 //! | [`fine_times`] | a time beside a literal of a finer unit loses the literal's digits | |
 //! | [`float_extremes`] | `min` and `max` by group lose NaN and infinities | [#24433](https://github.com/apache/datafusion/issues/24433) |
 //! | [`guards`] | conditions are evaluated for rows that an earlier one excludes | |
+//! | [`in_list`] | `IN` takes a `CASE` for a constant | |
 //! | [`lead_lag`] | `IGNORE NULLS` with an offset | [#25471](https://github.com/apache/datafusion/issues/25471) |
 //! | [`multiply_interval`] | `n * INTERVAL` is unknown | |
 //! | [`nth_value`] | turned around beside a window of the opposite order | |
+//! | [`null_equality`] | `IS NOT DISTINCT FROM` beside `=` or a cross join | |
 //! | [`set_operation`] | `INTERSECT ALL`, `EXCEPT ALL` | |
 //! | [`split_pages`] | a page below an order loses rows | [#24958](https://github.com/apache/datafusion/issues/24958) |
 //! | [`subqueries`] | `EXISTS` over an aggregate, `NOT IN`, `IN` as a value | [#24960](https://github.com/apache/datafusion/issues/24960), [#25336](https://github.com/apache/datafusion/issues/25336) |
@@ -39,9 +41,11 @@ mod far_times;
 mod fine_times;
 mod float_extremes;
 mod guards;
+mod in_list;
 mod lead_lag;
 mod multiply_interval;
 mod nth_value;
+mod null_equality;
 mod rounded_decimal;
 mod set_operation;
 mod split_pages;
@@ -85,6 +89,8 @@ pub(crate) fn add_rules(builder: SessionStateBuilder) -> SessionStateBuilder {
             Arc::new(decimals_and_floats::DecimalsAndFloats),
             Arc::new(checked::DivideDecimals),
             Arc::new(TypeCoercion::new()),
+            Arc::new(in_list::ListsOfExpressions),
+            Arc::new(null_equality::NullEquality),
             Arc::new(far_times::FarTimes),
             Arc::new(fine_times::FineTimes),
             Arc::new(casts::CastAsPostgres),

@@ -16,6 +16,10 @@ pub(super) fn rewrite(expr: &mut Expr) -> Rewritten {
                 Some(escape) => escaped_with_backslash(pattern, &escape.value),
             }
         }
+        Expr::IsDistinctFrom(..) | Expr::IsNotDistinctFrom(..) => {
+            binds_before_and(expr);
+            Ok(())
+        }
         Expr::SimilarTo { .. } => similar_to(expr),
         Expr::AtTimeZone { timestamp, time_zone } => {
             *expr = call("at_time_zone", vec![take(timestamp), take(time_zone)]);
@@ -140,6 +144,32 @@ fn operand(arg: &mut FunctionArg) -> Result<Expr, String> {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => Ok(take(e)),
         other => Err(format!("mod() takes two numbers, not {other}")),
     }
+}
+
+/// `a IS DISTINCT FROM b AND c`: the parser takes all that follows for what `a` is compared with.
+fn binds_before_and(expr: &mut Expr) {
+    let (Expr::IsDistinctFrom(_, right) | Expr::IsNotDistinctFrom(_, right)) = expr else { return };
+    let is_logical = |op: &BinaryOperator| matches!(op, BinaryOperator::And | BinaryOperator::Or);
+    let mut first = right.as_mut();
+    if !matches!(first, Expr::BinaryOp { op, .. } if is_logical(op)) {
+        return;
+    }
+    while matches!(first, Expr::BinaryOp { op, .. } if is_logical(op)) {
+        let Expr::BinaryOp { left, .. } = first else { return };
+        first = left;
+    }
+    let compared_with = take(first);
+    let (Expr::IsDistinctFrom(_, right) | Expr::IsNotDistinctFrom(_, right)) = expr else { return };
+    let logical = take(right);
+    **right = compared_with;
+    let comparison = take(expr);
+    *expr = logical;
+    let mut place = &mut *expr;
+    while matches!(place, Expr::BinaryOp { op, .. } if is_logical(op)) {
+        let Expr::BinaryOp { left, .. } = place else { return };
+        place = left;
+    }
+    *place = comparison;
 }
 
 /// `LIKE … ESCAPE '!'`: DataFusion's escape is the backslash.

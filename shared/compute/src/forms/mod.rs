@@ -6,6 +6,7 @@ mod expressions;
 mod numbers;
 mod unnest;
 mod using;
+mod windows;
 
 use std::ops::ControlFlow;
 
@@ -47,6 +48,7 @@ impl VisitorMut for Rewriter {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<String> {
+        flow(windows::rewrite(select))?;
         flow(unnest::rewrite(select))?;
         flow(duplicate_names::rewrite(select))
     }
