@@ -78,3 +78,13 @@ async fn nulls_that_are_not_distinct_meet_beside_other_joins() {
     right(&lab, three, &["∅"]).await;
     right(&lab, "SELECT id FROM o WHERE id IS DISTINCT FROM 2 AND z < 40", &["1", "3"]).await;
 }
+
+#[tokio::test]
+async fn a_filter_keeps_its_columns_of_one_name_apart() {
+    let lab = lab().await;
+    let sql = "SELECT a.id, b.id FROM n b RIGHT JOIN n a ON b.d = a.d \
+               WHERE a.d = 10 OR (a.id <> 99 AND a.id <> b.id)";
+    right(&lab, sql, &["1|5", "2|2", "5|1"]).await;
+    let list = "SELECT a.id, b.id FROM n b RIGHT JOIN n a ON b.d = a.d WHERE a.d = 10 OR a.id NOT IN (99, b.id)";
+    right(&lab, list, &["1|5", "2|2", "5|1"]).await;
+}

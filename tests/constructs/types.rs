@@ -139,7 +139,10 @@ const QUERIES: &[(&str, &str)] = &[
     ),
     ("null columns", "SELECT k, NULL AS nothing, max(NULL) FROM many GROUP BY k"),
     ("null key", "SELECT NULL AS nothing, count(*) FROM many GROUP BY nothing"),
-    ("intervals", "SELECT k, max(at - to_timestamp_micros(id))::varchar AS gap FROM many GROUP BY k"),
+    (
+        "intervals",
+        "SELECT k, max(at - to_timestamp_micros(id))::varchar AS gap FROM many GROUP BY k",
+    ),
     (
         "interval as a key",
         "SELECT (at - to_timestamp_micros(1))::varchar AS gap, count(*) FROM many GROUP BY 1",

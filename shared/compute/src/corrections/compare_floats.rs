@@ -159,8 +159,8 @@ impl Keys<'_> {
         all.into_iter().map(|e| self.key(e)).collect()
     }
 
-    fn boxed(&self, expr: Box<Expr>) -> Result<Box<Expr>> {
-        Ok(Box::new(self.key(*expr)?))
+    fn boxed(&self, expr: Expr) -> Result<Box<Expr>> {
+        Ok(Box::new(self.key(expr)?))
     }
 
     fn orders(&self, all: Vec<SortExpr>) -> Result<Vec<SortExpr>> {
@@ -180,31 +180,31 @@ impl Keys<'_> {
         Ok(Transformed::yes(match expr {
             Expr::BinaryExpr(mut e) if compares(e.op) => {
                 if self.is_float(&e.left)? || self.is_float(&e.right)? {
-                    (e.left, e.right) = (self.boxed(e.left)?, self.boxed(e.right)?);
+                    (e.left, e.right) = (self.boxed(*e.left)?, self.boxed(*e.right)?);
                 }
                 Expr::BinaryExpr(e)
             }
             Expr::Between(mut e) => {
-                e.expr = self.boxed(e.expr)?;
-                (e.low, e.high) = (self.boxed(e.low)?, self.boxed(e.high)?);
+                e.expr = self.boxed(*e.expr)?;
+                (e.low, e.high) = (self.boxed(*e.low)?, self.boxed(*e.high)?);
                 Expr::Between(e)
             }
             Expr::InList(mut e) => {
-                (e.expr, e.list) = (self.boxed(e.expr)?, self.keys(e.list)?);
+                (e.expr, e.list) = (self.boxed(*e.expr)?, self.keys(e.list)?);
                 Expr::InList(e)
             }
             Expr::Case(mut e) if e.expr.is_some() => {
-                e.expr = e.expr.map(|value| self.boxed(value)).transpose()?;
-                let when = |(when, then)| Ok((self.boxed(when)?, then));
+                e.expr = e.expr.map(|value| self.boxed(*value)).transpose()?;
+                let when = |(when, then): (Box<Expr>, _)| Ok((self.boxed(*when)?, then));
                 e.when_then_expr = e.when_then_expr.into_iter().map(when).collect::<Result<_>>()?;
                 Expr::Case(e)
             }
             Expr::InSubquery(mut e) => {
-                (e.expr, e.subquery) = (self.boxed(e.expr)?, canonical_subquery(e.subquery)?);
+                (e.expr, e.subquery) = (self.boxed(*e.expr)?, canonical_subquery(&e.subquery)?);
                 Expr::InSubquery(e)
             }
             Expr::SetComparison(mut e) => {
-                (e.expr, e.subquery) = (self.boxed(e.expr)?, canonical_subquery(e.subquery)?);
+                (e.expr, e.subquery) = (self.boxed(*e.expr)?, canonical_subquery(&e.subquery)?);
                 Expr::SetComparison(e)
             }
             Expr::ScalarFunction(mut e) if COMPARING_FUNCTIONS.contains(&e.name()) => {
@@ -239,7 +239,7 @@ impl Keys<'_> {
     }
 }
 
-fn canonical_subquery(subquery: Subquery) -> Result<Subquery> {
+fn canonical_subquery(subquery: &Subquery) -> Result<Subquery> {
     let plan = canonical_columns(subquery.subquery.clone())?;
     Ok(subquery.with_plan(plan))
 }

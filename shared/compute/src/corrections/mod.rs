@@ -14,6 +14,7 @@
 //! | [`float_extremes`] | `min` and `max` by group lose NaN and infinities | [#24433](https://github.com/apache/datafusion/issues/24433) |
 //! | [`guards`] | conditions are evaluated for rows that an earlier one excludes | |
 //! | [`in_list`] | `IN` takes a `CASE` for a constant | |
+//! | [`keep_filters`] | a filter is moved to another column of its name | |
 //! | [`lead_lag`] | `IGNORE NULLS` with an offset | [#25471](https://github.com/apache/datafusion/issues/25471) |
 //! | [`multiply_interval`] | `n * INTERVAL` is unknown | |
 //! | [`nth_value`] | turned around beside a window of the opposite order | |
@@ -42,6 +43,7 @@ mod fine_times;
 mod float_extremes;
 mod guards;
 mod in_list;
+mod keep_filters;
 mod lead_lag;
 mod multiply_interval;
 mod nth_value;
@@ -81,6 +83,7 @@ pub(crate) fn register(registry: &mut impl FunctionRegistry) -> Result<()> {
 pub(crate) fn add_rules(builder: SessionStateBuilder) -> SessionStateBuilder {
     let mut physical = PhysicalOptimizer::new().rules;
     split_pages::add(&mut physical);
+    keep_filters::add(&mut physical);
     builder
         .with_analyzer_rules(vec![
             Arc::new(ResolveGroupingFunction::new()),

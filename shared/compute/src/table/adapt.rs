@@ -229,8 +229,8 @@ mod tests {
 
     use super::*;
 
-    fn converted(values: ArrayRef, to: DataType) -> Result<ArrayRef> {
-        convert(&values, &Arc::new(Field::new("c", to, true)))
+    fn converted(values: &ArrayRef, to: DataType) -> Result<ArrayRef> {
+        convert(values, &Arc::new(Field::new("c", to, true)))
     }
 
     #[test]
@@ -253,8 +253,8 @@ mod tests {
             ),
             (decimal(200), decimal(250), DataType::Int32),
         ] {
-            assert_eq!(converted(whole, to.clone()).expect("whole").data_type(), &to);
-            let error = converted(cut, to).expect_err("cut").to_string();
+            assert_eq!(converted(&whole, to.clone()).expect("whole").data_type(), &to);
+            let error = converted(&cut, to).expect_err("cut").to_string();
             assert!(error.contains("column c holds"), "{error}");
         }
     }

@@ -154,7 +154,7 @@ fn decimal(a: (u8, u8), b: (u8, u8)) -> Option<DataType> {
     let signed = i8::try_from(scale).ok()?;
     match precision {
         0..=MAX_DIGITS_128 => Some(DataType::Decimal128(precision.max(1), signed)),
-        ..=MAX_DIGITS => Some(DataType::Decimal256(precision, signed)),
+        _ if precision <= MAX_DIGITS => Some(DataType::Decimal256(precision, signed)),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, ArrowNativeTypeOp, AsArray, PrimitiveArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use datafusion::arrow::datatypes::{
     DataType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, DecimalType, Int64Type,
     UInt64Type, i256,
@@ -132,6 +132,20 @@ fn fitting<T: Wide>(n: T::Native, precision: u8) -> Option<i256> {
     Decimal256Type::is_valid_decimal_precision(n, precision).then_some(n)
 }
 
+/// All digits of a number, however many its type has.
+fn shown(number: i256, data_type: &DataType) -> String {
+    let (DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale)) = data_type else {
+        return number.to_string();
+    };
+    let after_point = usize::try_from(*scale).unwrap_or(0);
+    let digits = format!("{:0>1$}", number.wrapping_abs().to_string(), after_point + 1);
+    let sign = if number.is_negative() { "-" } else { "" };
+    match digits.split_at(digits.len() - after_point) {
+        (whole, "") => format!("{sign}{whole}"),
+        (whole, fraction) => format!("{sign}{whole}.{fraction}"),
+    }
+}
+
 fn convert<T: Wide, R: datafusion::arrow::datatypes::ArrowPrimitiveType>(
     sums: &PrimitiveArray<T>,
     small: impl Fn(T::Native) -> Option<R::Native>,
@@ -139,23 +153,8 @@ fn convert<T: Wide, R: datafusion::arrow::datatypes::ArrowPrimitiveType>(
     what: &str,
 ) -> Result<PrimitiveArray<R>> {
     if let Some(large) = sums.iter().flatten().find(|n| small(*n).is_none()) {
-        let sum = large.to_string_of::<T>(sums.data_type());
+        let sum = shown(T::to_i256(large), sums.data_type());
         return exec_err!("{what} overflows: {sum} does not fit {}", crate::sql_type::name(to));
     }
     Ok(sums.unary::<_, R>(|n| small(n).unwrap_or_default()).with_data_type(to.clone()))
-}
-
-/// How a number is shown.
-trait Show {
-    fn to_string_of<T: Wide<Native = Self>>(self, data_type: &DataType) -> String;
-}
-
-impl<N: ArrowNativeTypeOp> Show for N {
-    fn to_string_of<T: Wide<Native = Self>>(self, data_type: &DataType) -> String {
-        let scale = match data_type {
-            DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => *scale,
-            _ => 0,
-        };
-        T::format_decimal(self, T::MAX_PRECISION, scale)
-    }
 }

@@ -124,7 +124,8 @@ impl Evidence {
         let is_text = |e: &Self| matches!(e.data_type(), DataType::Utf8);
         let is_of_digits = both.kinds & !(NUMBER | CODE) == 0;
         let is_empty = self.kinds == 0 || other.kinds == 0;
-        !is_empty && !is_of_digits && is_text(&both) && !(is_text(self) && is_text(other))
+        let is_text_anyway = is_text(self) && is_text(other);
+        !is_empty && !is_of_digits && is_text(&both) && !is_text_anyway
     }
 
     /// The narrowest type that holds all; `Null` if there are none.

@@ -117,7 +117,7 @@ mod tests {
     fn a_header_ends_with_its_line_or_its_file() {
         let names = vec!["a".to_owned(), "b\nc".to_owned()];
         assert_eq!(header("a,\"b\nc\"\n1,2\n", false), Some((names.clone(), 8)));
-        assert_eq!(header("\u{feff}a,\"b\nc\"", true), Some((names.clone(), 10)));
+        assert_eq!(header("\u{feff}a,\"b\nc\"", true), Some((names, 10)));
         assert_eq!(header("a,\"b\nc", false), None);
         assert_eq!(header("", true), None);
         let long = "x".repeat(5000);
