@@ -25,7 +25,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::scalar::ScalarValue;
 
-use super::{rounded_decimal, text_of_times};
+use super::{has_expr, rounded_decimal, text_of_times, with_new_schema};
 
 /// The zone of an instant whose zone nobody named.
 const UTC: &str = "+00:00";
@@ -59,9 +59,12 @@ impl AnalyzerRule for CastAsPostgres {
 }
 
 fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    if !has_expr(&plan, |e| matches!(e, Expr::Cast(_) | Expr::ScalarFunction(_))) {
+        return Ok(Transformed::no(plan));
+    }
     let schema = merge_schema(&plan.inputs());
     let names = NamePreserver::new(&plan);
-    plan.map_expressions(|expr| {
+    with_new_schema(plan.map_expressions(|expr| {
         let name = names.save(&expr);
         let rewritten = expr.transform_up(|e| match e {
             Expr::Cast(cast) => {
@@ -78,8 +81,7 @@ fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
             other => Ok(Transformed::no(other)),
         })?;
         Ok(rewritten.update_data(|e| name.restore(e)))
-    })?
-    .map_data(LogicalPlan::recompute_schema)
+    })?)
 }
 
 fn rewrite_cast(e: Cast, from: &DataType) -> Result<Transformed<Expr>> {

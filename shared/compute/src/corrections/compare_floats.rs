@@ -19,6 +19,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 
 use super::canonical_float::{canonical, has_float};
+use super::with_new_schema;
 
 /// Functions that compare values of their arguments.
 const COMPARING_FUNCTIONS: [&str; 20] = [
@@ -100,7 +101,7 @@ fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         _ => None,
     };
     let mut number = 0;
-    plan.map_expressions(|expr| {
+    with_new_schema(plan.map_expressions(|expr| {
         let is_key =
             (is_key && Some(&expr) != filter.as_ref()) || number < groups || number >= order;
         number += 1;
@@ -111,8 +112,7 @@ fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
             false => rewritten,
         }
         .update_data(|e| name.restore(e)))
-    })?
-    .map_data(LogicalPlan::recompute_schema)
+    })?)
 }
 
 fn compares(op: Operator) -> bool {

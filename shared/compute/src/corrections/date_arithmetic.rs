@@ -11,6 +11,8 @@ use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Ope
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::scalar::ScalarValue;
 
+use super::{has_expr, with_new_schema};
+
 /// The rule; it has to run before types are coerced, because it changes them.
 #[derive(Debug)]
 pub(super) struct DateArithmetic;
@@ -26,14 +28,17 @@ impl AnalyzerRule for DateArithmetic {
 }
 
 fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let may_change = |e: &Expr| matches!(e, Expr::BinaryExpr(e) if matches!(e.op, Operator::Plus | Operator::Minus));
+    if !has_expr(&plan, may_change) {
+        return Ok(Transformed::no(plan));
+    }
     let schema = merge_schema(&plan.inputs());
     let names = NamePreserver::new(&plan);
-    plan.map_expressions(|expr| {
+    with_new_schema(plan.map_expressions(|expr| {
         let name = names.save(&expr);
         let rewritten = expr.transform_up(|e| rewrite(e, &schema))?;
         Ok(rewritten.update_data(|e| name.restore(e)))
-    })?
-    .map_data(LogicalPlan::recompute_schema)
+    })?)
 }
 
 fn rewrite(e: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {

@@ -15,6 +15,8 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::scalar::ScalarValue;
 
+use super::{has_expr, with_new_schema};
+
 /// The rule; it has to run before types are coerced, because it changes them.
 #[derive(Debug)]
 pub(super) struct DecimalsAndFloats;
@@ -26,14 +28,18 @@ impl AnalyzerRule for DecimalsAndFloats {
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let rewritten = plan.transform_up_with_subqueries(|plan| {
+            let may_change =
+                |e: &Expr| matches!(e, Expr::BinaryExpr(_) | Expr::Between(_) | Expr::InList(_));
+            if !has_expr(&plan, may_change) {
+                return Ok(Transformed::no(plan));
+            }
             let schema = merge_schema(&plan.inputs());
             let names = NamePreserver::new(&plan);
-            plan.map_expressions(|expr| {
+            with_new_schema(plan.map_expressions(|expr| {
                 let name = names.save(&expr);
                 let rewritten = expr.transform_up(|e| Ok(rewrite(e, &schema)))?;
                 Ok(rewritten.update_data(|e| name.restore(e)))
-            })?
-            .map_data(LogicalPlan::recompute_schema)
+            })?)
         });
         Ok(rewritten?.data)
     }

@@ -18,6 +18,8 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::scalar::ScalarValue;
 
+use super::has_expr;
+
 /// The rule; it has to run after types are coerced.
 #[derive(Debug)]
 pub(super) struct FineTimes;
@@ -29,6 +31,11 @@ impl AnalyzerRule for FineTimes {
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let rewritten = plan.transform_up_with_subqueries(|plan| {
+            if !has_expr(&plan, |e| {
+                matches!(e, Expr::BinaryExpr(_) | Expr::Between(_) | Expr::InList(_))
+            }) {
+                return Ok(Transformed::no(plan));
+            }
             let schema = merge_schema(&plan.inputs());
             let names = NamePreserver::new(&plan);
             plan.map_expressions(|expr| {

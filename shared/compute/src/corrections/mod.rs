@@ -58,9 +58,10 @@ mod times_and_texts;
 use std::sync::Arc;
 
 use datafusion::common::Result;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::execution::session_state::SessionStateBuilder;
-use datafusion::logical_expr::LogicalPlan;
 use datafusion::logical_expr::registry::FunctionRegistry;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::analyzer::resolve_grouping_function::ResolveGroupingFunction;
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
@@ -111,4 +112,20 @@ pub(crate) fn correct(plan: LogicalPlan) -> Result<LogicalPlan> {
 /// Corrects an optimized plan.
 pub(crate) fn finish(plan: LogicalPlan) -> Result<LogicalPlan> {
     guards::guard(plan)
+}
+
+/// Whether an expression of a node, or a part of one, is of a kind: most rules have nothing to do with most
+/// nodes, and the schema of a node's inputs costs more than a look.
+fn has_expr(plan: &LogicalPlan, is_of_kind: fn(&Expr) -> bool) -> bool {
+    let mut found = false;
+    let looked = plan.apply_expressions(|e| {
+        found = e.exists(|e| Ok(is_of_kind(e)))?;
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    found || looked.is_err()
+}
+
+/// The schema of a node whose expressions have changed.
+fn with_new_schema(plan: Transformed<LogicalPlan>) -> Result<Transformed<LogicalPlan>> {
+    if plan.transformed { plan.map_data(LogicalPlan::recompute_schema) } else { Ok(plan) }
 }

@@ -12,6 +12,12 @@ use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Ope
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::scalar::ScalarValue;
 
+use super::has_expr;
+
+fn may_change(e: &Expr) -> bool {
+    matches!(e, Expr::BinaryExpr(e) if e.op == Operator::IsNotDistinctFrom)
+}
+
 /// The rule; it has to run after types are coerced.
 #[derive(Debug)]
 pub(super) struct NullEquality;
@@ -23,7 +29,7 @@ impl AnalyzerRule for NullEquality {
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let rewritten = plan.transform_up_with_subqueries(|plan| match plan {
-            LogicalPlan::Filter(_) | LogicalPlan::Join(_) => {
+            LogicalPlan::Filter(_) | LogicalPlan::Join(_) if has_expr(&plan, may_change) => {
                 let schema = merge_schema(&plan.inputs());
                 plan.map_expressions(|e| e.transform_up(|e| Ok(rewrite(e, &schema))))
             }

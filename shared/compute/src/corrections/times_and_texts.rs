@@ -10,6 +10,8 @@ use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, cast};
 use datafusion::optimizer::AnalyzerRule;
 
+use super::has_expr;
+
 /// The rule casts a text that is compared with a time; it has to run before types are coerced.
 #[derive(Debug)]
 pub(super) struct TimesAndTexts;
@@ -17,6 +19,11 @@ pub(super) struct TimesAndTexts;
 impl AnalyzerRule for TimesAndTexts {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let plan = plan.transform_up_with_subqueries(|plan| {
+            if !has_expr(&plan, |e| {
+                matches!(e, Expr::BinaryExpr(_) | Expr::Between(_) | Expr::InList(_))
+            }) {
+                return Ok(Transformed::no(plan));
+            }
             let schema = merge_schema(&plan.inputs());
             let names = NamePreserver::new(&plan);
             plan.map_expressions(|expr| {

@@ -21,6 +21,8 @@ use datafusion::optimizer::AnalyzerRule;
 use digits::always_fits;
 use function::{Arithmetic, call, text_of};
 
+use super::{has_expr, with_new_schema};
+
 pub(super) use function::is_checked;
 
 /// Puts the functions where fragments find them.
@@ -47,11 +49,15 @@ impl AnalyzerRule for DivideDecimals {
 }
 
 fn divide_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let may_change = |e: &Expr| matches!(e, Expr::BinaryExpr(e) if e.op == Operator::Divide);
+    if !has_expr(&plan, may_change) {
+        return Ok(Transformed::no(plan));
+    }
     let schema = merge_schema(&plan.inputs());
     let names = NamePreserver::new(&plan);
     let is_exact = |e: &Expr| e.get_type(&schema).is_ok_and(|t| t.is_decimal() || t.is_integer());
     let is_decimal = |e: &Expr| e.get_type(&schema).is_ok_and(|t| t.is_decimal());
-    plan.map_expressions(|expr| {
+    with_new_schema(plan.map_expressions(|expr| {
         let name = names.save(&expr);
         let divided = expr.transform_up(|e| match e {
             Expr::BinaryExpr(BinaryExpr { left, op: Operator::Divide, right })
@@ -65,8 +71,7 @@ fn divide_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
             other => Ok(Transformed::no(other)),
         })?;
         Ok(divided.update_data(|e| name.restore(e)))
-    })?
-    .map_data(LogicalPlan::recompute_schema)
+    })?)
 }
 
 /// The rule for all else; it has to run after types are coerced.
@@ -84,6 +89,15 @@ impl AnalyzerRule for CheckArithmetic {
 }
 
 fn check_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let may_change = |e: &Expr| match e {
+        Expr::BinaryExpr(e) => {
+            matches!(e.op, Operator::Plus | Operator::Minus | Operator::Multiply)
+        }
+        e => matches!(e, Expr::Negative(_)),
+    };
+    if !has_expr(&plan, may_change) {
+        return Ok(Transformed::no(plan));
+    }
     let schema = merge_schema(&plan.inputs());
     let names = NamePreserver::new(&plan);
     // columns of an outer query are not in the schema: their types are in the expression
