@@ -231,3 +231,12 @@ async fn a_folder_without_data_is_no_table() {
     let lab = one_table(&[("_hidden.csv", "n\n1\n")]).await;
     assert!(refusal(&lab, "SELECT * FROM t").await.contains("table t not found"));
 }
+
+#[tokio::test]
+async fn a_table_whose_name_differs_by_case_is_pointed_out() {
+    let lab = Lab::new();
+    lab.put("tables/MyTable/a.csv", "n\n1\n").await;
+    let why = refusal(&lab, "SELECT * FROM MyTable").await;
+    assert!(why.contains("write \"MyTable\" in double quotes"), "{why}");
+    assert_eq!(rows(&lab, "SELECT n FROM \"MyTable\"").await, ["1"]);
+}

@@ -126,6 +126,10 @@ pub(crate) async fn not_found(
             let more = if names.len() > NAMED_TABLES { ", …" } else { "" };
             let named = &names[..names.len().min(NAMED_TABLES)];
             sentence.push_str(&format!("; tables there are: {}{more}", named.join(", ")));
+            let wanted = reference.name.table();
+            if let Some(other) = names.iter().find(|n| n.eq_ignore_ascii_case(wanted)) {
+                sentence.push_str(&format!("; to read {other} write \"{other}\" in double quotes"));
+            }
         }
     }
     Failure::Refused(sentence)
