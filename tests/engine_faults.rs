@@ -160,6 +160,66 @@ async fn times_are_cut_and_out_of_reach() {
     still_wrong("multiply_interval.rs", "SELECT 2 * INTERVAL '1 day'", &["2 days"]).await;
 }
 
+#[tokio::test]
+async fn intervals_and_differences_are_of_other_kinds() {
+    let equal = "SELECT INTERVAL '1 month' = INTERVAL '30 days'";
+    still_wrong("compare_canonical.rs", equal, &["true"]).await;
+    let days = "SELECT TIMESTAMP '2024-01-03 00:00:00' - TIMESTAMP '2024-01-01 00:00:00'";
+    still_wrong("difference_of_times.rs", days, &["2 days"]).await;
+    let average = "SELECT avg(v) FROM (VALUES (INTERVAL '1 day'), (INTERVAL '3 days')) q(v)";
+    still_wrong("average_interval.rs", average, &["2 days"]).await;
+    let text = "SELECT (INTERVAL '1 day')::text";
+    still_wrong("text_of_intervals.rs", text, &["1 day"]).await;
+    let nearest = "SELECT CAST(TIMESTAMP '2024-01-01 00:00:00.6' AS TIMESTAMP(0))";
+    still_wrong("nearest_time.rs", nearest, &["2024-01-01T00:00:01"]).await;
+    let zone = "SELECT CAST('2024-01-02 03:04:05+02' AS TIMESTAMP)";
+    still_wrong("without_zone.rs", zone, &["2024-01-02T03:04:05"]).await;
+}
+
+#[tokio::test]
+async fn types_are_coerced_to_what_does_not_hold_the_values() {
+    let product = "SELECT m * 1.055 FROM (VALUES (1.25::decimal(9, 2))) q(m)";
+    still_wrong("decimals_and_floats.rs", product, &["1.31875"]).await;
+    let seconds = "SELECT id, to_timestamp_seconds(1704067200 + id * 0) AS ts FROM o WHERE id = 1";
+    let finer =
+        format!("SELECT id FROM ({seconds}) q WHERE ts < TIMESTAMP '2024-01-01 00:00:00.5'");
+    still_wrong("fine_times.rs", &finer, &["1"]).await;
+    let far =
+        "SELECT id, to_timestamp_micros(253402300799000000 + id * 0) AS ts FROM o WHERE id = 1";
+    let text = format!("SELECT id FROM ({far}) q WHERE ts > '9990-01-01'");
+    still_wrong("times_and_texts.rs", &text, &["1"]).await;
+}
+
+#[tokio::test]
+async fn plans_are_moved_to_where_they_mean_something_else() {
+    let list = "SELECT id FROM o WHERE 1 IN (CASE WHEN id = 1 THEN 1 ELSE z END, 7)";
+    still_wrong("in_list.rs", list, &["1"]).await;
+    let namesakes = "SELECT b.n, a.n AS m FROM x a RIGHT JOIN x b ON a.g = b.g \
+                     WHERE b.n = 1 OR (b.n <> 9 AND b.n <> a.n)";
+    let right = ["1|1", "1|2", "1|3", "2|1", "2|3", "3|1", "3|2", "5|6", "6|5"];
+    still_wrong("keep_filters.rs", namesakes, &right).await;
+    let both = "SELECT o.id, q.w FROM o JOIN i ON o.id IS NOT DISTINCT FROM i.id \
+                CROSS JOIN (VALUES (1)) q(w)";
+    still_wrong("null_equality.rs", both, &["2|1", "∅|1"]).await;
+    let total =
+        "SELECT count(*) FROM o FULL JOIN i ON o.id = i.id WHERE 1 > 1 GROUP BY CUBE (o.id)";
+    still_wrong("grouping_sets.rs", total, &["0"]).await;
+    let constant = "SELECT a.id, row_number() OVER (ORDER BY b.id NULLS LAST, a.id) AS r FROM o a \
+                    LEFT JOIN (SELECT id FROM o WHERE id = 2) b ON b.id = a.id";
+    let right = ["1|2", "2|1", "3|3", "4|4", "∅|5"];
+    still_wrong("no_constants.rs", constant, &right).await;
+}
+
+#[tokio::test]
+async fn statistics_are_rounded_on_the_way() {
+    let percentile = "SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY v) FROM v";
+    still_wrong("percentile.rs", percentile, &["63.99999999999999"]).await;
+    let sliding = "SELECT count(*) FROM (SELECT var_pop(x) OVER \
+                   (ORDER BY n ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS s \
+                   FROM (VALUES (1, 70.1::double), (2, 5.0), (3, 5.0)) q(n, x)) q WHERE s = 0";
+    still_wrong("refilled.rs", sliding, &["2"]).await;
+}
+
 /// A Parquet file with a time of nanoseconds.
 async fn write_times() -> tempfile::NamedTempFile {
     let session = SessionContext::new();

@@ -64,10 +64,41 @@ async fn lists_are_joined_to_their_rows() {
     )
     .await;
     right(&lab, "SELECT sum(u) FROM l CROSS JOIN UNNEST(l.items) AS u", &["8"]).await;
+    let kept = ["1|1", "1|2", "2|∅", "3|5", "4|∅"];
+    right(&lab, "SELECT k, item FROM l LEFT JOIN UNNEST(l.items) AS u(item) ON true", &kept).await;
+    let any = "SELECT k FROM l WHERE 5 = ANY (l.items)";
+    right(&lab, any, &["3"]).await;
 }
 
 #[tokio::test]
 async fn a_table_is_described() {
     let lab = lab().await;
     right(&lab, "DESCRIBE x", &["g|varchar", "x|double"]).await;
+}
+
+#[tokio::test]
+async fn null_inside_of_rows_and_lists_is_unknown() {
+    let lab = lab().await;
+    for (sql, rows) in [
+        (
+            "SELECT (1, NULL) = (1, NULL), (1, NULL) = (2, NULL), (1, 2) < (1, NULL)",
+            &["∅|false|∅"][..],
+        ),
+        ("SELECT id FROM o WHERE (id, z) > (2, 20)", &["3", "4"]),
+        ("SELECT id FROM o WHERE (id, z) IN ((1, 10), (2, 21), (3, 30))", &["1", "3"]),
+        ("SELECT id FROM o WHERE (id, z) NOT IN ((1, 10), (NULL, 20))", &["3", "4", "∅"]),
+        ("SELECT id, 1 = ANY (ARRAY[id, NULL]) FROM o WHERE id < 3", &["1|true", "2|∅"]),
+        ("SELECT id, 2 > ANY (ARRAY[id, NULL]) FROM o WHERE id < 3", &["1|true", "2|∅"]),
+        ("SELECT id FROM o WHERE NOT id = ANY (ARRAY[1, NULL])", &[]),
+        (
+            "SELECT DISTINCT ON (d, d) d, id FROM n WHERE d < 20 ORDER BY d, d, id",
+            &["0|1", "7|6", "10|2"],
+        ),
+        ("SELECT id FROM o WHERE NOT id IS DISTINCT FROM 2 OR id = 4", &["2", "4"]),
+        ("SELECT id FROM o WHERE z = 0 AND id IS NOT DISTINCT FROM 2 OR id = 4", &["4"]),
+    ] {
+        right(&lab, sql, rows).await;
+    }
+    refused(&lab, "SELECT 6 | 1 & 3", "parentheses").await;
+    refused(&lab, "WITH r AS (SELECT random() AS v) SELECT a.v = b.v FROM r a, r b", "draws").await;
 }

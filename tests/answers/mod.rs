@@ -3,6 +3,7 @@
 
 mod floats;
 mod forms;
+mod groups;
 mod numbers;
 mod subqueries;
 mod times;

@@ -114,3 +114,28 @@ async fn a_list_may_hold_what_differs_from_row_to_row() {
     right(&lab, sql, &["1|false", "2|true", "3|∅"]).await;
     right(&lab, "SELECT id FROM n WHERE id NOT IN (d, 4) ORDER BY id", &["1", "2", "5", "6"]).await;
 }
+
+#[tokio::test]
+async fn percentiles_are_exact() {
+    let lab = lab().await;
+    for (sql, rows) in [
+        (
+            "SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY v) FROM v",
+            &["63.99999999999999"][..],
+        ),
+        ("SELECT percentile_cont(0.75) WITHIN GROUP (ORDER BY v DESC) FROM v", &["20.0"]),
+        ("SELECT median(id) FROM o", &["2.5"]),
+        (
+            "SELECT d % 20, percentile_cont(id, 0.5) FROM n GROUP BY 1",
+            &["0|3.0", "10|3.0", "7|6.0", "∅|3.0"],
+        ),
+        ("SELECT quantile_cont(DISTINCT g, 0.5) FROM (VALUES (1), (1), (1), (4)) q(g)", &["2.5"]),
+        (
+            "SELECT n, percentile_cont(v, 0.5) OVER (ORDER BY n ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM v \
+             WHERE n < 4 ORDER BY n",
+            &["1|10.0", "2|15.0", "3|25.0"],
+        ),
+    ] {
+        right(&lab, sql, rows).await;
+    }
+}

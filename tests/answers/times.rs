@@ -78,3 +78,44 @@ async fn hours_and_fractions_are_kept() {
     let days = "SELECT DATE '2024-01-01' + id * INTERVAL '1 day' FROM o WHERE id < 3";
     right(&lab, &format!("SELECT min(x)::text FROM ({days}) q(x)"), &["2024-01-02 00:00:00"]).await;
 }
+
+#[tokio::test]
+async fn differences_of_times_are_days_and_hours() {
+    let lab = lab().await;
+    let files = [
+        "id,ts\n1,2024-01-01 00:00:00\n2,2024-01-01 18:00:00\n",
+        "id,ts\n3,2024-01-03 06:00:00.5\n4,2024-03-01 00:00:00\n",
+    ];
+    for (number, text) in files.into_iter().enumerate() {
+        lab.put(&format!("tables/t/{number}.csv"), text).await;
+    }
+    let since = "ts - TIMESTAMP '2024-01-01 00:00:00'";
+    for (sql, rows) in [
+        (
+            format!("SELECT ({since})::text FROM t"),
+            &["00:00:00", "18:00:00", "2 days 06:00:00.5", "60 days"][..],
+        ),
+        (format!("SELECT id FROM t WHERE {since} > INTERVAL '1 day'"), &["3", "4"]),
+        (format!("SELECT id FROM t WHERE {since} > '1 day'"), &["3", "4"]),
+        (format!("SELECT id FROM t WHERE {since} < INTERVAL '1 month'"), &["1", "2", "3"]),
+        (format!("SELECT id FROM t WHERE {since} >= INTERVAL '2 months'"), &["4"]),
+        (
+            format!("SELECT id FROM t WHERE {since} BETWEEN INTERVAL '18 hours' AND INTERVAL '60 days'"),
+            &["2", "3", "4"],
+        ),
+        (format!("SELECT EXTRACT(DAY FROM max({since})) FROM t"), &["60"]),
+        (format!("SELECT avg({since})::text FROM t WHERE id < 3"), &["09:00:00"]),
+        (format!("SELECT id % 2, avg({since})::text FROM t GROUP BY 1"), &["0|30 days 09:00:00", "1|1 day 03:00:00.25"]),
+        (format!("SELECT sum({since})::text FROM t WHERE id < 4"), &["2 days 24:00:00.5"]),
+        (format!("SELECT id FROM t ORDER BY {since} DESC LIMIT 2"), &["4", "3"]),
+        ("SELECT (ts - lag(ts) OVER (ORDER BY ts))::text FROM t ORDER BY id".to_owned(), &["∅", "18:00:00", "1 day 12:00:00.5", "57 days 17:59:59.5"]),
+        ("SELECT DATE '2024-03-01' - DATE '2024-02-01' > 28".to_owned(), &["true"]),
+        ("SELECT INTERVAL '1 month' = INTERVAL '30 days', INTERVAL '24 hours' = INTERVAL '1 day'".to_owned(), &["true|true"]),
+        ("SELECT count(DISTINCT v) FROM (VALUES (INTERVAL '24 hours'), (INTERVAL '1 day')) q(v)".to_owned(), &["1"]),
+        ("SELECT CAST(TIMESTAMP '2024-01-01 00:00:59.5' AS TIMESTAMP(0))::text".to_owned(), &["2024-01-01 00:01:00"]),
+        ("SELECT CAST('2024-01-02 03:04:05+02' AS TIMESTAMP)::text".to_owned(), &["2024-01-02 03:04:05"]),
+        ("SELECT id FROM t WHERE CAST(ts AS TIME) > TIME '12:00'".to_owned(), &["2"]),
+    ] {
+        right(&lab, &sql, rows).await;
+    }
+}

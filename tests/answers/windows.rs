@@ -33,3 +33,36 @@ async fn a_window_is_built_upon_a_named_one() {
                WINDOW o AS (PARTITION BY n % 2 ORDER BY n) ORDER BY n";
     right(&lab, sql, &["1|10", "2|20", "3|40", "4|60"]).await;
 }
+
+#[tokio::test]
+async fn a_window_may_stand_on_one_that_stands_on_another() {
+    let lab = lab().await;
+    let sql = "SELECT n, sum(v) OVER p FROM v WHERE n < 5 \
+               WINDOW o AS (PARTITION BY n % 2), p AS (o ORDER BY n) ORDER BY n";
+    right(&lab, sql, &["1|10", "2|20", "3|40", "4|60"]).await;
+    refused(&lab, "SELECT nth_value(v, 0) OVER (ORDER BY n) FROM v", "counts from 1").await;
+}
+
+#[tokio::test]
+async fn the_variance_of_equal_values_is_nothing() {
+    let lab = lab().await;
+    lab.put("tables/e/1.csv", "n,x\n1,70.1\n2,5.5\n").await;
+    lab.put("tables/e/2.csv", "n,x\n3,5.5\n4,5.5\n").await;
+    let frame = "OVER (ORDER BY n ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)";
+    let sql = format!("SELECT n, stddev(x) {frame} = 0, var_pop(x) {frame} = 0 FROM e ORDER BY n");
+    right(&lab, &sql, &["1|∅|true", "2|false|false", "3|true|true", "4|true|true"]).await;
+}
+
+#[tokio::test]
+async fn an_order_by_what_may_be_missing_is_kept() {
+    let lab = lab().await;
+    let join = "FROM o a LEFT JOIN (SELECT id, 'x' AS c FROM o WHERE id = 2) b ON b.id = a.id";
+    let sql = format!("SELECT a.id {join} ORDER BY b.id NULLS LAST, a.id DESC NULLS LAST");
+    right(&lab, &sql, &["2", "4", "3", "1", "∅"]).await;
+    let sql = format!("SELECT a.id {join} ORDER BY b.c NULLS LAST, a.id LIMIT 2");
+    right(&lab, &sql, &["2", "1"]).await;
+    let sql = format!(
+        "SELECT a.id, row_number() OVER (ORDER BY b.c NULLS LAST, a.id) {join} WHERE a.id < 4"
+    );
+    right(&lab, &sql, &["2|1", "1|2", "3|3"]).await;
+}

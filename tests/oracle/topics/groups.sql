@@ -122,3 +122,30 @@ SELECT g, CASE WHEN count(i) = 0 THEN NULL ELSE sum(i) / count(i) END FROM n WHE
 SELECT id, i, i FROM n WHERE id < 3
 SELECT n.id, l.k AS id FROM n JOIN l ON n.id = l.k
 SELECT id AS a, i AS a FROM n
+SELECT x, count(*) FROM n GROUP BY ROLLUP (x)
+SELECT 1 AS a FROM n GROUP BY ROLLUP (x)
+SELECT 1 AS a FROM n GROUP BY ROLLUP (g)
+SELECT 1 AS a FROM n GROUP BY ROLLUP (id + 1)
+SELECT count(*) FROM n a JOIN o b ON a.id = b.id GROUP BY ROLLUP (a.x)
+SELECT 1 AS a FROM n a JOIN o b ON a.id = b.id GROUP BY ROLLUP (a.g)
+SELECT count(*) FROM n a JOIN o b ON a.id = b.id GROUP BY CUBE (a.x, a.g)
+SELECT a.x + 1, count(*) FROM n a JOIN o b ON a.id = b.id GROUP BY GROUPING SETS ((a.x + 1), ())
+SELECT g, count(*) FROM n GROUP BY g, ROLLUP (x)
+SELECT g, i, count(*) FROM n GROUP BY g, ROLLUP (i)
+SELECT 1 AS a FROM n WHERE 1 > 1 GROUP BY CUBE (x)
+SELECT 1 AS a FROM n a FULL JOIN o b ON a.id = b.id WHERE 1 > 1 GROUP BY CUBE (a.x)
+SELECT count(*) FROM n a FULL JOIN o b ON a.id = b.id WHERE 1 > 1 GROUP BY CUBE (a.x)
+SELECT 1 AS a FROM (SELECT 1 AS c0, 0.5 AS c1, bool_or(true) AS c2 FROM n GROUP BY ROLLUP (g)) q WHERE NOT q.c2 = q.c2 GROUP BY q.c1
+SELECT extract(year FROM d) AS y, g, count(*) FROM c JOIN n USING (id) GROUP BY ROLLUP (extract(year FROM d), g)
+SELECT id % 2, grouping(id % 2), sum(id) FROM n GROUP BY CUBE (id % 2)
+SELECT id % 2 AS k, g, sum(id), grouping(id % 2, g) FROM n GROUP BY GROUPING SETS ((id % 2, g), (g), ()) HAVING sum(id) > 3 ORDER BY 1 NULLS LAST, 2 NULLS LAST, 4
+SELECT x, grouping(x), count(*) FROM f GROUP BY ROLLUP (x)
+SELECT x, g, count(*) FROM f GROUP BY CUBE (x, g)
+SELECT x, min(x), g FROM f GROUP BY GROUPING SETS ((x), (g), (x, g))
+SELECT g, sum(id) FROM n GROUP BY ROLLUP (g) HAVING g = 'a' OR g IS NULL
+SELECT * FROM (SELECT g, sum(id) AS s FROM n GROUP BY ROLLUP (g)) q WHERE g = 'a'
+SELECT * FROM (SELECT g, sum(id) AS s FROM n GROUP BY ROLLUP (g)) q WHERE false
+SELECT upper(g) AS u, sum(id) FROM n GROUP BY ROLLUP (upper(g)) ORDER BY u
+SELECT date_trunc('month', ts) AS m, count(*) FROM c WHERE id IN (1,2,6,7) GROUP BY ROLLUP (date_trunc('month', ts))
+SELECT i / 2, i, count(*) FROM n GROUP BY ROLLUP (i / 2, i)
+SELECT g, id % 2, count(*) FROM n GROUP BY g, ROLLUP (id % 2)

@@ -74,3 +74,6 @@ SELECT a.k, b.k, c.k FROM l a JOIN r b ON (a.k IS NOT DISTINCT FROM b.k) JOIN r 
 SELECT a.k, b.k, c.k FROM l a JOIN r b ON a.k = b.k JOIN r c ON (b.w IS NOT DISTINCT FROM c.w)
 SELECT a.k, b.k, c.id FROM l a JOIN r b ON (a.k IS NOT DISTINCT FROM b.k), o c WHERE c.id = a.k
 SELECT a.k, b.k, c.id FROM l a JOIN r b ON (a.k IS NOT DISTINCT FROM b.k) LEFT JOIN o c ON c.id = a.k
+SELECT id FROM n WHERE id = 1 AND f IS NOT DISTINCT FROM true OR id = 3
+SELECT id FROM n WHERE id = 99 AND f IS DISTINCT FROM true AND id > 0 OR id = 3 AND true OR id = 4
+SELECT id FROM n WHERE NOT id = 3 AND NOT f IS DISTINCT FROM true OR id = 3

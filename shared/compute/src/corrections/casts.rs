@@ -3,7 +3,9 @@
 //! - a fraction becomes the nearest whole number, where DataFusion 55.2 cuts it: of decimals halves go
 //!   away from zero, of floats to the even one;
 //! - a time with a zone becomes the zone's clock when it loses the zone, where DataFusion keeps UTC's;
-//! - a time as text has a space where DataFusion has a `T`;
+//! - a time becomes the nearest of fewer digits, and so does a number of seconds that becomes a time;
+//! - a text becomes the time that it shows, whatever zone it names, where there is no place for a zone;
+//! - a time as text has a space where DataFusion has a `T`, and an interval is as PostgreSQL writes it;
 //! - `AT TIME ZONE` takes a zone off and puts it on.
 
 use std::sync::{Arc, LazyLock};
@@ -11,21 +13,23 @@ use std::sync::{Arc, LazyLock};
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::utils::take_function_args;
-use datafusion::common::{Result, internal_err, plan_err};
+use datafusion::common::{DFSchema, Result, internal_err, plan_err};
 use datafusion::config::ConfigOptions;
 use datafusion::functions::datetime::to_local_time;
 use datafusion::logical_expr::expr::ScalarFunction;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    Cast, ColumnarValue, Expr, ExprSchemable, LogicalPlan, ScalarFunctionArgs, ScalarUDF,
-    ScalarUDFImpl, Signature, Volatility, cast, lit,
+    Cast, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility, binary_expr, cast, lit,
 };
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::scalar::ScalarValue;
 
-use super::{has_expr, rounded_decimal, text_of_times, with_new_schema};
+use super::{
+    has_expr, map_named, nearest_time, rounded_decimal, text_of_intervals, text_of_times,
+    without_zone,
+};
 
 /// The zone of an instant whose zone nobody named.
 const UTC: &str = "+00:00";
@@ -40,7 +44,9 @@ pub(super) fn register(registry: &mut impl FunctionRegistry) -> Result<()> {
     let signature = Signature::any(2, Volatility::Immutable);
     registry.register_udf(Arc::new(ScalarUDF::new_from_impl(AtTimeZone { signature })))?;
     registry.register_udf(NEAREST.clone())?;
+    nearest_time::register(registry)?;
     registry.register_udf(rounded_decimal::function())?;
+    registry.register_udf(without_zone::function())?;
     Ok(())
 }
 
@@ -63,25 +69,23 @@ fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         return Ok(Transformed::no(plan));
     }
     let schema = merge_schema(&plan.inputs());
-    let names = NamePreserver::new(&plan);
-    with_new_schema(plan.map_expressions(|expr| {
-        let name = names.save(&expr);
-        let rewritten = expr.transform_up(|e| match e {
+    map_named(plan, |expr| {
+        expr.transform_up(|e| match e {
             Expr::Cast(cast) => {
                 let Ok(from) = cast.expr.get_type(&schema) else {
                     return Ok(Transformed::no(Expr::Cast(cast)));
                 };
                 rewrite_cast(cast, &from)
             }
+            Expr::ScalarFunction(f) if f.name() == "to_timestamp" => to_timestamp(f, &schema),
             Expr::ScalarFunction(f) if f.func.inner().downcast_ref::<AtTimeZone>().is_some() => {
                 let [time, zone] = take_function_args("at_time_zone", f.args)?;
                 let from = time.get_type(&schema)?;
                 Ok(Transformed::yes(at_time_zone(time, &from, &zone)?))
             }
             other => Ok(Transformed::no(other)),
-        })?;
-        Ok(rewritten.update_data(|e| name.restore(e)))
-    })?)
+        })
+    })
 }
 
 fn rewrite_cast(e: Cast, from: &DataType) -> Result<Transformed<Expr>> {
@@ -95,6 +99,21 @@ fn rewrite_cast(e: Cast, from: &DataType) -> Result<Transformed<Expr>> {
         (_, DataType::Decimal128(_, scale)) if digits_after_point(to) < *scale => {
             rounded_decimal::round(*e.expr.clone(), digits_after_point(to))
         }
+        (_, DataType::Timestamp(..) | DataType::Time64(_) | DataType::Time32(_))
+            if let Some(step) = nearest_time::step(from, to) =>
+        {
+            nearest_time::round(*e.expr.clone(), step)
+        }
+        (_, text) if text.is_string() && is_clock(to) => {
+            let clock = without_zone::of(*e.expr.clone());
+            match nearest_time::step(&FINE_CLOCK, to) {
+                Some(step) => nearest_time::round(cast(clock, FINE_CLOCK), step),
+                None => clock,
+            }
+        }
+        (_, DataType::Interval(_)) if to.is_string() => {
+            call(&text_of_intervals::function(), *e.expr.clone())
+        }
         (_, DataType::Timestamp(..)) if to.is_string() => {
             call(&text_of_times::function(), *e.expr.clone())
         }
@@ -104,6 +123,29 @@ fn rewrite_cast(e: Cast, from: &DataType) -> Result<Transformed<Expr>> {
         _ => return Ok(Transformed::no(Expr::Cast(e))),
     };
     Ok(Transformed::yes(Expr::Cast(Cast { expr: Box::new(inner), ..e })))
+}
+
+/// A time without a zone, with digits to be rounded.
+const FINE_CLOCK: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
+
+fn is_clock(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Timestamp(_, None))
+}
+
+/// Of a number of seconds, to the microsecond; DataFusion multiplies a float by 10⁹ and keeps the noise.
+fn to_timestamp(mut f: ScalarFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    const MICROSECONDS_PER_SECOND: f64 = 1e6;
+    let is_of_float = f.args.len() == 1
+        && matches!(f.args[0].get_type(schema), Ok(DataType::Float64 | DataType::Float32));
+    if !is_of_float {
+        return Ok(Transformed::no(Expr::ScalarFunction(f)));
+    }
+    let whole = Expr::ScalarFunction(f.clone()).get_type(schema)?;
+    let seconds = cast(f.args.swap_remove(0), DataType::Float64);
+    let count =
+        call(&NEAREST, binary_expr(seconds, Operator::Multiply, lit(MICROSECONDS_PER_SECOND)));
+    let time = cast(cast(count, DataType::Int64), FINE_CLOCK);
+    Ok(Transformed::yes(cast(time, whole)))
 }
 
 /// How many a type keeps; of those that keep what there is, the most.

@@ -7,7 +7,6 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result};
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::expr::InList;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     Between, BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, cast, lit,
@@ -15,7 +14,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::scalar::ScalarValue;
 
-use super::{has_expr, with_new_schema};
+use super::{has_expr, map_named};
 
 /// The rule; it has to run before types are coerced, because it changes them.
 #[derive(Debug)]
@@ -34,12 +33,7 @@ impl AnalyzerRule for DecimalsAndFloats {
                 return Ok(Transformed::no(plan));
             }
             let schema = merge_schema(&plan.inputs());
-            let names = NamePreserver::new(&plan);
-            with_new_schema(plan.map_expressions(|expr| {
-                let name = names.save(&expr);
-                let rewritten = expr.transform_up(|e| Ok(rewrite(e, &schema)))?;
-                Ok(rewritten.update_data(|e| name.restore(e)))
-            })?)
+            map_named(plan, |expr| expr.transform_up(|e| Ok(rewrite(e, &schema))))
         });
         Ok(rewritten?.data)
     }

@@ -5,10 +5,11 @@ use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::config::ConfigOptions;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Between, BinaryExpr, Cast, Expr, LogicalPlan, cast, lit};
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::scalar::ScalarValue;
+
+use super::map_named;
 
 /// The rule; it has to run after types are coerced.
 #[derive(Debug)]
@@ -21,12 +22,7 @@ impl AnalyzerRule for FarTimes {
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let rewritten = plan.transform_up_with_subqueries(|plan| {
-            let names = NamePreserver::new(&plan);
-            plan.map_expressions(|expr| {
-                let name = names.save(&expr);
-                let rewritten = expr.transform_up(|e| Ok(rewrite(e)))?;
-                Ok(rewritten.update_data(|e| name.restore(e)))
-            })
+            map_named(plan, |expr| expr.transform_up(|e| Ok(rewrite(e))))
         });
         Ok(rewritten?.data)
     }

@@ -7,7 +7,6 @@
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, merge_schema, split_conjunction_owned};
 use datafusion::logical_expr::{
     BinaryExpr, Cast, Expr, ExprSchemable, Filter, LogicalPlan, Operator, lit, when,
@@ -15,6 +14,7 @@ use datafusion::logical_expr::{
 use datafusion::scalar::ScalarValue;
 
 use super::checked::is_checked;
+use super::map_named;
 
 /// Functions that fail for some values.
 const FAILING_FUNCTIONS: [&str; 12] = [
@@ -63,11 +63,7 @@ fn guard_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         join.filter = Some(filter.data);
         return Ok(Transformed::new_transformed(LogicalPlan::Join(join), filter.transformed));
     }
-    let names = NamePreserver::new(&plan);
-    plan.map_expressions(|expr| {
-        let name = names.save(&expr);
-        Ok(guard_values(expr, &schema)?.update_data(|e| name.restore(e)))
-    })
+    map_named(plan, |expr| guard_values(expr, &schema))
 }
 
 /// The conditions that cannot fail come first, and each other one is evaluated where all before it hold.

@@ -5,9 +5,10 @@ use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::expr::InList;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::AnalyzerRule;
+
+use super::map_named;
 
 /// The rule; it has to run after types are coerced.
 #[derive(Debug)]
@@ -20,12 +21,7 @@ impl AnalyzerRule for ListsOfExpressions {
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let rewritten = plan.transform_up_with_subqueries(|plan| {
-            let names = NamePreserver::new(&plan);
-            plan.map_expressions(|expr| {
-                let name = names.save(&expr);
-                let rewritten = expr.transform_up(|e| Ok(rewrite(e)))?;
-                Ok(rewritten.update_data(|e| name.restore(e)))
-            })
+            map_named(plan, |expr| expr.transform_up(|e| Ok(rewrite(e))))
         });
         Ok(rewritten?.data)
     }

@@ -5,12 +5,11 @@ use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{DFSchema, Result, ScalarValue};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, cast};
 use datafusion::optimizer::AnalyzerRule;
 
-use super::has_expr;
+use super::{has_expr, map_named};
 
 /// The rule casts a text that is compared with a time; it has to run before types are coerced.
 #[derive(Debug)]
@@ -25,12 +24,7 @@ impl AnalyzerRule for TimesAndTexts {
                 return Ok(Transformed::no(plan));
             }
             let schema = merge_schema(&plan.inputs());
-            let names = NamePreserver::new(&plan);
-            plan.map_expressions(|expr| {
-                let name = names.save(&expr);
-                let cast = expr.transform_up(|expr| Ok(with_cast(expr, &schema)))?;
-                Ok(cast.update_data(|expr| name.restore(expr)))
-            })
+            map_named(plan, |expr| expr.transform_up(|e| Ok(with_cast(e, &schema))))
         });
         plan.data()
     }

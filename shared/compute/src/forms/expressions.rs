@@ -1,24 +1,22 @@
 //! Operators and functions.
 
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, TimezoneInfo, Value,
+    BinaryOperator, CaseWhen, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, TimezoneInfo, UnaryOperator, Value,
 };
 
-use super::{Rewritten, numbers};
+use super::{Rewritten, comparisons, numbers, precedence};
 
 /// Rewrites one expression, whose parts have been.
 pub(super) fn rewrite(expr: &mut Expr) -> Rewritten {
+    precedence::rewrite(expr)?;
     match expr {
         Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } => {
             match escape_char.take() {
                 None => Ok(()),
                 Some(escape) => escaped_with_backslash(pattern, &escape.value),
             }
-        }
-        Expr::IsDistinctFrom(..) | Expr::IsNotDistinctFrom(..) => {
-            binds_before_and(expr);
-            Ok(())
         }
         Expr::SimilarTo { .. } => similar_to(expr),
         Expr::AtTimeZone { timestamp, time_zone } => {
@@ -37,6 +35,12 @@ pub(super) fn rewrite(expr: &mut Expr) -> Rewritten {
             {
                 *expr = exact;
             }
+            Ok(())
+        }
+        Expr::BinaryOp { left, .. } if matches!(**left, Expr::Tuple(_)) => comparisons::rows(expr),
+        Expr::InList { .. } => comparisons::row_in_list(expr),
+        Expr::AnyOp { .. } => {
+            comparisons::any_of_list(expr);
             Ok(())
         }
         Expr::BinaryOp { left, op, right } => {
@@ -85,7 +89,7 @@ pub(super) fn rewrite(expr: &mut Expr) -> Rewritten {
             Ok(())
         }
         Expr::TypedString(typed) => {
-            let Value::SingleQuotedString(text) = &mut typed.value.value else { return Ok(()) };
+            let Value::SingleQuotedString(text) = &typed.value.value else { return Ok(()) };
             if let Some(instant) = instant(&typed.data_type, is_far(text)) {
                 let text = Expr::value(Value::SingleQuotedString(text.clone()));
                 *expr = call("arrow_cast", vec![text, instant]);
@@ -94,9 +98,6 @@ pub(super) fn rewrite(expr: &mut Expr) -> Rewritten {
             if let DataType::Timestamp(precision @ None, _) = &mut typed.data_type {
                 if is_far(text) {
                     *precision = Some(6);
-                }
-                if let Some(at) = zone_of(text) {
-                    text.truncate(at); // as PostgreSQL: a time without zone has none
                 }
             }
             Ok(())
@@ -110,8 +111,20 @@ pub(super) fn rewrite(expr: &mut Expr) -> Rewritten {
     }
 }
 
+/// What DataFusion calls functions by another name.
+const OTHER_NAMES: [(&str, &str); 5] = [
+    ("ceiling", "ceil"),
+    ("every", "bool_and"),
+    ("gen_random_uuid", "uuid"),
+    ("sign", "signum"),
+    ("variance", "var_samp"),
+];
+
 fn named_function(function: &mut Function) -> Result<Option<Expr>, String> {
     let name = function.name.to_string().to_lowercase();
+    if let Some((_, other)) = OTHER_NAMES.iter().find(|(known, _)| *known == name) {
+        function.name = ObjectName::from(vec![Ident::new(*other)]);
+    }
     let Some(args) = plain_args(&mut function.args) else { return Ok(None) };
     match (name.as_str(), args.as_mut_slice()) {
         ("mod", [a, b]) => {
@@ -119,6 +132,13 @@ fn named_function(function: &mut Function) -> Result<Option<Expr>, String> {
             let [left, right] = operands;
             let remainder = Expr::BinaryOp { left, op: BinaryOperator::Modulo, right };
             Ok(Some(Expr::Nested(Box::new(remainder))))
+        }
+        ("lpad" | "rpad", [_, FunctionArg::Unnamed(FunctionArgExpr::Expr(length)), ..]) => {
+            *length = at_least_none(take(length));
+            Ok(None)
+        }
+        ("nth_value", [_, FunctionArg::Unnamed(FunctionArgExpr::Expr(at))]) if is_below_one(at) => {
+            Err(format!("nth_value() counts from 1, and {at} is before it"))
         }
         ("to_char", [_, FunctionArg::Unnamed(FunctionArgExpr::Expr(pattern))]) => {
             match text(pattern) {
@@ -129,6 +149,28 @@ fn named_function(function: &mut Function) -> Result<Option<Expr>, String> {
             }
         }
         _ => Ok(None),
+    }
+}
+
+fn is_below_one(number: &Expr) -> bool {
+    match number {
+        Expr::Value(value) => matches!(&value.value, Value::Number(n, _) if n == "0"),
+        Expr::UnaryOp { op, .. } => *op == UnaryOperator::Minus,
+        _ => false,
+    }
+}
+
+/// A length that is negative is none.
+fn at_least_none(length: Expr) -> Expr {
+    let zero = || Box::new(number(0));
+    let negative =
+        Expr::BinaryOp { left: Box::new(length.clone()), op: BinaryOperator::Lt, right: zero() };
+    Expr::Case {
+        case_token: AttachedToken::empty(),
+        end_token: AttachedToken::empty(),
+        operand: None,
+        conditions: vec![CaseWhen { condition: negative, result: *zero() }],
+        else_result: Some(Box::new(length)),
     }
 }
 
@@ -144,32 +186,6 @@ fn operand(arg: &mut FunctionArg) -> Result<Expr, String> {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => Ok(take(e)),
         other => Err(format!("mod() takes two numbers, not {other}")),
     }
-}
-
-/// `a IS DISTINCT FROM b AND c`: the parser takes all that follows for what `a` is compared with.
-fn binds_before_and(expr: &mut Expr) {
-    let (Expr::IsDistinctFrom(_, right) | Expr::IsNotDistinctFrom(_, right)) = expr else { return };
-    let is_logical = |op: &BinaryOperator| matches!(op, BinaryOperator::And | BinaryOperator::Or);
-    let mut first = right.as_mut();
-    if !matches!(first, Expr::BinaryOp { op, .. } if is_logical(op)) {
-        return;
-    }
-    while matches!(first, Expr::BinaryOp { op, .. } if is_logical(op)) {
-        let Expr::BinaryOp { left, .. } = first else { return };
-        first = left;
-    }
-    let compared_with = take(first);
-    let (Expr::IsDistinctFrom(_, right) | Expr::IsNotDistinctFrom(_, right)) = expr else { return };
-    let logical = take(right);
-    **right = compared_with;
-    let comparison = take(expr);
-    *expr = logical;
-    let mut place = &mut *expr;
-    while matches!(place, Expr::BinaryOp { op, .. } if is_logical(op)) {
-        let Expr::BinaryOp { left, .. } = place else { return };
-        place = left;
-    }
-    *place = comparison;
 }
 
 /// `LIKE … ESCAPE '!'`: DataFusion's escape is the backslash.
@@ -261,11 +277,11 @@ fn text_length(data_type: &DataType) -> Result<Option<u64>, String> {
     })
 }
 
-fn take(expr: &mut Expr) -> Expr {
+pub(super) fn take(expr: &mut Expr) -> Expr {
     std::mem::replace(expr, Expr::value(Value::Null))
 }
 
-fn unnested(expr: &Expr) -> &Expr {
+pub(super) fn unnested(expr: &Expr) -> &Expr {
     match expr {
         Expr::Nested(inner) => unnested(inner),
         other => other,
@@ -305,14 +321,7 @@ fn is_far(time: &str) -> bool {
     year.is_some_and(|y| time.contains('-') && !(1678..=2261).contains(&y))
 }
 
-/// Where the zone of a time begins: `2024-01-02 03:04:05+02:00`.
-fn zone_of(time: &str) -> Option<usize> {
-    let clock = time.find(':')?;
-    let zone = time[clock..].find(['+', '-', 'Z', 'z'])?;
-    Some(clock + zone)
-}
-
-fn number(n: u64) -> Expr {
+pub(super) fn number(n: u64) -> Expr {
     Expr::value(Value::Number(n.to_string(), false))
 }
 

@@ -1,9 +1,13 @@
 //! Standard SQL that DataFusion's planner does not know, or means something else by, said in words that
 //! it knows; and what would be answered wrongly, refused.
 
+mod comparisons;
+mod distinct_on;
+mod drawn_twice;
 mod duplicate_names;
 mod expressions;
 mod numbers;
+mod precedence;
 mod unnest;
 mod using;
 mod windows;
@@ -43,7 +47,9 @@ impl VisitorMut for Rewriter {
     type Break = String;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<String> {
+        flow(drawn_twice::refuse(query))?;
         flow(fetch_first(query))?;
+        distinct_on::rewrite(query);
         flow(using::rewrite(query))
     }
 

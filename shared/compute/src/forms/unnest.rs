@@ -78,7 +78,13 @@ fn expand(select: &mut Select, number: usize, at: usize, join: Join) -> Rewritte
     let columns = columns_of(alias.as_ref(), array_exprs.len())?;
     let table = owner(select, number, at, &array_exprs)?;
     let name = name_of(table)?;
-    let selected = array_exprs.iter().zip(&columns).map(|(e, c)| format!("unnest({e}) AS {c}"));
+    // a row of an outer join whose lists are empty has one NULL
+    let list = |e: &Expr| match keeps {
+        true => format!("CASE WHEN cardinality({e}) > 0 THEN {e} ELSE [NULL] END"),
+        false => e.to_string(),
+    };
+    let selected =
+        array_exprs.iter().zip(&columns).map(|(e, c)| format!("unnest({}) AS {c}", list(e)));
     let selected: Vec<_> = selected.collect();
     let has_any: Vec<_> = array_exprs.iter().map(|e| format!("cardinality({e}) > 0")).collect();
     let condition = if keeps { String::new() } else { format!(" WHERE {}", has_any.join(" OR ")) };

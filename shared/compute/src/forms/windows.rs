@@ -1,5 +1,5 @@
 //! `OVER (w ROWS 1 PRECEDING)`: a window that is built upon a named one has what that one says. DataFusion
-//! forgets it.
+//! forgets it, so no window has a name when it comes there.
 
 use std::ops::ControlFlow;
 
@@ -31,19 +31,30 @@ impl VisitorMut for Builder<'_> {
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<String> {
         if let Expr::Function(function) = expr
-            && let Some(WindowType::WindowSpec(spec)) = &mut function.over
-            && let Some(name) = spec.window_name.take()
+            && let Some(over) = &mut function.over
+            && let Err(sentence) = self.spell_out(over)
         {
-            match self.found(&name, self.named.len()) {
-                Ok(base) => build_upon(spec, base),
-                Err(sentence) => return ControlFlow::Break(sentence),
-            }
+            return ControlFlow::Break(sentence);
         }
         ControlFlow::Continue(())
     }
 }
 
 impl Builder<'_> {
+    fn spell_out(&self, over: &mut WindowType) -> Rewritten {
+        match over {
+            WindowType::NamedWindow(name) => {
+                *over = WindowType::WindowSpec(self.found(name, self.named.len())?);
+            }
+            WindowType::WindowSpec(spec) => {
+                if let Some(name) = spec.window_name.take() {
+                    build_upon(spec, self.found(&name, self.named.len())?);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// What a name stands for; names may stand for others, but `deep` of them at most.
     fn found(&self, name: &Ident, deep: usize) -> Result<WindowSpec, String> {
         let unknown = || format!("window {name} is not defined: WINDOW {name} AS (…)");

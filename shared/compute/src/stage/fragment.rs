@@ -30,6 +30,7 @@ use tidemill_protocol::job::Format;
 use tidemill_protocol::record::{Read, TaskSlice};
 
 use super::{ExchangeReadExec, ExchangeSource, row_inputs};
+use crate::corrections::ForgetConstants;
 use crate::quarantine::FilePart;
 use crate::table::{
     EncodedSchema, Split, Table, TextSource, adapter, compression, file_group, table_of_url,
@@ -326,26 +327,33 @@ fn placeholder_number(config: &FileScanConfig) -> Option<usize> {
 #[derive(Debug)]
 struct Codec;
 
+/// The nodes that are ours.
 #[derive(Serialize, Deserialize)]
-struct EncodedRead {
-    stage: StageId,
-    read: Read,
-    partitions: usize,
-    schema: EncodedSchema,
+#[serde(rename_all = "snake_case")]
+enum EncodedNode {
+    ExchangeRead { stage: StageId, read: Read, partitions: usize, schema: EncodedSchema },
+    ForgetConstants,
 }
 
 impl PhysicalExtensionCodec for Codec {
     fn try_decode(
         &self,
         bytes: &[u8],
-        _: &[PlanRef],
+        inputs: &[PlanRef],
         _: &TaskContext,
         _: &dyn PhysicalProtoConverterExtension,
     ) -> Result<PlanRef> {
-        let read: EncodedRead = serde_json::from_slice(bytes)
-            .map_err(|e| internal_datafusion_err!("not an exchange read: {e}"))?;
-        let EncodedRead { stage, read, partitions, schema } = read;
-        Ok(Arc::new(ExchangeReadExec::new(stage, read, partitions, schema.0)))
+        let node = serde_json::from_slice(bytes)
+            .map_err(|e| internal_datafusion_err!("no node of a fragment: {e}"))?;
+        match (node, inputs) {
+            (EncodedNode::ExchangeRead { stage, read, partitions, schema }, _) => {
+                Ok(Arc::new(ExchangeReadExec::new(stage, read, partitions, schema.0)))
+            }
+            (EncodedNode::ForgetConstants, [input]) => {
+                Ok(Arc::new(ForgetConstants::new(input.clone())))
+            }
+            (EncodedNode::ForgetConstants, _) => internal_err!("a node has no input"),
+        }
     }
 
     fn try_encode(
@@ -354,16 +362,19 @@ impl PhysicalExtensionCodec for Codec {
         bytes: &mut Vec<u8>,
         _: &dyn PhysicalProtoConverterExtension,
     ) -> Result<()> {
-        let Some(read) = node.downcast_ref::<ExchangeReadExec>() else {
+        let encoded = if let Some(read) = node.downcast_ref::<ExchangeReadExec>() {
+            EncodedNode::ExchangeRead {
+                stage: read.stage(),
+                read: read.read(),
+                partitions: read.partitions(),
+                schema: EncodedSchema(read.schema()),
+            }
+        } else if node.is::<ForgetConstants>() {
+            EncodedNode::ForgetConstants
+        } else {
             return internal_err!("{} cannot be encoded", node.name());
         };
-        let encoded = EncodedRead {
-            stage: read.stage(),
-            read: read.read(),
-            partitions: read.partitions(),
-            schema: EncodedSchema(read.schema()),
-        };
         serde_json::to_writer(bytes, &encoded)
-            .map_err(|e| internal_datafusion_err!("an exchange read cannot be encoded: {e}"))
+            .map_err(|e| internal_datafusion_err!("a node cannot be encoded: {e}"))
     }
 }

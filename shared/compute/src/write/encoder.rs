@@ -3,7 +3,7 @@ use std::io::{BufWriter, Write};
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::arrow::json::writer::{LineDelimited, Writer as JsonWriter, WriterBuilder};
+use datafusion::arrow::json::writer::{LineDelimited, Writer as JsonWriter};
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::{Compression, ZstdLevel};
 use datafusion::parquet::file::properties::WriterProperties;
@@ -11,6 +11,7 @@ use tempfile::{NamedTempFile, TempPath};
 use tidemill_protocol::job::{CsvOptions, Format};
 
 use super::csv::CsvWriter;
+use super::json;
 use crate::error::Failure;
 
 /// Rows of a Parquet row group: enough for a column chunk to be worth a request, few enough for
@@ -55,10 +56,7 @@ impl Encoder {
                 Kind::Parquet(Box::new(writer))
             }
             Format::Csv => Kind::Csv(Box::new(CsvWriter::new(file, schema, csv)?)),
-            // a column of nulls is a column still
-            Format::Json => Kind::Json(
-                WriterBuilder::new().with_explicit_nulls(true).build(BufWriter::new(file)),
-            ),
+            Format::Json => Kind::Json(json::builder().build(BufWriter::new(file))),
         };
         Ok(Self { kind, path, rows: 0 })
     }

@@ -9,6 +9,7 @@ mod align;
 mod csv;
 mod encoder;
 mod folders;
+mod json;
 mod portable;
 mod request;
 mod table_writer;

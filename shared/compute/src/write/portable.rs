@@ -7,6 +7,7 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef,
 use tidemill_protocol::job::Format;
 
 use crate::columns::map_columns;
+use crate::corrections::texts_of_intervals;
 use crate::error::{Failure, refused};
 
 /// The columns of a query as files can hold them: each with a name of its own and a type that
@@ -21,9 +22,13 @@ impl Portable {
     }
 
     pub(super) fn cast(&self, batch: &RecordBatch) -> Result<RecordBatch, Failure> {
-        Ok(map_columns(batch, &self.schema, |column, to| cast(column, to))?)
+        Ok(map_columns(batch, &self.schema, |column, to| match column.data_type() {
+            DataType::Interval(_) => Ok(Arc::new(texts_of_intervals(column)?)),
+            _ => cast(column, to),
+        })?)
     }
 }
+
 /// Columns that share a name get a number: few readers of Parquet take them as they are.
 fn with_unique_names(schema: &Schema) -> Schema {
     let mut taken: HashSet<String> = schema.fields().iter().map(|f| f.name().clone()).collect();

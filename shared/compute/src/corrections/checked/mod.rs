@@ -12,7 +12,6 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::config::ConfigOptions;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
@@ -21,7 +20,7 @@ use datafusion::optimizer::AnalyzerRule;
 use digits::always_fits;
 use function::{Arithmetic, call, text_of};
 
-use super::{has_expr, with_new_schema};
+use super::{has_expr, map_named};
 
 pub(super) use function::is_checked;
 
@@ -54,12 +53,10 @@ fn divide_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         return Ok(Transformed::no(plan));
     }
     let schema = merge_schema(&plan.inputs());
-    let names = NamePreserver::new(&plan);
     let is_exact = |e: &Expr| e.get_type(&schema).is_ok_and(|t| t.is_decimal() || t.is_integer());
     let is_decimal = |e: &Expr| e.get_type(&schema).is_ok_and(|t| t.is_decimal());
-    with_new_schema(plan.map_expressions(|expr| {
-        let name = names.save(&expr);
-        let divided = expr.transform_up(|e| match e {
+    map_named(plan, |expr| {
+        expr.transform_up(|e| match e {
             Expr::BinaryExpr(BinaryExpr { left, op: Operator::Divide, right })
                 if is_exact(&left)
                     && is_exact(&right)
@@ -69,9 +66,8 @@ fn divide_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
                 Ok(Transformed::yes(call(Arithmetic::Divide, vec![*left, *right], &text)))
             }
             other => Ok(Transformed::no(other)),
-        })?;
-        Ok(divided.update_data(|e| name.restore(e)))
-    })?)
+        })
+    })
 }
 
 /// The rule for all else; it has to run after types are coerced.
@@ -99,7 +95,6 @@ fn check_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         return Ok(Transformed::no(plan));
     }
     let schema = merge_schema(&plan.inputs());
-    let names = NamePreserver::new(&plan);
     // columns of an outer query are not in the schema: their types are in the expression
     let type_of = |e: &Expr| match function::operand(e) {
         Some(operand) if operand.get_type(&schema).is_ok_and(|t| t.is_integer()) => {
@@ -107,9 +102,8 @@ fn check_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         }
         _ => e.get_type(&schema).ok(),
     };
-    plan.map_expressions(|expr| {
-        let name = names.save(&expr);
-        let checked = expr.transform_up(|e| {
+    map_named(plan, |expr| {
+        expr.transform_up(|e| {
             let Some(arithmetic) = arithmetic(&e, &type_of) else {
                 return Ok(Transformed::no(e));
             };
@@ -122,8 +116,7 @@ fn check_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
                 Expr::Negative(inner) => call(arithmetic, vec![*inner], &text),
                 other => other,
             }))
-        })?;
-        Ok(checked.update_data(|e| name.restore(e)))
+        })
     })
 }
 

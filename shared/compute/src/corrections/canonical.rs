@@ -1,9 +1,10 @@
-//! One bit pattern for each number: `-0.0` becomes `0.0`, and all NaN become one that is greater than
-//! every number.
+//! One form for values that are equal: `-0.0` becomes `0.0`, all NaN become one that is greater than every
+//! number, and `1 month` and `720 hours` become `30 days`.
 //!
 //! Arrow compares floats by their bits (IEEE 754 `totalOrder`): it tells `-0.0` from `0.0`, and NaN of
-//! one sign from NaN of the other, which SQL does not. Over canonical floats that order and its
-//! equality are SQL's, whoever compares: hashes, sorts, filters.
+//! one sign from NaN of the other, which SQL does not. It compares intervals by their months first, where
+//! SQL takes a month for 30 days and a day for 24 hours. Over canonical values that order and its equality
+//! are SQL's, whoever compares: hashes, sorts, filters.
 
 use std::sync::{Arc, LazyLock};
 
@@ -11,17 +12,22 @@ use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, FixedSizeListArray, GenericListArray, OffsetSizeTrait, StructArray,
 };
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Float32Type, Float64Type};
-use datafusion::common::Result;
+use datafusion::arrow::datatypes::{
+    DataType, Float32Type, Float64Type, IntervalMonthDayNano, IntervalMonthDayNanoType,
+    IntervalUnit,
+};
 use datafusion::common::utils::take_function_args;
+use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
+pub(super) const NANOSECONDS_PER_DAY: i64 = 24 * 60 * 60 * 1_000_000_000;
+
 static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
     let signature = Signature::any(1, Volatility::Immutable);
-    Arc::new(ScalarUDF::new_from_impl(CanonicalFloat { signature }))
+    Arc::new(ScalarUDF::new_from_impl(Canonical { signature }))
 });
 
 /// The function, for a registry.
@@ -37,26 +43,27 @@ pub(super) fn canonical(value: Expr) -> Expr {
     }
 }
 
-/// Whether values of a type are floats or hold any.
-pub(super) fn has_float(data_type: &DataType) -> bool {
+/// Whether equal values of a type, or in one, may have several forms.
+pub(super) fn has_forms(data_type: &DataType) -> bool {
     match data_type {
         DataType::Float16 | DataType::Float32 | DataType::Float64 => true,
+        DataType::Interval(IntervalUnit::MonthDayNano) => true,
         DataType::List(f) | DataType::LargeList(f) | DataType::FixedSizeList(f, _) => {
-            has_float(f.data_type())
+            has_forms(f.data_type())
         }
-        DataType::Struct(fields) => fields.iter().any(|f| has_float(f.data_type())),
+        DataType::Struct(fields) => fields.iter().any(|f| has_forms(f.data_type())),
         _ => false,
     }
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct CanonicalFloat {
+struct Canonical {
     signature: Signature,
 }
 
-impl ScalarUDFImpl for CanonicalFloat {
+impl ScalarUDFImpl for Canonical {
     fn name(&self) -> &'static str {
-        "canonical_float"
+        "canonical"
     }
 
     fn signature(&self) -> &Signature {
@@ -98,20 +105,35 @@ fn canonical_array(array: &ArrayRef) -> Result<ArrayRef> {
                 floats.unary::<_, Float64Type>(|x| if x.is_nan() { f64::NAN } else { x + 0.0 }),
             )
         }
-        DataType::Struct(fields) if has_float(array.data_type()) => {
+        DataType::Interval(IntervalUnit::MonthDayNano) => {
+            let intervals = array.as_primitive::<IntervalMonthDayNanoType>();
+            Arc::new(intervals.try_unary::<_, IntervalMonthDayNanoType, DataFusionError>(of_days)?)
+        }
+        DataType::Struct(fields) if has_forms(array.data_type()) => {
             let columns = array.as_struct();
             let inner = columns.columns().iter().map(canonical_array).collect::<Result<_>>()?;
             Arc::new(StructArray::try_new(fields.clone(), inner, columns.nulls().cloned())?)
         }
-        DataType::List(_) if has_float(array.data_type()) => canonical_list::<i32>(array)?,
-        DataType::LargeList(_) if has_float(array.data_type()) => canonical_list::<i64>(array)?,
-        DataType::FixedSizeList(field, size) if has_float(field.data_type()) => {
+        DataType::List(_) if has_forms(array.data_type()) => canonical_list::<i32>(array)?,
+        DataType::LargeList(_) if has_forms(array.data_type()) => canonical_list::<i64>(array)?,
+        DataType::FixedSizeList(field, size) if has_forms(field.data_type()) => {
             let list = array.as_fixed_size_list();
             let (values, nulls) = (canonical_array(list.values())?, list.nulls().cloned());
             Arc::new(FixedSizeListArray::try_new(field.clone(), *size, values, nulls)?)
         }
         _ => array.clone(),
     })
+}
+
+/// Days and less than one of time, of the same sign.
+fn of_days(interval: IntervalMonthDayNano) -> Result<IntervalMonthDayNano> {
+    let days = i128::from(interval.months) * 30 + i128::from(interval.days);
+    let total = days * i128::from(NANOSECONDS_PER_DAY) + i128::from(interval.nanoseconds);
+    let day = i128::from(NANOSECONDS_PER_DAY);
+    match (i32::try_from(total / day), i64::try_from(total % day)) {
+        (Ok(days), Ok(rest)) => Ok(IntervalMonthDayNano::new(0, days, rest)),
+        _ => exec_err!("an interval of {} days is too long to be compared", total / day),
+    }
 }
 
 fn canonical_list<O: OffsetSizeTrait>(array: &ArrayRef) -> Result<ArrayRef> {

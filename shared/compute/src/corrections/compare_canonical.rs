@@ -1,5 +1,5 @@
-//! Makes whoever compares floats compare [canonical](super::canonical_float) ones: comparisons, joins,
-//! groups, DISTINCT, orders, windows, and the functions that look for equal or for the greatest.
+//! Makes whoever compares floats or intervals compare [canonical](super::canonical) ones: comparisons,
+//! joins, groups, DISTINCT, orders, windows, and the functions that look for equal or for the greatest.
 //!
 //! Only where values are compared: a result keeps its `-0.0`. That also keeps DataFusion from trusting
 //! the bounds that Parquet files give for floats, which leave NaN out.
@@ -10,16 +10,15 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, DFSchemaRef, Result};
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::expr::{AggregateFunction, WindowFunction};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, SortExpr, Subquery,
-    WindowFunctionDefinition,
+    Distinct, Expr, ExprSchemable, GroupingSet, LogicalPlan, LogicalPlanBuilder, Operator,
+    SortExpr, Subquery, WindowFunctionDefinition,
 };
 use datafusion::optimizer::AnalyzerRule;
 
-use super::canonical_float::{canonical, has_float};
-use super::with_new_schema;
+use super::canonical::{canonical, has_forms};
+use super::map_named;
 
 /// Functions that compare values of their arguments.
 const COMPARING_FUNCTIONS: [&str; 20] = [
@@ -59,11 +58,11 @@ const COMPARING_AGGREGATES: [&str; 8] = [
 
 /// The rule; it has to run after types are coerced.
 #[derive(Debug)]
-pub(super) struct CompareFloats;
+pub(super) struct CompareCanonical;
 
-impl AnalyzerRule for CompareFloats {
+impl AnalyzerRule for CompareCanonical {
     fn name(&self) -> &'static str {
-        "compare_floats"
+        "compare_canonical"
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
@@ -85,11 +84,10 @@ fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     };
     let schema = merge_schema(&plan.inputs());
     let keys = Keys { schema: &schema };
-    let names = NamePreserver::new(&plan);
     let is_key = matches!(plan, LogicalPlan::Sort(_) | LogicalPlan::Join(_));
     // the first expressions are keys, and of DISTINCT ON the last ones, its order, too
     let (groups, order) = match &plan {
-        LogicalPlan::Aggregate(aggregate) => (aggregate.group_expr.len(), usize::MAX),
+        LogicalPlan::Aggregate(aggregate) => (keys_of(&aggregate.group_expr), usize::MAX),
         LogicalPlan::Distinct(Distinct::On(on)) => {
             (on.on_expr.len(), on.on_expr.len() + on.select_expr.len())
         }
@@ -101,34 +99,42 @@ fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         _ => None,
     };
     let mut number = 0;
-    with_new_schema(plan.map_expressions(|expr| {
+    map_named(plan, |expr| {
         let is_key =
             (is_key && Some(&expr) != filter.as_ref()) || number < groups || number >= order;
         number += 1;
-        let name = names.save(&expr);
         let rewritten = expr.transform_up(|e| keys.rewrite(e))?;
-        Ok(match is_key {
-            true => keys.rewrite_key(rewritten)?,
-            false => rewritten,
+        match is_key {
+            true => rewritten.transform_data(|e| Ok(Transformed::yes(keys.key(e)?))),
+            false => Ok(rewritten),
         }
-        .update_data(|e| name.restore(e)))
-    })?)
+    })
 }
 
-fn compares(op: Operator) -> bool {
+/// How many keys the groups of an aggregate have, each as often as it is written.
+fn keys_of(groups: &[Expr]) -> usize {
+    match groups {
+        [Expr::GroupingSet(GroupingSet::GroupingSets(sets))] => sets.iter().map(Vec::len).sum(),
+        [Expr::GroupingSet(GroupingSet::Rollup(keys) | GroupingSet::Cube(keys))] => keys.len(),
+        keys => keys.len(),
+    }
+}
+
+/// Whether an operator compares two values.
+pub(super) fn compares(op: Operator) -> bool {
     use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
     matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
 }
 
-/// The same rows, floats canonical.
+/// The same rows, canonical.
 fn canonical_columns(plan: Arc<LogicalPlan>) -> Result<Arc<LogicalPlan>> {
     let schema: DFSchemaRef = plan.schema().clone();
-    if !schema.fields().iter().any(|f| has_float(f.data_type())) {
+    if !schema.fields().iter().any(|f| has_forms(f.data_type())) {
         return Ok(plan);
     }
     let columns = schema.iter().map(|(relation, field)| {
         let column = Expr::from((relation, field));
-        match has_float(field.data_type()) {
+        match has_forms(field.data_type()) {
             true => canonical(column).alias_qualified(relation.cloned(), field.name()),
             false => column,
         }
@@ -143,16 +149,16 @@ struct Keys<'a> {
 }
 
 impl Keys<'_> {
-    fn is_float(&self, expr: &Expr) -> Result<bool> {
+    fn is_ambiguous(&self, expr: &Expr) -> Result<bool> {
         Ok(match expr {
-            Expr::OuterReferenceColumn(field, _) => has_float(field.data_type()),
+            Expr::OuterReferenceColumn(field, _) => has_forms(field.data_type()),
             // columns of an outer query are not in the schema
-            other => other.get_type(self.schema).is_ok_and(|t| has_float(&t)),
+            other => other.get_type(self.schema).is_ok_and(|t| has_forms(&t)),
         })
     }
 
     fn key(&self, expr: Expr) -> Result<Expr> {
-        Ok(if self.is_float(&expr)? { canonical(expr) } else { expr })
+        Ok(if self.is_ambiguous(&expr)? { canonical(expr) } else { expr })
     }
 
     fn keys(&self, all: Vec<Expr>) -> Result<Vec<Expr>> {
@@ -167,19 +173,10 @@ impl Keys<'_> {
         all.into_iter().map(|s| Ok(SortExpr { expr: self.key(s.expr)?, ..s })).collect()
     }
 
-    /// A whole expression that is a key: of a group, an order, a join.
-    fn rewrite_key(&self, expr: Transformed<Expr>) -> Result<Transformed<Expr>> {
-        if let Expr::GroupingSet(_) = expr.data {
-            return expr
-                .transform_data(|set| set.map_children(|e| Ok(Transformed::yes(self.key(e)?))));
-        }
-        expr.transform_data(|e| Ok(Transformed::yes(self.key(e)?)))
-    }
-
     fn rewrite(&self, expr: Expr) -> Result<Transformed<Expr>> {
         Ok(Transformed::yes(match expr {
             Expr::BinaryExpr(mut e) if compares(e.op) => {
-                if self.is_float(&e.left)? || self.is_float(&e.right)? {
+                if self.is_ambiguous(&e.left)? || self.is_ambiguous(&e.right)? {
                     (e.left, e.right) = (self.boxed(*e.left)?, self.boxed(*e.right)?);
                 }
                 Expr::BinaryExpr(e)
