@@ -201,8 +201,9 @@ async fn plans_are_moved_to_where_they_mean_something_else() {
     let both = "SELECT o.id, q.w FROM o JOIN i ON o.id IS NOT DISTINCT FROM i.id \
                 CROSS JOIN (VALUES (1)) q(w)";
     still_wrong("null_equality.rs", both, &["2|1", "∅|1"]).await;
-    let computed = "SELECT count(*) FROM o GROUP BY ROLLUP (id + 1.5)";
-    still_wrong("grouping_sets.rs", computed, &["1", "1", "1", "1", "1", "5"]).await;
+    let total = "SELECT id FROM (SELECT id, bool_or(true) AS c FROM o GROUP BY ROLLUP (id)) q \
+                 WHERE NOT c = c";
+    still_wrong("keep_totals.rs", total, &[]).await;
     let constant = "SELECT a.id, row_number() OVER (ORDER BY b.id NULLS LAST, a.id) AS r FROM o a \
                     LEFT JOIN (SELECT id FROM o WHERE id = 2) b ON b.id = a.id";
     let right = ["1|2", "2|1", "3|3", "4|4", "∅|5"];

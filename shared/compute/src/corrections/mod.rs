@@ -13,10 +13,10 @@
 //! | [`far_times`] | nanoseconds beside `'9999-12-31'` | |
 //! | [`fine_times`] | a time beside a literal of a finer unit loses the literal's digits | |
 //! | [`float_extremes`] | `min` and `max` by group lose NaN and infinities | [#24433](https://github.com/apache/datafusion/issues/24433) |
-//! | [`grouping_sets`] | `ROLLUP` of nothing has no total, and none of expressions is planned | |
 //! | [`guards`] | conditions are evaluated for rows that an earlier one excludes | |
 //! | [`in_list`] | `IN` takes a `CASE` for a constant | |
 //! | [`keep_filters`] | a filter is moved to another column of its name | |
+//! | [`keep_totals`] | a filter that is false goes below `ROLLUP` and leaves its total | |
 //! | [`lead_lag`] | `IGNORE NULLS` with an offset | [#25471](https://github.com/apache/datafusion/issues/25471) |
 //! | [`multiply_interval`] | `n * INTERVAL` is unknown | |
 //! | [`no_constants`] | a constant of an outer join's optional side is taken for one above it | |
@@ -45,10 +45,10 @@ mod exact;
 mod far_times;
 mod fine_times;
 mod float_extremes;
-mod grouping_sets;
 mod guards;
 mod in_list;
 mod keep_filters;
+mod keep_totals;
 mod lead_lag;
 mod multiply_interval;
 mod nearest_time;
@@ -101,6 +101,8 @@ pub(crate) fn register(registry: &mut impl FunctionRegistry) -> Result<()> {
 
 /// Adds our rules to those of a session.
 pub(crate) fn add_rules(builder: SessionStateBuilder) -> SessionStateBuilder {
+    let mut logical = Optimizer::new().rules;
+    keep_totals::add(&mut logical);
     let mut physical = PhysicalOptimizer::new().rules;
     split_pages::add(&mut physical);
     no_constants::add(&mut physical);
@@ -121,13 +123,13 @@ pub(crate) fn add_rules(builder: SessionStateBuilder) -> SessionStateBuilder {
             Arc::new(compare_canonical::CompareCanonical),
             Arc::new(checked::CheckArithmetic),
         ])
-        .with_optimizer_rules(grouping_sets::keep_totals(Optimizer::new().rules))
+        .with_optimizer_rules(logical)
         .with_physical_optimizer_rules(physical)
 }
 
 /// Corrects a plan as it comes from SQL.
 pub(crate) fn correct(plan: LogicalPlan) -> Result<LogicalPlan> {
-    subqueries::rewrite(grouping_sets::by_columns(set_operation::keep_counts(plan)?)?)
+    subqueries::rewrite(set_operation::keep_counts(plan)?)
 }
 
 /// Corrects an optimized plan.
