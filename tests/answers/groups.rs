@@ -25,6 +25,9 @@ async fn a_total_is_there_without_any_row() {
         let sql = format!("SELECT id, count(*) FROM o WHERE {condition} GROUP BY ROLLUP (id)");
         right(&lab, &sql, &["∅|0"]).await;
     }
+    let lone =
+        "SELECT m FROM (SELECT min(id) AS m FROM o) q WHERE 1 = (SELECT 1 FROM i WHERE id > 9)";
+    right(&lab, lone, &[]).await;
     let all = "SELECT id, bool_or(true) AS c FROM o GROUP BY ROLLUP (id)";
     right(&lab, &format!("SELECT id FROM ({all}) q WHERE NOT c = c"), &[]).await;
 }

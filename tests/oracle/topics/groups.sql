@@ -149,3 +149,8 @@ SELECT upper(g) AS u, sum(id) FROM n GROUP BY ROLLUP (upper(g)) ORDER BY u
 SELECT date_trunc('month', ts) AS m, count(*) FROM c WHERE id IN (1,2,6,7) GROUP BY ROLLUP (date_trunc('month', ts))
 SELECT i / 2, i, count(*) FROM n GROUP BY ROLLUP (i / 2, i)
 SELECT g, id % 2, count(*) FROM n GROUP BY g, ROLLUP (id % 2)
+SELECT 1 AS a FROM (SELECT min(id) AS m FROM n) q WHERE 1 = (SELECT 1 FROM e WHERE 1 = 1)
+SELECT m FROM (SELECT min(id) AS m FROM n) q WHERE 1 > 2
+SELECT m FROM (SELECT count(*) AS m, 1 AS c FROM n) q WHERE 1 IS NOT DISTINCT FROM c + 1 GROUP BY GROUPING SETS ((m, c), (m), ())
+SELECT count(*) FROM n HAVING 1 = (SELECT max(id) FROM e)
+SELECT count(*) FROM (SELECT count(*) AS m FROM n) q WHERE EXISTS (SELECT 1 FROM e)

@@ -1,4 +1,5 @@
-//! The totals of `ROLLUP`, `CUBE` and `GROUPING SETS`, which are there without any row.
+//! Totals are there without any row: those of `ROLLUP`, `CUBE` and `GROUPING SETS`, and an aggregate without
+//! groups.
 //!
 //! DataFusion 55.2 lets a filter without columns, which is true or false of all groups, go below the
 //! aggregate: there it takes the rows, and above it the total stays.
@@ -59,7 +60,7 @@ fn is_with_total(plan: &LogicalPlan) -> bool {
 fn has_total(aggregate: &Aggregate) -> bool {
     match aggregate.group_expr.as_slice() {
         [Expr::GroupingSet(GroupingSet::GroupingSets(sets))] => sets.iter().any(Vec::is_empty),
-        [Expr::GroupingSet(_)] => true,
+        [] | [Expr::GroupingSet(_)] => true,
         _ => false,
     }
 }
