@@ -170,7 +170,7 @@ fn a_budget_is_passed_by_what_the_workers_take_in_a_few_seconds() {
         assert_eq!(broken(&end), None, "seed {seed}");
         let outcome = &end.outcomes[0];
         let Some(reason) = &outcome.reason else {
-            let cost = outcome.taken.expect("a cost").cost_usd;
+            let cost = outcome.actual.expect("a cost").cost_usd;
             assert!(cost > 0.0 && cost <= 2.0 * max, "seed {seed}: {cost} of {max}");
             continue;
         };

@@ -4,7 +4,7 @@
 
 mod data;
 
-use tidemill_protocol::cost::{Between, Estimate, estimate};
+use tidemill_protocol::cost::{Bounds, Estimate, estimate};
 use tokio::sync::OnceCell;
 
 use crate::engine::Lab;
@@ -54,8 +54,8 @@ async fn all_of_tpch_is_spread() {
 }
 
 /// Whether a number is within a range, or not further outside of it than a quarter.
-fn is_close(range: Between<u64>, value: u64) -> bool {
-    let Between { low, high } = range.map(|n| n as f64);
+fn is_close(range: Bounds<u64>, value: u64) -> bool {
+    let Bounds { low, high } = range.map(|n| n as f64);
     (0.75 * low..=1.25 * high).contains(&(value as f64))
 }
 
@@ -66,7 +66,7 @@ async fn what_tpch_reads_is_within_a_quarter_of_its_estimate() {
     for (name, sql) in queries() {
         for partitions in [None, Some(2), Some(7)] {
             let outcome = lab.outcome(&sql, partitions).await;
-            let taken = outcome.taken.expect("what it took");
+            let actual = outcome.actual.expect("what it took");
             let mut plan = lab.plan_of(&outcome).await;
             let Estimate { workers, .. } = plan.estimate.clone().expect("an estimate");
             // all of these tables has to be read; but one task leaves out what a join finds out, and
@@ -75,9 +75,9 @@ async fn what_tpch_reads_is_within_a_quarter_of_its_estimate() {
             plan.stages.iter_mut().for_each(|stage| stage.expected.prunes = spares);
             let total = estimate(&plan, &workers).total;
             for (figure, range, value) in [
-                ("table_bytes", total.table_bytes, taken.table_bytes),
-                ("exchange_bytes", total.exchange_bytes, taken.exchange_bytes),
-                ("requests", total.requests, taken.requests),
+                ("table_bytes", total.table_bytes, actual.table_bytes),
+                ("exchange_bytes", total.exchange_bytes, actual.exchange_bytes),
+                ("requests", total.requests, actual.requests),
             ] {
                 if !is_close(range, value) {
                     wrong.push(format!("{name} at {partitions:?}: {figure} {value} for {range:?}"));

@@ -21,7 +21,7 @@ use datafusion::physical_plan::scalar_subquery::ScalarSubqueryExec;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::unnest::UnnestExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
-use tidemill_protocol::cost::Between;
+use tidemill_protocol::cost::Bounds;
 use tidemill_protocol::job::Format;
 use tidemill_protocol::record::{Expected, Output};
 
@@ -33,7 +33,7 @@ use crate::table::{PARQUET_FOOTER, Table, TableFile, table_number, table_of_url}
 type PlanRef = std::sync::Arc<dyn ExecutionPlan>;
 
 /// Rows of a plan's output, all partitions together.
-type Rows = Between<f64>;
+type Rows = Bounds<f64>;
 
 /// Ranges of an object that are no further apart are fetched together (object_store).
 const COALESCED_BYTES: u64 = 1024 * 1024;
@@ -88,12 +88,12 @@ pub(crate) fn of_one_task(plan: &LogicalPlan, tables: &[Table]) -> Result<Expect
 }
 
 /// Bytes of a stage's exchange.
-fn written(draft: &StageDraft, rows: Rows, text: f64) -> Between<u64> {
-    let Output::Exchange { slots } = draft.output else { return Between::default() };
+fn written(draft: &StageDraft, rows: Rows, text: f64) -> Bounds<u64> {
+    let Output::Exchange { slots } = draft.output else { return Bounds::default() };
     let (least, most) = (width(&draft.plan.schema(), 0.0), width(&draft.plan.schema(), text));
     let all_slots = f64::from(slots) * partitions(&draft.plan);
     let high = rows.high * most + all_slots.min(rows.high) * SLOT_BYTES;
-    let bytes = Between { low: rows.low * least * COMPRESSED, high };
+    let bytes = Bounds { low: rows.low * least * COMPRESSED, high };
     bytes.map(|bytes| bytes as u64)
 }
 
@@ -282,42 +282,42 @@ fn scanned_rows(plan: &PlanRef, config: &FileScanConfig, table: &Table) -> Rows 
     if let Some(known) = &table.statistics
         && let Some(rows) = known.statistics.num_rows.get_value()
     {
-        return Between::exactly(*rows as f64);
+        return Bounds::exactly(*rows as f64);
     }
     let all = table.file_schema().fields().len().max(1) as f64;
     let read = file_columns(config).map_or(all, |c| c.len() as f64);
     let size = |file: &TableFile| file.size as f64 * if file.gzip { UNZIPPED } else { 1.0 };
     let bytes: f64 = table.files.iter().map(size).sum();
     let bytes = VALUES * bytes * (read / all).clamp(0.1, 1.0);
-    Between { low: 0.0, high: bytes / width(&plan.schema(), TEXT_BYTES) }
+    Bounds { low: 0.0, high: bytes / width(&plan.schema(), TEXT_BYTES) }
 }
 
 fn leaf_rows(plan: &PlanRef) -> Rows {
     if plan.is::<EmptyExec>() {
-        return Between::default();
+        return Bounds::default();
     }
     if plan.is::<PlaceholderRowExec>() {
-        return Between::exactly(1.0);
+        return Bounds::exactly(1.0);
     }
     let known = StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::default()).ok();
     let rows = known.and_then(|s| s.num_rows.get_value().copied());
-    rows.map_or(Between { low: 0.0, high: 1000.0 }, |n| Between::exactly(n as f64))
+    rows.map_or(Bounds { low: 0.0, high: 1000.0 }, |n| Bounds::exactly(n as f64))
 }
 
 fn rows_of_one(plan: &PlanRef, input: Rows) -> Rows {
     if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
         let groups = aggregate.group_expr();
         if groups.expr().is_empty() {
-            return Between::exactly(partitions(plan));
+            return Bounds::exactly(partitions(plan));
         }
         let sets = groups.groups().len().max(1) as f64;
-        return Between { low: input.low.min(1.0), high: input.high * sets };
+        return Bounds { low: input.low.min(1.0), high: input.high * sets };
     }
     if plan.is::<FilterExec>() {
-        return Between { low: 0.0, ..input };
+        return Bounds { low: 0.0, ..input };
     }
     if plan.is::<UnnestExec>() {
-        return Between { low: 0.0, high: input.high * UNNESTED };
+        return Bounds { low: 0.0, high: input.high * UNNESTED };
     }
     input
 }
@@ -333,19 +333,19 @@ fn joined_rows(plan: &PlanRef, left: Rows, right: Rows) -> Rows {
     } else if let Some(join) = plan.downcast_ref::<NestedLoopJoinExec>() {
         (*join.join_type(), pairs)
     } else if plan.is::<CrossJoinExec>() {
-        return Between { low: left.low * right.low, high: pairs };
+        return Bounds { low: left.low * right.low, high: pairs };
     } else {
         return left + right;
     };
     match join_type {
-        JoinType::Inner => Between { low: 0.0, high: most },
-        JoinType::Left => Between { low: left.low, high: most.max(left.high) },
-        JoinType::Right => Between { low: right.low, high: most.max(right.high) },
+        JoinType::Inner => Bounds { low: 0.0, high: most },
+        JoinType::Left => Bounds { low: left.low, high: most.max(left.high) },
+        JoinType::Right => Bounds { low: right.low, high: most.max(right.high) },
         JoinType::Full => {
-            Between { low: left.low.max(right.low), high: most.max(left.high + right.high) }
+            Bounds { low: left.low.max(right.low), high: most.max(left.high + right.high) }
         }
-        JoinType::LeftSemi | JoinType::LeftAnti => Between { low: 0.0, ..left },
-        JoinType::RightSemi | JoinType::RightAnti => Between { low: 0.0, ..right },
+        JoinType::LeftSemi | JoinType::LeftAnti => Bounds { low: 0.0, ..left },
+        JoinType::RightSemi | JoinType::RightAnti => Bounds { low: 0.0, ..right },
         JoinType::LeftMark => left,
         JoinType::RightMark => right,
     }

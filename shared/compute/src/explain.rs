@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
-use tidemill_protocol::cost::{Between, Estimate, StageEstimate, idle_usd_per_month, limits};
+use tidemill_protocol::cost::{Bounds, Estimate, StageEstimate, idle_usd_per_month, limits};
 use tidemill_protocol::dollars;
 use tidemill_protocol::record::{Output, Plan, Read, Stage};
 
@@ -93,8 +93,8 @@ fn takes(estimate: &Estimate) -> Vec<String> {
     ]
 }
 
-fn range<T: Copy + Default + PartialEq>(range: Between<T>, text: impl Fn(T) -> String) -> String {
-    let Between { low, high } = range;
+fn range<T: Copy + Default + PartialEq>(range: Bounds<T>, text: impl Fn(T) -> String) -> String {
+    let Bounds { low, high } = range;
     let (from, to) = (text(low), text(high));
     match from == to {
         true => to,

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::estimate::StageEstimate;
-use super::figures::Between;
+use super::figures::Bounds;
 use super::workers::{Ramp, Workers};
 use crate::record::{Plan, Stage};
 use crate::watch;
@@ -59,13 +59,13 @@ pub struct Stretch {
 }
 
 /// Seconds from an upload to the tasks of its plan: the storage event, the planner, the first message.
-const START: Between<f64> = Between { low: 0.4, high: 3.0 };
+const START: Bounds<f64> = Bounds { low: 0.4, high: 3.0 };
 
 /// Seconds from the last commit of a stage to the next stage's first task.
-const NEXT: Between<f64> = Between { low: 0.1, high: 0.5 };
+const NEXT: Bounds<f64> = Bounds { low: 0.1, high: 0.5 };
 
 /// Seconds that a new worker takes to start.
-const COLD: Between<f64> = Between { low: 0.1, high: 0.8 };
+const COLD: Bounds<f64> = Bounds { low: 0.1, high: 0.8 };
 
 /// Reads that a prefix of a bucket answers in a second before S3 has spread it (S3, performance).
 const READS_PER_SECOND: f64 = 5500.0;
@@ -144,7 +144,7 @@ impl Workers {
 
 /// Plays a plan of these stages.
 pub fn play(plan: &Plan, stages: &[StageEstimate], workers: &Workers, how: &Play) -> Played {
-    let end_of = |range: Between<f64>| if how.is_high { range.high } else { range.low };
+    let end_of = |range: Bounds<f64>| if how.is_high { range.high } else { range.low };
     let mut ramp = workers.ramp();
     match how.without {
         Some(Cause::Ramp) => ramp.at_once = ramp.most,
@@ -251,7 +251,7 @@ mod tests {
             expected: Expected {
                 table_bytes: 10_000_000_000,
                 table_requests: 1000,
-                written_bytes: Between { low: 0, high: 1_000_000_000 },
+                written_bytes: Bounds { low: 0, high: 1_000_000_000 },
                 ..Expected::default()
             },
             output: Output::Exchange { slots: 10 },
@@ -276,9 +276,9 @@ mod tests {
     fn an_estimate_has_its_ends_in_order_and_counts_what_is_known() {
         let of = estimate(&plan(), &Workers::default());
         let total = of.total;
-        assert_eq!(total.table_bytes, Between::exactly(10_000_000_000));
-        assert_eq!(total.exchange_bytes, Between { low: 0, high: 1_000_000_000 });
-        assert_eq!(total.tasks, Between { low: 101, high: 110 });
+        assert_eq!(total.table_bytes, Bounds::exactly(10_000_000_000));
+        assert_eq!(total.exchange_bytes, Bounds { low: 0, high: 1_000_000_000 });
+        assert_eq!(total.tasks, Bounds { low: 101, high: 110 });
         assert!(total.requests.low >= 1300 && total.requests.high <= 4000, "{total:?}");
         for range in [total.gb_seconds, total.seconds, total.cost_usd] {
             assert!(0.0 < range.low && range.low < range.high, "{total:?}");

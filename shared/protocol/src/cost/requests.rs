@@ -1,6 +1,6 @@
 //! How many requests the protocol makes, beside those for tables and exchanges.
 
-use super::figures::Between;
+use super::figures::Bounds;
 use super::price;
 use crate::ids::TaskId;
 
@@ -20,7 +20,7 @@ pub(crate) const OF_A_RUN: Requests = Requests { reads: 4.0, writes: 7.0 };
 
 /// Records that a message reads: the outcome; in a process that is new to the stage its layout; in one
 /// that is new to the run, `run.json` and `plan.json`.
-pub(crate) const READS: Between<f64> = Between { low: 1.0, high: 4.0 };
+pub(crate) const READS: Bounds<f64> = Bounds { low: 1.0, high: 4.0 };
 
 /// The same where processes take several messages of a run.
 pub(crate) const USUAL_READS: f64 = 2.0;

@@ -1,7 +1,7 @@
 //! How many tasks a job is worth, and what it would be with more data.
 
 use super::estimate::{Estimate, estimate};
-use super::figures::Between;
+use super::figures::Bounds;
 use super::workers::Workers;
 use crate::record::{Expected, Output, Plan, Stage};
 
@@ -46,7 +46,7 @@ pub fn splits(bytes: u64, workers: &Workers) -> u64 {
     let least = bytes.div_ceil(MAX_SPLIT_BYTES);
     let mut tasks = bytes.div_ceil(SPLIT_BYTES).min(PLAYED.max(least)).max(1);
     let each = |tasks: u64| bytes as f64 / tasks as f64;
-    let slow = |tasks| workers.seconds(Between::exactly(each(tasks))).high;
+    let slow = |tasks| workers.seconds(Bounds::exactly(each(tasks))).high;
     let seconds = |tasks| workers.seconds_of_scan(tasks, slow(tasks));
     while tasks > 1 {
         let fewer = tasks.div_ceil(2);
@@ -136,7 +136,7 @@ mod tests {
         for workers in [Workers::default(), Workers { mib: 512, ..Workers::default() }] {
             for bytes in [GIB, 1 << 40, 1 << 50] {
                 let tasks = splits(bytes, &workers);
-                let each = Between::exactly(bytes as f64 / tasks as f64);
+                let each = Bounds::exactly(bytes as f64 / tasks as f64);
                 assert!(workers.seconds(each).high <= LONGEST_TASK, "{bytes} bytes");
             }
         }

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::figures::Between;
+use super::figures::Bounds;
 use super::price;
 use crate::work::PARALLEL_TASKS;
 
@@ -49,18 +49,18 @@ const BANDWIDTH: f64 = 75.0 * MIB;
 /// Stored bytes that a vCPU gets through in a second. The queries of TPC-H do 58 to 1,190 MiB on the machine
 /// of BENCHMARKS.md; a vCPU of Lambda is taken to be a third as fast. Nothing bounds what a statement
 /// does with a row.
-const SPEED: Between<f64> = Between { low: 400.0 * MIB, high: SLOW };
+const SPEED: Bounds<f64> = Bounds { low: 400.0 * MIB, high: SLOW };
 
 /// Stored bytes that a vCPU gets through in a second, in a slow stage.
 pub(crate) const SLOW: f64 = 20.0 * MIB;
 
 /// Seconds of an attempt before its task starts and after its commit: records that are read and
 /// written, and a process that starts.
-const AROUND: Between<f64> = Between { low: 0.1, high: MOST_AROUND };
+const AROUND: Bounds<f64> = Bounds { low: 0.1, high: MOST_AROUND };
 pub(crate) const MOST_AROUND: f64 = 0.25;
 
 /// Seconds of tiny tasks that run at once: they wait for a read and a write.
-const ROUND: Between<f64> = Between { low: 0.05, high: 0.2 };
+const ROUND: Bounds<f64> = Bounds { low: 0.05, high: 0.2 };
 
 /// A standard event source of a queue: workers at the first message, more each minute, the most (AWS
 /// Lambda, scaling with SQS).
@@ -91,7 +91,7 @@ impl Workers {
     }
 
     /// Seconds that a worker takes for so many stored bytes, with an attempt's own.
-    pub(crate) fn seconds(&self, bytes: Between<f64>) -> Between<f64> {
+    pub(crate) fn seconds(&self, bytes: Bounds<f64>) -> Bounds<f64> {
         let computes = bytes.zip(SPEED, |b, speed| b / (speed * self.vcpus(false)));
         let fetches = bytes.map(|b| (b - BURST) / BANDWIDTH);
         AROUND + computes.zip(fetches, f64::max)
@@ -99,11 +99,7 @@ impl Workers {
 
     /// Seconds that a worker takes for a message of `share` tasks that read `each` bytes: tiny ones run a
     /// few at a time.
-    pub(crate) fn seconds_of_message(
-        &self,
-        each: Between<f64>,
-        share: Between<f64>,
-    ) -> Between<f64> {
+    pub(crate) fn seconds_of_message(&self, each: Bounds<f64>, share: Bounds<f64>) -> Bounds<f64> {
         let bytes = each.zip(share, |each, share| each * share);
         let rounds = share.map(|share| (share / PARALLEL_TASKS as f64).ceil() - 1.0);
         self.seconds(bytes) + rounds.zip(ROUND, |rounds, seconds| rounds * seconds)

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::cost::{Between, Estimate};
+use crate::cost::{Bounds, Estimate};
 use crate::ids::{RunId, StageId};
 use crate::record::PinnedObject;
 
@@ -89,7 +89,7 @@ pub struct Expected {
     /// What is known of parts of files may spare reading them.
     pub prunes: bool,
     /// Of its exchange; 0 of a result.
-    pub written_bytes: Between<u64>,
+    pub written_bytes: Bounds<u64>,
     /// Each of its partitions writes so much, whatever the tables have.
     pub bounded: bool,
 }

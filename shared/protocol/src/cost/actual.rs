@@ -1,6 +1,6 @@
-//! What a run that succeeded has taken, in the terms of its estimate.
+//! What a run that succeeded took, in the terms of its estimate.
 
-use super::figures::Taken;
+use super::figures::Actual;
 use super::requests::{OF_A_RUN, Requests, StageShape, USUAL_READS};
 use super::workers::{MOST_AROUND, Workers};
 use crate::record::{Plan, StageSummary, share_messages};
@@ -8,13 +8,13 @@ use crate::work::PARALLEL_TASKS;
 
 /// Counted are the attempts that committed. Tasks say what they asked for of tables and exchanges; the
 /// protocol's requests follow from the numbers of tasks.
-pub(crate) fn taken(
+pub(crate) fn actual(
     plan: &Plan,
     stages: &[StageSummary],
     workers: &Workers,
     seconds: f64,
-) -> Taken {
-    let mut taken = Taken { seconds, ..Taken::default() };
+) -> Actual {
+    let mut actual = Actual { seconds, ..Actual::default() };
     let mut requests = OF_A_RUN;
     let mut messages = 0.0;
     for summary in stages.iter().filter(|s| s.reused.is_none()) {
@@ -25,15 +25,15 @@ pub(crate) fn taken(
         let sent = (tasks as f64 / f64::from(share)).ceil();
         let at_once = f64::from(share).min(PARALLEL_TASKS as f64);
         let worked = usage.milliseconds as f64 / 1e3 / at_once + sent * MOST_AROUND;
-        taken.tasks += tasks;
-        taken.table_bytes += usage.read_bytes.saturating_sub(usage.exchange_bytes);
-        taken.exchange_bytes += usage.exchange_bytes;
+        actual.tasks += tasks;
+        actual.table_bytes += usage.read_bytes.saturating_sub(usage.exchange_bytes);
+        actual.exchange_bytes += usage.exchange_bytes;
         let large = (usage.large_tasks as f64 / tasks.max(1) as f64).min(1.0);
         let mixed = |of: fn(&Workers, bool) -> f64| {
             (1.0 - large) * of(workers, false) + large * of(workers, true)
         };
-        taken.gb_seconds += worked * mixed(Workers::gb);
-        taken.cost_usd += worked * mixed(Workers::rate);
+        actual.gb_seconds += worked * mixed(Workers::gb);
+        actual.cost_usd += worked * mixed(Workers::rate);
         let input = |id| stages.iter().find(|s| s.stage == id).map(|s| f64::from(s.tasks));
         let shape = StageShape {
             tasks: tasks as f64,
@@ -46,7 +46,7 @@ pub(crate) fn taken(
         requests = requests + shape.requests() + fetched;
         messages += sent;
     }
-    taken.requests = requests.sum() as u64;
-    taken.cost_usd += requests.usd(messages);
-    taken
+    actual.requests = requests.sum() as u64;
+    actual.cost_usd += requests.usd(messages);
+    actual
 }
