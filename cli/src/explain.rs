@@ -30,7 +30,7 @@ A job that holds EXPLAIN and a statement says the same.")]
 pub(crate) struct ExplainArgs {
     #[command(flatten)]
     statement: StatementArgs,
-    /// Play the run against the model of its cost, over so many bytes of tables, such as 10TB, or as
+    /// Simulate the run with the model of its cost, over so many bytes of tables, such as 10TB, or as
     /// many as there are.
     #[arg(long, value_name = "SIZE", num_args = 0..=1)]
     simulate: Option<Option<Size>>,

@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::figures::{Bounds, Estimated};
-use super::play::{Play, play};
 use super::requests::{OF_A_RUN, READS, Requests, StageShape};
+use super::simulate::{Scenario, simulate};
 use super::workers::{MIB, Workers};
 use crate::ids::StageId;
 use crate::record::{Input, Output, Plan, Read, Stage, share_messages};
@@ -56,8 +56,10 @@ pub fn estimate(plan: &Plan, workers: &Workers) -> Estimate {
             None => of_stage(plan, stage, &stages, workers),
         });
     }
-    let played = Bounds { low: false, high: true }
-        .map(|is_high| play(plan, &stages, workers, &Play { is_high, ..Play::default() }).seconds);
+    let seconds = |is_high| {
+        simulate(plan, &stages, workers, &Scenario { is_high, ..Scenario::default() }).seconds
+    };
+    let seconds = Bounds { low: false, high: true }.map(seconds);
     let sum = |of: fn(&StageEstimate) -> Bounds<u64>| -> Bounds<u64> {
         let own = stages.iter().filter(|s| s.messages.high > 0);
         own.map(|s| of(s).map(|n| n as f64)).sum::<Bounds<f64>>().whole()
@@ -68,7 +70,7 @@ pub fn estimate(plan: &Plan, workers: &Workers) -> Estimate {
         exchange_bytes: sum(|s| s.exchange_bytes),
         requests: sum(|s| s.requests).map(|n| n + OF_A_RUN.sum() as u64),
         gb_seconds: stages.iter().map(|s| s.gb_seconds).sum(),
-        seconds: played,
+        seconds,
         cost_usd: stages.iter().map(|s| s.cost_usd).sum::<Bounds<f64>>()
             + Bounds::exactly(OF_A_RUN.usd(0.0)),
     };

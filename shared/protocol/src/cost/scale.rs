@@ -13,8 +13,8 @@ const SPLIT_BYTES: u64 = 128 << 20;
 /// temporary storage and one PUT of at most 5 GB.
 const MAX_SPLIT_BYTES: u64 = 1 << 30;
 
-/// Tasks that are played at most to find out how many are worth it.
-const PLAYED: u64 = 50_000;
+/// Tasks that are simulated at most to find out how many are worth it.
+const SIMULATED_TASKS_MAX: u64 = 50_000;
 
 /// Larger tasks, which are cheaper, may make a scan so much slower.
 const SLOWER: f64 = 1.05;
@@ -44,7 +44,7 @@ const MAX_PARTITIONS: u64 = 1000;
 /// as long as the estimated time grows by at most a twentieth, because each task costs something.
 pub fn splits(bytes: u64, workers: &Workers) -> u64 {
     let least = bytes.div_ceil(MAX_SPLIT_BYTES);
-    let mut tasks = bytes.div_ceil(SPLIT_BYTES).min(PLAYED.max(least)).max(1);
+    let mut tasks = bytes.div_ceil(SPLIT_BYTES).min(SIMULATED_TASKS_MAX.max(least)).max(1);
     let each = |tasks: u64| bytes as f64 / tasks as f64;
     let slow = |tasks| workers.seconds(Bounds::exactly(each(tasks))).high;
     let seconds = |tasks| workers.seconds_of_scan(tasks, slow(tasks));
