@@ -5,17 +5,16 @@ use std::fs::File;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{ByteStream, DateTime, SdkBody};
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tidemill_protocol::bucket::{Body, Bucket, BucketError, Created, Object, ObjectInfo};
-use tidemill_protocol::context::full_text;
 use tidemill_protocol::ids::AttemptId;
 
 use crate::body;
 use crate::multipart::{Upload, Uploaded};
+use crate::s3_error::{failed, io, status};
 
 /// The most keys of one DeleteObjects request.
 const DELETE_BATCH: usize = 1000;
@@ -264,28 +263,4 @@ fn unsigned(n: Option<i64>) -> u64 {
 
 fn metadata(found: Option<&std::collections::HashMap<String, String>>) -> Vec<(String, String)> {
     found.into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect()
-}
-
-pub(crate) fn status<E>(error: &SdkError<E>) -> Option<u16> {
-    error.raw_response().map(|r| r.status().as_u16())
-}
-
-pub(crate) fn failed<E>(action: &'static str, key: &str, error: &SdkError<E>) -> BucketError
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    let code = error.code().unwrap_or_default();
-    match status(error) {
-        Some(404) if code != "NoSuchBucket" => BucketError::NotFound { key: key.into() },
-        Some(412) => BucketError::Changed { key: key.into() },
-        _ => io(action, key, full_text(error)),
-    }
-}
-
-pub(crate) fn io(
-    action: &'static str,
-    key: &str,
-    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> BucketError {
-    BucketError::Io { action, key: key.into(), source: source.into() }
 }

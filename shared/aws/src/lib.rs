@@ -12,6 +12,7 @@ mod metrics;
 mod multipart;
 pub mod queue;
 mod runtime;
+mod s3_error;
 #[cfg(feature = "store")]
 mod store;
 pub mod telemetry;

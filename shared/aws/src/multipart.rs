@@ -10,7 +10,7 @@ use tidemill_protocol::bucket::BucketError;
 use tidemill_protocol::ids::AttemptId;
 
 use crate::body;
-use crate::bucket::{failed, io, status};
+use crate::s3_error::{failed, io, status};
 
 /// The least bytes of a part. S3 asks for 5 MiB; a part that fails is sent again whole.
 const PART_BYTES: u64 = 64 * 1024 * 1024;
