@@ -7,7 +7,8 @@ use serde::Deserialize;
 use tidemill_protocol::record::Plan;
 use tidemill_protocol::{Engine, EngineError, PlanRequest, RunId, TaskOutput, TaskRequest};
 
-use crate::plan::{self, EnginePlan};
+use crate::engine_plan::EnginePlan;
+use crate::plan;
 use crate::planning_thread::on_planning_thread;
 use crate::resources::Resources;
 use crate::session::ENGINE_VERSION;

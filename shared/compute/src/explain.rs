@@ -8,8 +8,8 @@ use tidemill_protocol::cost::{Bounds, Estimate, StageEstimate, idle_usd_per_mont
 use tidemill_protocol::dollars;
 use tidemill_protocol::record::{Output, Plan, Read, Stage};
 
+use crate::engine_plan::EnginePlan;
 use crate::error::Failure;
-use crate::plan::EnginePlan;
 use crate::spread::scanned_bytes;
 use crate::table::title;
 

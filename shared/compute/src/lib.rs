@@ -13,6 +13,7 @@ mod columns;
 mod corrections;
 mod describe;
 mod engine;
+mod engine_plan;
 mod error;
 mod expect;
 mod explain;

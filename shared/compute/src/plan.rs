@@ -10,13 +10,13 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, displaya
 use datafusion::prelude::SessionContext;
 use futures::future::try_join_all;
 use object_store::ObjectStore;
-use serde::{Deserialize, Serialize};
 use tidemill_protocol::job::Format;
 use tidemill_protocol::record::{Expected, Output, Plan, Stage};
 use tidemill_protocol::{PlanRequest, StageId, Workers, cost};
 
 use crate::corrections;
 use crate::describe;
+use crate::engine_plan::{EnginePlan, Write};
 use crate::error::{Failure, refused};
 use crate::expect;
 use crate::explain;
@@ -28,27 +28,7 @@ use crate::spread::Spread;
 use crate::stage::{Fragment, StageDraft, cut, encode, splittable_input};
 use crate::statement::{Parsed, parse};
 use crate::table::{self, Table};
-use crate::write::{self, Target, WriteRequest, align};
-
-/// The part of a plan that only the engine reads.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct EnginePlan {
-    pub(crate) sql: String,
-    pub(crate) now: DateTime<Utc>,
-    pub(crate) tables: Vec<Table>,
-    /// The table that the rows are written into, if they are not the result.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) write: Option<Write>,
-    /// By stage.
-    pub(crate) fragments: Vec<Fragment>,
-}
-
-/// What a statement asks to be written, and how the table takes it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Write {
-    pub(crate) request: WriteRequest,
-    pub(crate) target: Target,
-}
+use crate::write::{self, WriteRequest, align};
 
 /// Pins the inputs of a job and cuts it into stages.
 pub(crate) async fn plan(
@@ -130,18 +110,13 @@ pub(crate) async fn plan(
         explains: None,
         single,
         publication,
-        engine_plan: stored(&engine_plan)?,
+        engine_plan: engine_plan.stored()?,
     };
     if parsed.explain {
         explanation(plan, &engine_plan, &context, &logical, &request.workers).await
     } else {
         Ok(plan)
     }
-}
-
-fn stored(engine_plan: &EnginePlan) -> Result<serde_json::Value, Failure> {
-    serde_json::to_value(engine_plan)
-        .map_err(|e| Failure::Refused(format!("the plan cannot be stored: {e}")))
 }
 
 /// A plan whose rows say what another would do.
@@ -172,7 +147,7 @@ async fn explanation(
         max_cost_usd: None,
         single: Some("it explains a statement".into()),
         publication: None,
-        engine_plan: stored(&says)?,
+        engine_plan: says.stored()?,
         estimate: None,
         explains: Some(Box::new(Plan {
             engine_plan: serde_json::Value::Null,
@@ -199,7 +174,7 @@ fn description(request: &PlanRequest<'_>, table: &Table) -> Result<Plan, Failure
         max_cost_usd: None,
         single: Some("it describes a table".into()),
         publication: None,
-        engine_plan: stored(&says)?,
+        engine_plan: says.stored()?,
         estimate: None,
         explains: None,
     })

@@ -11,8 +11,8 @@ use datafusion::execution::TaskContext;
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use futures::FutureExt;
 
+use crate::engine_plan::EnginePlan;
 use crate::error::{Failure, sentence};
-use crate::plan::EnginePlan;
 use crate::table::{probe, title};
 
 /// At most this many bytes are read again.
