@@ -13,7 +13,8 @@ use tidemill_protocol::bucket::MemoryBucket;
 use tidemill_protocol::dispatch::{self, dispatch};
 use tidemill_protocol::job::Limits;
 use tidemill_protocol::record::Outcome;
-use tidemill_protocol::watch::{self, Next, TICK};
+use tidemill_protocol::tuning::WATCH_INTERVAL;
+use tidemill_protocol::watch::{self, Next};
 use tidemill_protocol::work::{self, Worker};
 use tidemill_protocol::{
     AttemptId, Bucket, Clock, Context, Engine, Key, ObjectEvent, ProtocolError, RunId, WorkerSize,
@@ -311,7 +312,7 @@ impl World {
                 return Ok(match watch::watch(&cx, &watched).await {
                     Ok(Next::Closed) => None,
                     Ok(Next::Look(after)) => Some(after),
-                    Err(_) => Some(TICK),
+                    Err(_) => Some(WATCH_INTERVAL),
                 });
             }
             Letter::Cancel(event) => {

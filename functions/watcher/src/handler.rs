@@ -3,7 +3,8 @@ use lambda_runtime::{Context, LambdaEvent};
 use tidemill_aws::event::uploads;
 use tidemill_aws::{Function, Handled, Trace, batch, hide};
 use tidemill_protocol::record::{TaskMessage, WatchMessage};
-use tidemill_protocol::watch::{self, Next, TICK};
+use tidemill_protocol::tuning::WATCH_INTERVAL;
+use tidemill_protocol::watch::{self, Next};
 use tidemill_protocol::{Key, ObjectEvent, ProtocolError, dispatch, work};
 use tracing::{Instrument, error, info, info_span};
 
@@ -63,7 +64,7 @@ impl Handler {
         let wait = match &looked {
             Ok(Next::Closed) => return Ok(Handled::Done),
             Ok(Next::Look(after)) => *after,
-            Err(_) => TICK,
+            Err(_) => WATCH_INTERVAL,
         };
         let receipt = message.receipt_handle.as_deref().unwrap_or_default();
         hide(&self.function.sqs, &self.queue_url, receipt, wait).await;

@@ -27,12 +27,10 @@ use crate::record::{
     AttemptError, AttemptStart, Commit, Layout, Outcome, Output, Plan, RejectedPart, ResultFile,
     Run, Stage, TaskMessage,
 };
+use crate::tuning::TINY_TASKS_AT_ONCE;
 
 /// How many files of a table, or objects of rejects, are written at once.
 const PARALLEL_WRITES: usize = 8;
-
-/// How many tiny tasks of one message run at once: they mostly wait for the bucket.
-pub(crate) const PARALLEL_TASKS: usize = 8;
 
 /// How often a worker looks whether its run has ended.
 const LOOK: Duration = Duration::from_secs(1);
@@ -141,7 +139,7 @@ impl Worker {
         }
         let work = stream::iter(tasks)
             .map(|task| attempt.run(&*self.engine, task))
-            .buffer_unordered(PARALLEL_TASKS)
+            .buffer_unordered(TINY_TASKS_AT_ONCE)
             .try_filter_map(async |known| Ok(known))
             .try_collect();
         // the start record is written while the tasks already run

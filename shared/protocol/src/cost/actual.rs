@@ -4,7 +4,7 @@ use super::figures::Actual;
 use super::requests::{OF_A_RUN, Requests, StageShape, USUAL_READS};
 use super::workers::{MOST_AROUND, Workers};
 use crate::record::{Plan, StageSummary, share_messages};
-use crate::work::PARALLEL_TASKS;
+use crate::tuning::TINY_TASKS_AT_ONCE;
 
 /// Counted are the attempts that committed. Tasks say what they asked for of tables and exchanges; the
 /// protocol's requests follow from the numbers of tasks.
@@ -23,7 +23,7 @@ pub(crate) fn actual(
         let bytes = stage.scan_bytes.saturating_add(usage.exchange_bytes);
         let share = share_messages(tasks, bytes / tasks.max(1));
         let sent = (tasks as f64 / f64::from(share)).ceil();
-        let at_once = f64::from(share).min(PARALLEL_TASKS as f64);
+        let at_once = f64::from(share).min(TINY_TASKS_AT_ONCE as f64);
         let worked = usage.milliseconds as f64 / 1e3 / at_once + sent * MOST_AROUND;
         actual.tasks += tasks;
         actual.table_bytes += usage.read_bytes.saturating_sub(usage.exchange_bytes);

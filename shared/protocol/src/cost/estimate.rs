@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::figures::{Bounds, Estimated};
+use super::figures::{Bounds, Estimated, StageEstimate};
 use super::requests::{OF_A_RUN, READS, Requests, StageShape};
 use super::simulate::{Scenario, simulate};
 use super::workers::{MIB, Workers};
@@ -20,23 +20,6 @@ pub struct Estimate {
     pub workers: Workers,
     pub total: Estimated,
     pub stages: Vec<StageEstimate>,
-}
-
-/// The estimate of a stage; of one that is taken over only its tasks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct StageEstimate {
-    pub tasks: Bounds<u64>,
-    /// That name them; tiny tasks share some.
-    pub messages: Bounds<u64>,
-    pub table_bytes: Bounds<u64>,
-    /// Read of other stages.
-    pub exchange_bytes: Bounds<u64>,
-    /// To the bucket.
-    pub requests: Bounds<u64>,
-    /// Of the tasks that share a message, most often one.
-    pub message_seconds: Bounds<f64>,
-    pub gb_seconds: Bounds<f64>,
-    pub cost_usd: Bounds<f64>,
 }
 
 /// An exchange is read in pieces of at most so many bytes, and of at least so many where it is not

@@ -80,6 +80,23 @@ pub struct CostFigures<N, F> {
 /// Figures before a run.
 pub type Estimated = CostFigures<Bounds<u64>, Bounds<f64>>;
 
+/// The estimate of a stage; of one that is taken over only its tasks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct StageEstimate {
+    pub tasks: Bounds<u64>,
+    /// That name them; tiny tasks share some.
+    pub messages: Bounds<u64>,
+    pub table_bytes: Bounds<u64>,
+    /// Read of other stages.
+    pub exchange_bytes: Bounds<u64>,
+    /// To the bucket.
+    pub requests: Bounds<u64>,
+    /// Of the tasks that share a message, most often one.
+    pub message_seconds: Bounds<f64>,
+    pub gb_seconds: Bounds<f64>,
+    pub cost_usd: Bounds<f64>,
+}
+
 /// Figures after a run.
 pub type Actual = CostFigures<u64, f64>;
 

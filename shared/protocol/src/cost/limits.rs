@@ -1,6 +1,7 @@
 //! What a plan would run into: limits of the platform that no waiting mends.
 
-use super::estimate::{Estimate, StageEstimate};
+use super::estimate::Estimate;
+use super::figures::StageEstimate;
 use super::scale::MAX_SLOTS;
 use super::workers::LONGEST;
 use crate::record::{Output, Plan, Stage};

@@ -21,8 +21,8 @@ mod simulate;
 mod workers;
 
 pub(crate) use actual::actual;
-pub use estimate::{Estimate, StageEstimate, estimate};
-pub use figures::{Actual, Bounds, CostFigures, Deviation, Estimated};
+pub use estimate::{Estimate, estimate};
+pub use figures::{Actual, Bounds, CostFigures, Deviation, Estimated, StageEstimate};
 pub use limits::limits;
 pub use price::{dollars, idle_usd_per_month};
 pub use scale::{TASK_BYTES, asked_partitions, partitions, scaled, splits};

@@ -7,11 +7,10 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::estimate::StageEstimate;
-use super::figures::Bounds;
+use super::figures::{Bounds, StageEstimate};
 use super::workers::{Ramp, Workers};
 use crate::record::{Plan, Stage};
-use crate::watch;
+use crate::tuning::{STRAGGLER_FACTOR, STRAGGLER_MESSAGES_MIN, STRAGGLER_TIME_MIN, WATCH_INTERVAL};
 
 /// How a run is run.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -224,12 +223,12 @@ fn next_stage(
     all.min_by(|(_, a), (_, b)| a.total_cmp(b))
 }
 
-/// Seconds of a straggler: its own, or those until it is repeated and that is done ([`watch`]).
+/// Seconds of a straggler: its own, or those until it is repeated and that is done ([`crate::watch`]).
 fn straggle(seconds: f64, messages: u64, rng: &mut fastrand::Rng) -> f64 {
     let own = seconds * rng.u64(STRAGGLES) as f64;
-    let noticed = (f64::from(watch::SLOW) * seconds).max(watch::NOT_SLOW.as_seconds_f64());
-    let repeated = noticed + watch::TICK.as_secs_f64() * rng.f64() + seconds;
-    if messages < watch::MIN_MESSAGES as u64 { own } else { own.min(repeated) }
+    let noticed = (f64::from(STRAGGLER_FACTOR) * seconds).max(STRAGGLER_TIME_MIN.as_seconds_f64());
+    let repeated = noticed + WATCH_INTERVAL.as_secs_f64() * rng.f64() + seconds;
+    if messages < STRAGGLER_MESSAGES_MIN as u64 { own } else { own.min(repeated) }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::figures::Bounds;
 use super::price;
-use crate::work::PARALLEL_TASKS;
+use crate::tuning::TINY_TASKS_AT_ONCE;
 
 /// The workers of a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +101,7 @@ impl Workers {
     /// few at a time.
     pub(crate) fn seconds_of_message(&self, each: Bounds<f64>, share: Bounds<f64>) -> Bounds<f64> {
         let bytes = each.zip(share, |each, share| each * share);
-        let rounds = share.map(|share| (share / PARALLEL_TASKS as f64).ceil() - 1.0);
+        let rounds = share.map(|share| (share / TINY_TASKS_AT_ONCE as f64).ceil() - 1.0);
         self.seconds(bytes) + rounds.zip(ROUND, |rounds, seconds| rounds * seconds)
     }
 
