@@ -267,7 +267,7 @@ async fn read_job(
     size: u64,
 ) -> Result<Result<JobSpec, Refusal>, ProtocolError> {
     let key = run.source.key.clone();
-    if size > job::MAX_JOB_BYTES {
+    if size > job::JOB_BYTES_MAX {
         return Ok(Err(job::too_large(&key, size)));
     }
     let object = match cx.bucket.get(&key, Some(&run.source.etag)).await {

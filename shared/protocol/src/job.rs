@@ -8,10 +8,10 @@ use crate::ids::JobName;
 use crate::key::{Key, is_table_folder};
 
 /// The largest job or pipeline file, in bytes.
-pub const MAX_JOB_BYTES: u64 = 1024 * 1024;
+pub const JOB_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The longest deadline, in seconds: working keys are kept for a week.
-const MAX_DEADLINE: u32 = 6 * 24 * 60 * 60;
+const DEADLINE_SECONDS_MAX: u32 = 6 * 24 * 60 * 60;
 
 /// One sentence that refuses a job: what is wrong, where, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -248,7 +248,7 @@ pub fn parse(key: &str, bytes: &[u8]) -> Result<JobFile, Refusal> {
 }
 
 pub(crate) fn text<'a>(key: &str, bytes: &'a [u8]) -> Result<&'a str, Refusal> {
-    if bytes.len() as u64 > MAX_JOB_BYTES {
+    if bytes.len() as u64 > JOB_BYTES_MAX {
         return Err(too_large(key, bytes.len() as u64));
     }
     std::str::from_utf8(bytes).map(|t| t.trim_start_matches('\u{feff}')).map_err(|e| {
@@ -257,7 +257,7 @@ pub(crate) fn text<'a>(key: &str, bytes: &'a [u8]) -> Result<&'a str, Refusal> {
 }
 
 pub(crate) fn too_large(key: &str, size: u64) -> Refusal {
-    Refusal(format!("{key} has {size} bytes: a job file may have at most {MAX_JOB_BYTES}"))
+    Refusal(format!("{key} has {size} bytes: a job file may have at most {JOB_BYTES_MAX}"))
 }
 
 impl JobSpec {
@@ -268,10 +268,10 @@ impl JobSpec {
             return Err(Refusal(format!("{key}: partitions is {n}: it must be from 1 to 10000")));
         }
         if let Some(n) = self.options.deadline
-            && !(1..=MAX_DEADLINE).contains(&n)
+            && !(1..=DEADLINE_SECONDS_MAX).contains(&n)
         {
             return Err(Refusal(format!(
-                "{key}: deadline is {n}: it must be from 1 to {MAX_DEADLINE} seconds"
+                "{key}: deadline is {n}: it must be from 1 to {DEADLINE_SECONDS_MAX} seconds"
             )));
         }
         if let Some(usd) = self.options.max_cost_usd

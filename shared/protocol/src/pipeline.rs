@@ -77,7 +77,7 @@ pub async fn load_all(
     let mut pipelines = vec![];
     for info in bucket.list(Key::PIPELINES).await? {
         let Some(name) = Pipeline::name(&info.key) else { continue };
-        if info.size > job::MAX_JOB_BYTES {
+        if info.size > job::JOB_BYTES_MAX {
             pipelines.push((name.to_owned(), Err(job::too_large(&info.key, info.size))));
             continue;
         }

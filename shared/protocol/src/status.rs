@@ -9,7 +9,7 @@ use crate::key::Key;
 use crate::record::{Layout, Outcome, Plan, Run, Stage};
 
 /// Objects of one LIST request.
-const LISTED_AT_ONCE: usize = 1000;
+const LIST_OBJECTS_MAX: usize = 1000;
 
 /// A run, as `GET /runs/{id}` shows it.
 #[derive(Debug, Clone, Serialize)]
@@ -38,7 +38,7 @@ pub struct StageStatus {
 /// so that looking costs one LIST.
 async fn committed(bucket: &dyn Bucket, layout: &Layout) -> Result<usize, BucketError> {
     let (run, stage) = (&layout.run, layout.stage);
-    if layout.tasks.len() <= LISTED_AT_ONCE {
+    if layout.tasks.len() <= LIST_OBJECTS_MAX {
         return Ok(bucket.list(&Key::stage_out_folder(run, stage)).await?.len());
     }
     let marks = bucket.list(&Key::done_folder(run, stage)).await?;

@@ -33,10 +33,10 @@ use crate::tuning::TINY_TASKS_AT_ONCE;
 const PARALLEL_WRITES: usize = 8;
 
 /// How often a worker looks whether its run has ended.
-const LOOK: Duration = Duration::from_secs(1);
+const OUTCOME_LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How many plans, and how many layouts, a warm worker remembers.
-const REMEMBERED: usize = 8;
+const REMEMBERED_RECORDS_MAX: usize = 8;
 
 /// Executes tasks with one engine; remembers recent plans and layouts, which never change.
 pub struct Worker {
@@ -63,7 +63,7 @@ async fn find<T: serde::de::DeserializeOwned>(
     let found = Arc::new(found);
     let mut all = lock();
     all.push_front((key, found.clone()));
-    all.truncate(REMEMBERED);
+    all.truncate(REMEMBERED_RECORDS_MAX);
     Ok(Some(found))
 }
 
@@ -330,7 +330,7 @@ async fn send_on(cx: &Context, message: &TaskMessage) -> Result<(), ProtocolErro
 /// Waits until somebody has ended the run: then what its tasks do is for nothing.
 async fn until_ended(cx: &Context, run: &RunId) -> Result<(), ProtocolError> {
     loop {
-        cx.clock.sleep(LOOK).await;
+        cx.clock.sleep(OUTCOME_LOOK_INTERVAL).await;
         if cx.exists(&Key::Outcome(run).to_string()).await? {
             info!("the run has ended before its task");
             return Ok(());

@@ -1,8 +1,8 @@
 //! What a run that succeeded took, in the terms of its estimate.
 
 use super::figures::Actual;
-use super::requests::{OF_A_RUN, Requests, StageShape, USUAL_READS};
-use super::workers::{MOST_AROUND, Workers};
+use super::requests::{RUN_REQUESTS, Requests, StageShape, USUAL_READS_PER_MESSAGE};
+use super::workers::{TASK_OVERHEAD_SECONDS_MAX, Workers};
 use crate::record::{Plan, StageSummary, share_messages};
 use crate::tuning::TINY_TASKS_AT_ONCE;
 
@@ -15,7 +15,7 @@ pub(crate) fn actual(
     seconds: f64,
 ) -> Actual {
     let mut actual = Actual { seconds, ..Actual::default() };
-    let mut requests = OF_A_RUN;
+    let mut requests = RUN_REQUESTS;
     let mut messages = 0.0;
     for summary in stages.iter().filter(|s| s.reused.is_none()) {
         let Some(stage) = plan.stage(summary.stage) else { continue };
@@ -24,7 +24,7 @@ pub(crate) fn actual(
         let share = share_messages(tasks, bytes / tasks.max(1));
         let sent = (tasks as f64 / f64::from(share)).ceil();
         let at_once = f64::from(share).min(TINY_TASKS_AT_ONCE as f64);
-        let worked = usage.milliseconds as f64 / 1e3 / at_once + sent * MOST_AROUND;
+        let worked = usage.milliseconds as f64 / 1e3 / at_once + sent * TASK_OVERHEAD_SECONDS_MAX;
         actual.tasks += tasks;
         actual.table_bytes += usage.read_bytes.saturating_sub(usage.exchange_bytes);
         actual.exchange_bytes += usage.exchange_bytes;
@@ -40,7 +40,7 @@ pub(crate) fn actual(
             messages: sent,
             inputs: stage.inputs.iter().filter_map(|i| input(i.stage)).collect(),
             is_last: plan.is_last(stage.id),
-            reads_per_message: USUAL_READS,
+            reads_per_message: USUAL_READS_PER_MESSAGE,
         };
         let fetched = Requests { reads: usage.requests as f64, writes: 0.0 };
         requests = requests + shape.requests() + fetched;

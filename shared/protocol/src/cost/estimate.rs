@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::figures::{Bounds, Estimated, StageEstimate};
-use super::requests::{OF_A_RUN, READS, Requests, StageShape};
+use super::requests::{READS_PER_MESSAGE, RUN_REQUESTS, Requests, StageShape};
 use super::simulate::{Scenario, simulate};
 use super::workers::{MIB, Workers};
 use crate::ids::StageId;
@@ -24,7 +24,7 @@ pub struct Estimate {
 
 /// An exchange is read in pieces of at most so many bytes, and of at least so many where it is not
 /// smaller.
-const PIECES: Bounds<f64> = Bounds { low: 8.0 * MIB, high: MIB };
+const PIECE_BYTES: Bounds<f64> = Bounds { low: 8.0 * MIB, high: MIB };
 
 /// The estimate of a plan over these workers.
 pub fn estimate(plan: &Plan, workers: &Workers) -> Estimate {
@@ -51,11 +51,11 @@ pub fn estimate(plan: &Plan, workers: &Workers) -> Estimate {
         tasks: sum(|s| s.tasks),
         table_bytes: sum(|s| s.table_bytes),
         exchange_bytes: sum(|s| s.exchange_bytes),
-        requests: sum(|s| s.requests).map(|n| n + OF_A_RUN.sum() as u64),
+        requests: sum(|s| s.requests).map(|n| n + RUN_REQUESTS.sum() as u64),
         gb_seconds: stages.iter().map(|s| s.gb_seconds).sum(),
         seconds,
         cost_usd: stages.iter().map(|s| s.cost_usd).sum::<Bounds<f64>>()
-            + Bounds::exactly(OF_A_RUN.usd(0.0)),
+            + Bounds::exactly(RUN_REQUESTS.usd(0.0)),
     };
     Estimate { workers: *workers, total, stages }
 }
@@ -98,8 +98,8 @@ fn of_stage(
             + Requests { reads: of(fetches), writes: 0.0 }
     };
     let requests = Bounds {
-        low: control(READS.low, |range| range.low),
-        high: control(READS.high, |range| range.high),
+        low: control(READS_PER_MESSAGE.low, |range| range.low),
+        high: control(READS_PER_MESSAGE.high, |range| range.high),
     };
     let message_seconds = workers.seconds_of_message(each, share);
     let gb_seconds = message_seconds.zip(messages, |s, n| s * n * workers.gb(false));
@@ -177,7 +177,7 @@ fn fetches_of(
         Read::Slot => written,
         Read::All => written.zip(tasks, |bytes, tasks| bytes * tasks),
     };
-    let pieces = bytes.zip(PIECES, |bytes, piece| bytes / piece);
+    let pieces = bytes.zip(PIECE_BYTES, |bytes, piece| bytes / piece);
     // a slot without rows is not asked for; one of more than a piece several times
     let low = if written.low > 0.0 { pairs.low.max(pieces.low) } else { 0.0 };
     Bounds { low, high: pairs.high + pieces.high }

@@ -58,26 +58,26 @@ pub struct StageSpan {
 }
 
 /// Seconds from an upload to the tasks of its plan: the storage event, the planner, the first message.
-const START: Bounds<f64> = Bounds { low: 0.4, high: 3.0 };
+const RUN_START_SECONDS: Bounds<f64> = Bounds { low: 0.4, high: 3.0 };
 
 /// Seconds from the last commit of a stage to the next stage's first task.
-const NEXT: Bounds<f64> = Bounds { low: 0.1, high: 0.5 };
+const STAGE_HANDOFF_SECONDS: Bounds<f64> = Bounds { low: 0.1, high: 0.5 };
 
 /// Seconds that a new worker takes to start.
-const COLD: Bounds<f64> = Bounds { low: 0.1, high: 0.8 };
+const COLD_START_SECONDS: Bounds<f64> = Bounds { low: 0.1, high: 0.8 };
 
 /// Reads that a prefix of a bucket answers in a second before S3 has spread it (S3, performance).
-const READS_PER_SECOND: f64 = 5500.0;
+const PREFIX_READS_PER_SECOND: f64 = 5500.0;
 
 /// One message in so many is a straggler and takes so many times as long: an assumption, of the size
 /// that reports of large clusters have.
-const ONE_STRAGGLER_IN: u64 = 100;
-const STRAGGLES: std::ops::RangeInclusive<u64> = 2..=10;
+const MESSAGES_PER_STRAGGLER: u64 = 100;
+const STRAGGLER_SLOWDOWN_FACTORS: std::ops::RangeInclusive<u64> = 2..=10;
 
 /// Messages of a stage that are simulated one by one.
 const SIMULATED_MESSAGES_MAX: u64 = 200_000;
 
-const MICROS: f64 = 1e6;
+const MICROSECONDS_PER_SECOND: f64 = 1e6;
 
 /// Workers of an event source; times in microseconds.
 struct Pool {
@@ -124,7 +124,7 @@ impl Pool {
 }
 
 fn micros(seconds: f64) -> u64 {
-    (seconds * MICROS) as u64
+    (seconds * MICROSECONDS_PER_SECOND) as u64
 }
 
 impl Workers {
@@ -137,7 +137,7 @@ impl Workers {
             pool.free.push(Reverse(end));
             last = last.max(end);
         }
-        last as f64 / MICROS
+        last as f64 / MICROSECONDS_PER_SECOND
     }
 }
 
@@ -165,7 +165,9 @@ pub fn simulate(
         ..SimulatedRun::default()
     };
     let mut left: Vec<&Stage> = plan.stages.iter().collect();
-    while let Some((at, ready)) = next_stage(plan, &left, &run, end_of(START), end_of(NEXT)) {
+    while let Some((at, ready)) =
+        next_stage(plan, &left, &run, end_of(RUN_START_SECONDS), end_of(STAGE_HANDOFF_SECONDS))
+    {
         let stage = left.remove(at);
         let number = usize::from(stage.id.0);
         let Some(estimate) = stages.get(number).copied() else { break };
@@ -179,26 +181,27 @@ pub fn simulate(
             let (start, is_new) = pool.take(micros(ready));
             let mut takes = seconds;
             if let Some(rng) = &mut rng
-                && rng.u64(0..ONE_STRAGGLER_IN) == 0
+                && rng.u64(0..MESSAGES_PER_STRAGGLER) == 0
             {
                 run.stragglers += 1;
                 takes = straggle(seconds, messages, rng);
             }
-            let cold = if is_new { end_of(COLD) } else { 0.0 };
+            let cold = if is_new { end_of(COLD_START_SECONDS) } else { 0.0 };
             let end = start + micros(takes + cold);
             pool.free.push(Reverse(end));
             done = done.max(end);
         }
         let requests = estimate.requests.map(|n| n as f64);
         let requests = end_of(requests);
-        let mut done = done as f64 / MICROS;
+        let mut done = done as f64 / MICROSECONDS_PER_SECOND;
         if scenario.ignoring != Some(Bottleneck::RequestRate) {
-            done = done.max(ready + requests / READS_PER_SECOND);
+            done = done.max(ready + requests / PREFIX_READS_PER_SECOND);
         }
         let requests_per_second = requests / (done - ready).max(1.0);
         run.stages[number] = StageSpan { ready, done, messages, requests_per_second };
     }
-    run.seconds = run.stages.iter().map(|s| s.done).fold(0.0, f64::max) + end_of(NEXT);
+    run.seconds =
+        run.stages.iter().map(|s| s.done).fold(0.0, f64::max) + end_of(STAGE_HANDOFF_SECONDS);
     run.workers = pool.workers;
     run
 }
@@ -225,7 +228,7 @@ fn next_stage(
 
 /// Seconds of a straggler: its own, or those until it is repeated and that is done ([`crate::watch`]).
 fn straggle(seconds: f64, messages: u64, rng: &mut fastrand::Rng) -> f64 {
-    let own = seconds * rng.u64(STRAGGLES) as f64;
+    let own = seconds * rng.u64(STRAGGLER_SLOWDOWN_FACTORS) as f64;
     let noticed = (f64::from(STRAGGLER_FACTOR) * seconds).max(STRAGGLER_TIME_MIN.as_seconds_f64());
     let repeated = noticed + WATCH_INTERVAL.as_secs_f64() * rng.f64() + seconds;
     if messages < STRAGGLER_MESSAGES_MIN as u64 { own } else { own.min(repeated) }

@@ -4,10 +4,10 @@ use crate::ids::{RunId, StageId, TaskId};
 use crate::record::{Footer, Plan, Read, Stage, TaskMessage};
 
 /// A task of fewer bytes is tiny: its messages and requests cost more than its work.
-const TINY_BYTES: u64 = 256 * 1024;
+const TINY_TASK_BYTES: u64 = 256 * 1024;
 
 /// A partition is split if it is so many times as large as the median one.
-const SKEW: u64 = 4;
+const SKEW_FACTOR: u64 = 4;
 
 /// `layout/<stage>`: pins a stage's tasks and where they read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,24 +102,24 @@ impl Layout {
     }
 
     pub fn groups(&self) -> u32 {
-        u32::try_from(self.tasks.len()).unwrap_or(u32::MAX).div_ceil(TaskId::GROUP)
+        u32::try_from(self.tasks.len()).unwrap_or(u32::MAX).div_ceil(TaskId::GROUP_TASKS)
     }
 
     /// How many tasks a group has.
     pub fn group_len(&self, group: u32) -> usize {
-        let before = (group * TaskId::GROUP) as usize;
-        self.tasks.len().saturating_sub(before).min(TaskId::GROUP as usize)
+        let before = (group * TaskId::GROUP_TASKS) as usize;
+        self.tasks.len().saturating_sub(before).min(TaskId::GROUP_TASKS as usize)
     }
 }
 
 /// How many of a stage's tasks share a message, where one reads so many bytes.
 pub(crate) fn share_messages(tasks: u64, task_bytes: u64) -> u32 {
-    if task_bytes >= TINY_BYTES {
+    if task_bytes >= TINY_TASK_BYTES {
         return 1;
     }
-    let groups = u32::try_from(tasks / u64::from(TaskId::GROUP)).unwrap_or(u32::MAX);
+    let groups = u32::try_from(tasks / u64::from(TaskId::GROUP_TASKS)).unwrap_or(u32::MAX);
     // a power of two, so that no message is of two groups
-    (groups.clamp(1, TaskId::GROUP) + 1).next_power_of_two() / 2
+    (groups.clamp(1, TaskId::GROUP_TASKS) + 1).next_power_of_two() / 2
 }
 
 /// Whether some inputs fill a part of the partitions only, as the arms of a union do: nothing tells
@@ -174,7 +174,8 @@ fn split_large(tasks: &[TaskSlice], input: &InputIndex, target: u64) -> Vec<Task
     sizes.sort_unstable();
     let median = sizes.get(sizes.len() / 2).copied().unwrap_or(0);
     let piece = median.max(target).max(1);
-    let split = |task: &TaskSlice| match task.to - task.from == 1 && bytes(task.from) > SKEW * piece
+    let split = |task: &TaskSlice| match task.to - task.from == 1
+        && bytes(task.from) > SKEW_FACTOR * piece
     {
         true => split(*task, &slot_bytes(input, task.from), piece),
         false => vec![*task],
