@@ -17,13 +17,13 @@ use crate::multipart::{Upload, Uploaded};
 use crate::s3_error::{failed, io, status};
 
 /// The most keys of one DeleteObjects request.
-const DELETE_BATCH: usize = 1000;
+const DELETE_KEYS_MAX: usize = 1000;
 
 /// How often a write is repeated that S3 answered with 409 (a concurrent conditional write).
-const CONFLICT_RETRIES: u32 = 5;
+const CONFLICT_RETRIES_MAX: u32 = 5;
 
 /// The most bytes of an object that is written by one PUT (S3).
-const PUT_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+const PUT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
 
 /// The characters of a copy source that stay as they are.
 const COPY_SOURCE: &AsciiSet =
@@ -46,7 +46,7 @@ pub struct S3Bucket {
 
 impl S3Bucket {
     pub fn new(client: Client, name: String) -> Self {
-        Self { client, name, put_bytes: PUT_BYTES }
+        Self { client, name, put_bytes: PUT_BYTES_MAX }
     }
 
     /// One that writes files of more than so many bytes in parts; S3 takes 5 GiB at once.
@@ -197,7 +197,7 @@ impl Bucket for S3Bucket {
         metadata: &[(&str, String)],
     ) -> Result<Created, BucketError> {
         let source = self.source(body).map_err(|e| io("spooling", key, e))?;
-        for _ in 0..=CONFLICT_RETRIES {
+        for _ in 0..=CONFLICT_RETRIES_MAX {
             let uploaded = match &source {
                 Source::Whole(body) => self.create_at_once(key, body, attempt, metadata).await,
                 Source::Parts(file) => self.upload(key).create(file, attempt, metadata).await,
@@ -233,7 +233,7 @@ impl Bucket for S3Bucket {
     }
 
     async fn delete(&self, keys: &[String]) -> Result<(), BucketError> {
-        for batch in keys.chunks(DELETE_BATCH) {
+        for batch in keys.chunks(DELETE_KEYS_MAX) {
             let objects = batch.iter().map(|k| ObjectIdentifier::builder().key(k).build());
             let objects = objects.collect::<Result<Vec<_>, _>>();
             let delete = objects

@@ -16,13 +16,13 @@ use crate::queue::SqsQueues;
 use crate::trace::Trace;
 
 /// What is left of an invocation's time for ending a run.
-const RESERVE: Duration = Duration::from_secs(5);
+const RUN_END_RESERVE: Duration = Duration::from_secs(5);
 
 /// A deadline that has passed for so long is none.
 const LONG_AGO: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The time of an invocation that has no deadline.
-const UNSTATED: Duration = Duration::from_secs(60);
+const DEFAULT_INVOCATION_TIME: Duration = Duration::from_secs(60);
 
 /// Why a function cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -110,10 +110,10 @@ fn time_left(invocation: &lambda_runtime::Context) -> Duration {
     let left = match invocation.deadline().duration_since(SystemTime::now()) {
         Ok(left) => left,
         // `cargo lambda watch` gives a number of milliseconds where Lambda gives a time
-        Err(e) if e.duration() > LONG_AGO => UNSTATED,
+        Err(e) if e.duration() > LONG_AGO => DEFAULT_INVOCATION_TIME,
         Err(_) => Duration::ZERO,
     };
-    left.saturating_sub(RESERVE)
+    left.saturating_sub(RUN_END_RESERVE)
 }
 
 /// How many times a message has been delivered, this time included.
