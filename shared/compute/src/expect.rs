@@ -27,8 +27,8 @@ use tidemill_protocol::record::{Expected, Output};
 
 use crate::error::Failure;
 use crate::stage::{ExchangeReadExec, StageDraft, collects_left, row_inputs};
-use crate::store::SMALL_BYTES;
-use crate::table::{PARQUET_FOOTER, Table, TableFile, table_number, table_of_url};
+use crate::store::SMALL_FILE_BYTES_MAX;
+use crate::table::{PARQUET_FOOTER_BYTES, Table, TableFile, table_number, table_of_url};
 
 type PlanRef = std::sync::Arc<dyn ExecutionPlan>;
 
@@ -36,24 +36,24 @@ type PlanRef = std::sync::Arc<dyn ExecutionPlan>;
 type Rows = Bounds<f64>;
 
 /// Ranges of an object that are no further apart are fetched together (object_store).
-const COALESCED_BYTES: u64 = 1024 * 1024;
+const COALESCED_GAP_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Bytes of a text and of a nested value, where no more is known of the texts in the tables.
 const TEXT_BYTES: f64 = 24.0;
 const NESTED_BYTES: f64 = 64.0;
 
 /// Values of text files become at most so many times as many bytes, and compressed ones so many more.
-const VALUES: f64 = 4.0;
-const UNZIPPED: f64 = 10.0;
+const MEMORY_BYTES_PER_TEXT_BYTE: f64 = 4.0;
+const GZIP_RATIO_MAX: f64 = 10.0;
 
 /// What LZ4 leaves of a batch at best.
-const COMPRESSED: f64 = 0.1;
+const LZ4_SHARE_MIN: f64 = 0.1;
 
 /// Bytes of a slot beside its rows: a schema, the headers of messages.
-const SLOT_BYTES: f64 = 1024.0;
+const SLOT_OVERHEAD_BYTES: f64 = 1024.0;
 
 /// A value that is a list has so many at most: an assumption.
-const UNNESTED: f64 = 10.0;
+const LIST_VALUES_MAX: f64 = 10.0;
 
 /// What the stages of a plan are expected to do, in their order.
 pub(crate) fn of_stages(drafts: &[StageDraft], tables: &[Table]) -> Vec<Expected> {
@@ -92,8 +92,8 @@ fn written(draft: &StageDraft, rows: Rows, text: f64) -> Bounds<u64> {
     let Output::Exchange { slots } = draft.output else { return Bounds::default() };
     let (least, most) = (width(&draft.plan.schema(), 0.0), width(&draft.plan.schema(), text));
     let all_slots = f64::from(slots) * partitions(&draft.plan);
-    let high = rows.high * most + all_slots.min(rows.high) * SLOT_BYTES;
-    let bytes = Bounds { low: rows.low * least * COMPRESSED, high };
+    let high = rows.high * most + all_slots.min(rows.high) * SLOT_OVERHEAD_BYTES;
+    let bytes = Bounds { low: rows.low * least * LZ4_SHARE_MIN, high };
     bytes.map(|bytes| bytes as u64)
 }
 
@@ -194,9 +194,9 @@ fn add(
     for (size, range) in pieces {
         let (from, to) = range.unwrap_or((0, size));
         match table.format {
-            Format::Parquet if size > SMALL_BYTES => {
+            Format::Parquet if size > SMALL_FILE_BYTES_MAX => {
                 footers += 1;
-                footer_bytes += size.min(PARQUET_FOOTER as u64);
+                footer_bytes += size.min(PARQUET_FOOTER_BYTES as u64);
                 large += to - from;
             }
             Format::Parquet => {
@@ -239,10 +239,12 @@ fn row_groups(table: &Table, columns: Option<&[usize]>) -> (u64, u64) {
         let gap = before.map_or(0..0, |before: usize| before + 1..column);
         let between = |sizes: &[u64]| gap.clone().map(|c| of(sizes, c)).sum::<u64>();
         // row groups are of different sizes: in some they may come together, and in others not
-        if before.is_some() && between(&known.stored) / known.groups.max(1) <= COALESCED_BYTES {
+        if before.is_some()
+            && between(&known.stored) / known.groups.max(1) <= COALESCED_GAP_BYTES_MAX
+        {
             bytes += between(&known.stored);
         }
-        if before.is_none() || between(&known.largest) > COALESCED_BYTES {
+        if before.is_none() || between(&known.largest) > COALESCED_GAP_BYTES_MAX {
             runs += 1;
         }
         bytes += of(&known.stored, column);
@@ -286,9 +288,9 @@ fn scanned_rows(plan: &PlanRef, config: &FileScanConfig, table: &Table) -> Rows 
     }
     let all = table.file_schema().fields().len().max(1) as f64;
     let read = file_columns(config).map_or(all, |c| c.len() as f64);
-    let size = |file: &TableFile| file.size as f64 * if file.gzip { UNZIPPED } else { 1.0 };
+    let size = |file: &TableFile| file.size as f64 * if file.gzip { GZIP_RATIO_MAX } else { 1.0 };
     let bytes: f64 = table.files.iter().map(size).sum();
-    let bytes = VALUES * bytes * (read / all).clamp(0.1, 1.0);
+    let bytes = MEMORY_BYTES_PER_TEXT_BYTE * bytes * (read / all).clamp(0.1, 1.0);
     Bounds { low: 0.0, high: bytes / width(&plan.schema(), TEXT_BYTES) }
 }
 
@@ -317,7 +319,7 @@ fn rows_of_one(plan: &PlanRef, input: Rows) -> Rows {
         return Bounds { low: 0.0, ..input };
     }
     if plan.is::<UnnestExec>() {
-        return Bounds { low: 0.0, high: input.high * UNNESTED };
+        return Bounds { low: 0.0, high: input.high * LIST_VALUES_MAX };
     }
     input
 }

@@ -25,29 +25,29 @@ pub const ENGINE_VERSION: &str =
     concat!("tidemill ", env!("CARGO_PKG_VERSION"), ", datafusion 55.2");
 
 /// Bytes of a pool that makes room for large batches.
-const LARGE_MEMORY: usize = 1 << 30;
+const LARGE_POOL_BYTES: usize = 1 << 30;
 
 /// The sorts of a task keep this part of the pool for merging. While sorted batches are merged, their keys
 /// are there a second time, encoded. A sort reserves as much for them as the rows have; the keys of short
 /// rows have more, and with this up to a quarter more.
-const MERGE_SHARE: usize = 8;
+const MERGE_POOL_DIVISOR: usize = 8;
 
 /// The same where that did not suffice: the keys may have twice the bytes of the rows.
-const LARGE_MERGE_SHARE: usize = 3;
+const LARGE_MERGE_POOL_DIVISOR: usize = 3;
 
 /// Bytes of Parquet footers that a warm process keeps.
-const FOOTER_BYTES: usize = 64 * 1024 * 1024;
+const FOOTER_CACHE_BYTES: usize = 64 * 1024 * 1024;
 
 /// The footers of files by their key and version.
 static FOOTERS: LazyLock<Arc<FileMetadataCache>> =
-    LazyLock::new(|| Arc::new(DefaultCache::new(FOOTER_BYTES).with_name("footers")));
+    LazyLock::new(|| Arc::new(DefaultCache::new(FOOTER_CACHE_BYTES).with_name("footers")));
 
 /// A runtime whose sorts, aggregates and joins share `memory` bytes and then spill.
 pub(crate) fn runtime(memory: usize, meter: &Arc<Meter>) -> Result<Arc<RuntimeEnv>, Failure> {
     let pool = Arc::new(MeteredPool::new(memory, meter.clone()));
     let caches = CacheManagerConfig::default()
         .with_file_metadata_cache(Some(FOOTERS.clone()))
-        .with_metadata_cache_limit(FOOTER_BYTES)
+        .with_metadata_cache_limit(FOOTER_CACHE_BYTES)
         .with_list_files_cache_limit(0)
         .with_file_statistics_cache_limit(0);
     Ok(RuntimeEnvBuilder::new().with_memory_pool(pool).with_cache_manager(caches).build_arc()?)
@@ -59,7 +59,7 @@ pub(crate) fn runtime(memory: usize, meter: &Arc<Meter>) -> Result<Arc<RuntimeEn
 fn batch_rows(runtime: &RuntimeEnv, room: Room) -> usize {
     match runtime.memory_pool.memory_limit() {
         _ if room == Room::Narrow => 1_024,
-        MemoryLimit::Finite(bytes) if bytes < LARGE_MEMORY => 8_192,
+        MemoryLimit::Finite(bytes) if bytes < LARGE_POOL_BYTES => 8_192,
         _ => 16_384,
     }
 }
@@ -163,7 +163,7 @@ pub(crate) fn with_room_to_merge(
     plan: &Arc<dyn ExecutionPlan>,
     spills: bool,
 ) -> SessionConfig {
-    let share = if spills { LARGE_MERGE_SHARE } else { MERGE_SHARE };
+    let share = if spills { LARGE_MERGE_POOL_DIVISOR } else { MERGE_POOL_DIVISOR };
     let sorts = sorts(plan, resources.cores).max(1);
     config.with_sort_spill_reservation_bytes(resources.memory / share / sorts)
 }

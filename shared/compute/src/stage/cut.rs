@@ -51,7 +51,7 @@ use crate::error::Failure;
 type PlanRef = Arc<dyn ExecutionPlan>;
 
 /// Rows of a scan that every task may repeat: an exchange takes a task, and its readers wait for it.
-const REPEATED_ROWS: usize = 128 * 1024;
+const REPEATED_SCAN_ROWS_MAX: usize = 128 * 1024;
 
 /// A stage whose fragment is still a plan.
 #[derive(Debug)]
@@ -400,7 +400,7 @@ fn reads_of(plan: &PlanRef, stage: StageId) -> usize {
 fn scans_little(plan: &PlanRef) -> Result<bool, Stop> {
     if plan.is::<DataSourceExec>() {
         let known = StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::default())?;
-        return Ok(known.num_rows.get_value().is_none_or(|rows| *rows <= REPEATED_ROWS));
+        return Ok(known.num_rows.get_value().is_none_or(|rows| *rows <= REPEATED_SCAN_ROWS_MAX));
     }
     for child in plan.children() {
         if !scans_little(child)? {

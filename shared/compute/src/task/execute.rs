@@ -32,7 +32,7 @@ use crate::write::TableWriter;
 type PlanRef = Arc<dyn ExecutionPlan>;
 
 /// The files that a task writes hold at most this part of its memory before they are written out.
-const WRITER_SHARE: usize = 8;
+const WRITER_MEMORY_DIVISOR: usize = 8;
 
 /// Runs the partitions of one task and spools what they make.
 pub(crate) async fn execute(
@@ -193,7 +193,7 @@ impl<'a> Task<'a> {
         context: &Arc<TaskContext>,
     ) -> Result<TaskOutput, Failure> {
         let schema = part.plan.schema();
-        let memory = self.resources.memory / WRITER_SHARE;
+        let memory = self.resources.memory / WRITER_MEMORY_DIVISOR;
         let (mut writer, needs_file) = match &self.loaded.plan.write {
             None => (TableWriter::of_part(&schema, memory)?, true),
             Some(write) => {
@@ -218,7 +218,7 @@ impl<'a> Task<'a> {
     ) -> Result<TaskOutput, Failure> {
         let (plan, spreading) = spreading(&part.plan, slots)?;
         let part = Part { plan, ..part };
-        let memory = self.resources.memory / WRITER_SHARE;
+        let memory = self.resources.memory / WRITER_MEMORY_DIVISOR;
         let schema = part.plan.schema();
         let (slots, tasks) = (slots as usize, self.request.layout.tasks.len());
         let mut writer = ExchangeWriter::new(&schema, slots, tasks, spreading, memory)?;
