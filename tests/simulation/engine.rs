@@ -6,7 +6,7 @@ use proptest::test_runner::{RngAlgorithm, TestRng};
 use serde::{Deserialize, Serialize};
 use tidemill_protocol::bucket::{Body, MemoryBucket};
 use tidemill_protocol::record::{
-    Expected, Footer, Input, InputIndex, Output, Plan, Publication, Read, Stage, Usage,
+    Footer, Input, InputIndex, Output, Plan, Publication, Read, Stage, StageIo, Usage,
 };
 use tidemill_protocol::{
     Bucket, Clock, Engine, EngineError, OutputFile, PlanRequest, StageId, TaskOutput, TaskRequest,
@@ -84,7 +84,7 @@ fn stages(seed: u64) -> Vec<Stage> {
             whole,
             scans: inputs.is_empty(),
             scan_bytes: if dice.chance(30) { 1 << 40 } else { 0 },
-            expected: Expected::default(),
+            expected: StageIo::default(),
             splits,
             fingerprint: String::new(),
             reused: None,

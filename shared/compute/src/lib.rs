@@ -15,7 +15,7 @@ mod describe;
 mod engine;
 mod engine_plan;
 mod error;
-mod expect;
+mod estimate;
 mod explain;
 mod fingerprint;
 mod forms;

@@ -11,14 +11,14 @@ use datafusion::prelude::SessionContext;
 use futures::future::try_join_all;
 use object_store::ObjectStore;
 use tidemill_protocol::job::Format;
-use tidemill_protocol::record::{Expected, Output, Plan, Stage};
+use tidemill_protocol::record::{Output, Plan, Stage, StageIo};
 use tidemill_protocol::{PlanRequest, StageId, Workers, cost};
 
 use crate::corrections;
 use crate::describe;
 use crate::engine_plan::{EnginePlan, Write};
 use crate::error::{Failure, refused};
-use crate::expect;
+use crate::estimate;
 use crate::explain;
 use crate::fingerprint;
 use crate::meter::Meter;
@@ -96,7 +96,7 @@ pub(crate) async fn plan(
         None => stages,
         Some(_) => {
             engine_plan.fragments = vec![Fragment::Sql];
-            vec![single_stage(expect::of_one_task(&logical, &tables)?)]
+            vec![single_stage(estimate::of_one_task(&logical, &tables)?)]
         }
     };
     let plan = Plan {
@@ -142,7 +142,7 @@ async fn explanation(
     Ok(Plan {
         run: plan.run.clone(),
         engine: plan.engine.clone(),
-        stages: vec![single_stage(Expected::default())],
+        stages: vec![single_stage(StageIo::default())],
         task_bytes: plan.task_bytes,
         max_cost_usd: None,
         single: Some("it explains a statement".into()),
@@ -169,7 +169,7 @@ fn description(request: &PlanRequest<'_>, table: &Table) -> Result<Plan, Failure
     Ok(Plan {
         run: request.run.clone(),
         engine: ENGINE_VERSION.to_owned(),
-        stages: vec![single_stage(Expected::default())],
+        stages: vec![single_stage(StageIo::default())],
         task_bytes: cost::TASK_BYTES,
         max_cost_usd: None,
         single: Some("it describes a table".into()),
@@ -283,9 +283,9 @@ async fn distribute(
     }
     let EnginePlan { tables, fragments, .. } = engine_plan;
     let bytes = fragments.iter().map(|f| f.scan_bytes(tables));
-    let expected = expect::of_stages(&drafts, tables);
+    let io = estimate::of_stages(&drafts, tables);
     let mut stages: Vec<_> =
-        drafts.iter().zip(bytes).zip(expected).map(|((d, b), e)| stage(d, b, e)).collect();
+        drafts.iter().zip(bytes).zip(io).map(|((d, b), e)| stage(d, b, e)).collect();
     fingerprint::add(&mut stages, engine_plan)?;
     Ok(Ok(stages))
 }
@@ -310,7 +310,7 @@ fn lost_in_encoding(plan: &LogicalPlan) -> Result<Option<String>, Failure> {
     Ok(lost)
 }
 
-fn stage(draft: &StageDraft, scan_bytes: u64, expected: Expected) -> Stage {
+fn stage(draft: &StageDraft, scan_bytes: u64, expected: StageIo) -> Stage {
     Stage {
         id: draft.id,
         inputs: draft.inputs.clone(),
@@ -351,7 +351,7 @@ fn operators(plan: &Arc<dyn ExecutionPlan>) -> String {
     names.join(" → ")
 }
 
-fn single_stage(expected: Expected) -> Stage {
+fn single_stage(expected: StageIo) -> Stage {
     Stage {
         id: StageId(0),
         inputs: vec![],

@@ -3,7 +3,7 @@
 use super::estimate::{Estimate, estimate};
 use super::figures::Bounds;
 use super::workers::Workers;
-use crate::record::{Expected, Output, Plan, Stage};
+use crate::record::{Output, Plan, Stage, StageIo};
 
 /// Bytes of a table that are worth a task of their own: with fewer, what an attempt takes around its
 /// task is a third of it and more.
@@ -100,7 +100,7 @@ pub fn scaled(plan: &Plan, workers: &Workers, factor: f64, asked: Option<u32>) -
         let apart = times(before.table_bytes) / REQUEST_BYTES;
         let requests = |n: u64| ((n as f64 * more) as u64).max(times(n).min(apart));
         let written = |n: u64| if before.bounded { (n as f64 * more) as u64 } else { times(n) };
-        let expected = Expected {
+        let expected = StageIo {
             table_bytes: times(before.table_bytes),
             footer_bytes: times(before.footer_bytes),
             written_bytes: before.written_bytes.map(written),

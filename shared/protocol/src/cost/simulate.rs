@@ -239,7 +239,7 @@ mod tests {
     use super::*;
     use crate::cost::{estimate, scaled};
     use crate::ids::{RunId, StageId};
-    use crate::record::{Expected, Input, Output, Read};
+    use crate::record::{Input, Output, Read, StageIo};
 
     /// A scan of 10 GB in a hundred tasks, and what reads a tenth of it in ten partitions.
     fn plan() -> Plan {
@@ -250,7 +250,7 @@ mod tests {
             scans: inputs.is_empty(),
             inputs,
             scan_bytes: 0,
-            expected: Expected::default(),
+            expected: StageIo::default(),
             splits: None,
             fingerprint: String::new(),
             reused: None,
@@ -259,11 +259,11 @@ mod tests {
         };
         let scan = Stage {
             scan_bytes: 10_000_000_000,
-            expected: Expected {
+            expected: StageIo {
                 table_bytes: 10_000_000_000,
                 table_requests: 1000,
                 written_bytes: Bounds { low: 0, high: 1_000_000_000 },
-                ..Expected::default()
+                ..StageIo::default()
             },
             output: Output::Exchange { slots: 10 },
             ..stage(0, 100, vec![])

@@ -215,7 +215,7 @@ fn split(task: TaskSlice, objects: &[u64], piece: u64) -> Vec<TaskSlice> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Expected, Input, Output, Usage};
+    use crate::record::{Input, Output, StageIo, Usage};
 
     #[test]
     fn small_neighbours_share_a_task_and_a_large_one_is_alone() {
@@ -235,7 +235,7 @@ mod tests {
             whole: false,
             scans: false,
             scan_bytes: 0,
-            expected: Expected::default(),
+            expected: StageIo::default(),
             splits: None,
             fingerprint: String::new(),
             reused: None,
@@ -289,7 +289,7 @@ mod tests {
             whole: false,
             scans: true,
             scan_bytes: 1 << 20,
-            expected: Expected::default(),
+            expected: StageIo::default(),
             splits: None,
             fingerprint: String::new(),
             reused: None,

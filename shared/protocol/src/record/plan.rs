@@ -59,7 +59,7 @@ pub struct Stage {
     #[serde(default)]
     pub scan_bytes: u64,
     #[serde(default)]
-    pub expected: Expected,
+    pub expected: StageIo,
     /// The input of which a slot may be read by several tasks, some of its objects by each: its
     /// rows pass through the stage one by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,7 +79,7 @@ pub struct Stage {
 /// What all tasks of a stage together are expected to do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Expected {
+pub struct StageIo {
     /// Stored bytes that its scans read at most, and GET requests for them.
     pub table_bytes: u64,
     pub table_requests: u64,
