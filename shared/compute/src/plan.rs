@@ -23,7 +23,7 @@ use crate::explain;
 use crate::fingerprint;
 use crate::meter::Meter;
 use crate::resources::Resources;
-use crate::session::{self, ENGINE_VERSION, Reach, Room};
+use crate::session::{self, ENGINE_VERSION, MemoryMode, Placement};
 use crate::spread::Spread;
 use crate::stage::{Fragment, StageDraft, cut, encode, splittable_input};
 use crate::statement::{Parsed, parse};
@@ -40,7 +40,8 @@ pub(crate) async fn plan(
     let sql = request.spec.sql.as_str();
     let meter = Arc::new(Meter::default());
     let runtime = session::runtime(resources.memory, &meter)?;
-    let state = session::session(runtime, Reach::OneTask, Room::Wide, 1, request.now);
+    let state =
+        session::session(runtime, Placement::SingleTask, MemoryMode::Normal, 1, request.now);
     let parsed = parse(sql)?;
     let references = table::references(&state, sql, &parsed)?;
     check_table_options(request, &references)?;
@@ -64,18 +65,18 @@ pub(crate) async fn plan(
         write: write.as_ref(),
         memory: resources.memory,
         meter: &meter,
-        room: Room::Wide,
+        memory_mode: MemoryMode::Normal,
         seed: 0, // nothing is drawn before a task runs
         now: request.now,
     };
-    let whole = planning.logical(sql, Reach::OneTask, &Spread::within(1, &tables)).await?;
+    let whole = planning.logical(sql, Placement::SingleTask, &Spread::within(1, &tables)).await?;
     let spread = match request.spec.options.partitions {
         Some(asked) => Some(Spread::over(asked, &tables, resources.memory)),
         None => Spread::of(&whole.1, &tables, resources, &request.workers)?,
     };
     let (context, logical) = match &spread {
         None => whole,
-        Some(s) => planning.logical(sql, Reach::ManyTasks, s).await?,
+        Some(s) => planning.logical(sql, Placement::Distributed, s).await?,
     };
     let single = spread.is_none().then(|| "it reads little".to_owned());
     let mut engine_plan = EnginePlan {
@@ -218,7 +219,7 @@ pub(crate) struct Planning<'a> {
     /// Bytes.
     pub(crate) memory: usize,
     pub(crate) meter: &'a Arc<Meter>,
-    pub(crate) room: Room,
+    pub(crate) memory_mode: MemoryMode,
     /// Of `random()` and `uuid()`.
     pub(crate) seed: u64,
     pub(crate) now: DateTime<Utc>,
@@ -229,11 +230,12 @@ impl Planning<'_> {
     pub(crate) async fn logical(
         self,
         sql: &str,
-        reach: Reach,
+        placement: Placement,
         spread: &Spread,
     ) -> Result<(SessionContext, LogicalPlan), Failure> {
         let runtime = session::runtime(self.memory, self.meter)?;
-        let mut state = session::session(runtime, reach, self.room, spread.partitions, self.now);
+        let mut state =
+            session::session(runtime, placement, self.memory_mode, spread.partitions, self.now);
         spread.set(&mut state.config_mut().options_mut().optimizer);
         session::register_functions(&mut state, self.seed)?;
         let context = SessionContext::new_with_state(state.clone());

@@ -24,7 +24,7 @@ use crate::{corrections, volatile};
 pub const ENGINE_VERSION: &str =
     concat!("tidemill ", env!("CARGO_PKG_VERSION"), ", datafusion 55.2");
 
-/// Bytes of a pool that makes room for large batches.
+/// Bytes of a pool that has room for large batches.
 const LARGE_POOL_BYTES: usize = 1 << 30;
 
 /// The sorts of a task keep this part of the pool for merging. While sorted batches are merged, their keys
@@ -56,43 +56,43 @@ pub(crate) fn runtime(memory: usize, meter: &Arc<Meter>) -> Result<Arc<RuntimeEn
 /// Rows of a batch. Aggregates and joins over many groups are faster with larger ones (TPC-H q18
 /// takes a third of the time at scale factor 10), until they leave the processor's cache (at 32,768
 /// q1 takes a sixth longer). Each operator holds a few, so small functions keep to DataFusion's default.
-fn batch_rows(runtime: &RuntimeEnv, room: Room) -> usize {
+fn batch_rows(runtime: &RuntimeEnv, memory_mode: MemoryMode) -> usize {
     match runtime.memory_pool.memory_limit() {
-        _ if room == Room::Narrow => 1_024,
+        _ if memory_mode == MemoryMode::Tight => 1_024,
         MemoryLimit::Finite(bytes) if bytes < LARGE_POOL_BYTES => 8_192,
         _ => 16_384,
     }
 }
 
-/// How much room an operator has in the pool.
+/// How careful a task is of its memory: how large its batches are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Room {
+pub(crate) enum MemoryMode {
     #[default]
-    Wide,
-    /// Barely any: batches are small.
-    Narrow,
+    Normal,
+    /// An operator has barely any room in the pool: batches are small.
+    Tight,
 }
 
 /// Where the partitions of a plan run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reach {
+pub(crate) enum Placement {
     /// All in one process.
-    OneTask,
+    SingleTask,
     /// In tasks that know nothing of each other.
-    ManyTasks,
+    Distributed,
 }
 
 /// A session whose `now()` is fixed. `partitions` is what its plans aim for.
 pub(crate) fn session(
     runtime: Arc<RuntimeEnv>,
-    reach: Reach,
-    room: Room,
+    placement: Placement,
+    memory_mode: MemoryMode,
     partitions: usize,
     now: DateTime<Utc>,
 ) -> SessionState {
     let builder = SessionStateBuilder::new()
         .with_default_features()
-        .with_config(config(&runtime, reach, room, partitions))
+        .with_config(config(&runtime, placement, memory_mode, partitions))
         .with_runtime_env(runtime);
     let mut state = corrections::add_rules(builder).build();
     state.execution_props_mut().query_execution_start_time = Some(now);
@@ -106,11 +106,11 @@ static FUNCTIONS: LazyLock<SessionState> =
 /// What a fragment runs in: a session without what only planning needs.
 pub(crate) fn fragment_context(
     runtime: Arc<RuntimeEnv>,
-    room: Room,
+    memory_mode: MemoryMode,
     partitions: usize,
     seed: u64,
 ) -> Result<TaskContext, Failure> {
-    let config = config(&runtime, Reach::ManyTasks, room, partitions);
+    let config = config(&runtime, Placement::Distributed, memory_mode, partitions);
     let mut context = TaskContext::new(
         None,
         String::new(),
@@ -135,16 +135,21 @@ pub(crate) fn register_functions(
     Ok(())
 }
 
-fn config(runtime: &RuntimeEnv, reach: Reach, room: Room, partitions: usize) -> SessionConfig {
+fn config(
+    runtime: &RuntimeEnv,
+    placement: Placement,
+    memory_mode: MemoryMode,
+    partitions: usize,
+) -> SessionConfig {
     let mut config = SessionConfig::new()
         .with_target_partitions(partitions)
-        .with_batch_size(batch_rows(runtime, room))
-        .with_round_robin_repartition(reach == Reach::OneTask)
+        .with_batch_size(batch_rows(runtime, memory_mode))
+        .with_round_robin_repartition(placement == Placement::SingleTask)
         .with_repartition_file_scans(false) // our splits are final
         .with_collect_statistics(false);
     let options = config.options_mut();
     options.sql_parser.collect_spans = true;
-    if reach == Reach::ManyTasks {
+    if placement == Placement::Distributed {
         // a task reads the splits of its own partitions and no others
         options.execution.enable_file_stream_work_stealing = false;
         // a dynamic filter waits for all partitions of its join, and a task runs only some
