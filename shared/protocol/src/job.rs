@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bucket::BucketError;
 use crate::ids::JobName;
 use crate::key::{Key, is_table_folder};
 
@@ -17,6 +18,17 @@ const DEADLINE_SECONDS_MAX: u32 = 6 * 24 * 60 * 60;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Refusal(pub String);
+
+/// Why a job that lies in the bucket was not read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JobReadError {
+    /// No other delivery of its event reads it either.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Another delivery may read it.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+}
 
 /// A job: one SQL statement and its options.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
