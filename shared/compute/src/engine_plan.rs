@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use tidemill_protocol::StageId;
+use tidemill_protocol::record::{Output, Stage, StageIo};
 
 use crate::error::Failure;
 use crate::stage::Fragment;
@@ -29,9 +31,32 @@ pub(crate) struct Write {
 }
 
 impl EnginePlan {
+    /// One that executes a statement over no tables, in one task.
+    pub(crate) fn of_statement(sql: String, now: DateTime<Utc>) -> Self {
+        Self { sql, now, tables: vec![], write: None, fragments: vec![Fragment::Sql] }
+    }
+
     /// As a plan holds it.
     pub(crate) fn stored(&self) -> Result<serde_json::Value, Failure> {
         serde_json::to_value(self)
             .map_err(|e| Failure::Refused(format!("the plan cannot be stored: {e}")))
+    }
+}
+
+/// The only stage of a plan that is one task: it plans the SQL itself.
+pub(crate) fn single_stage(expected: StageIo) -> Stage {
+    Stage {
+        id: StageId(0),
+        inputs: vec![],
+        partitions: 1,
+        whole: true,
+        scans: true,
+        scan_bytes: 0,
+        expected,
+        splits: None,
+        fingerprint: String::new(),
+        reused: None,
+        output: Output::Result,
+        operators: "the whole statement".into(),
     }
 }
