@@ -96,17 +96,9 @@ async fn the_tail_is_the_end(bucket: &dyn Bucket, prefix: &str) {
 
 async fn a_file_is_a_body(bucket: &dyn Bucket, prefix: &str) {
     let key = format!("{prefix}file");
-    let path = std::env::temp_dir().join(format!("tidemill-contract-{}", std::process::id()));
-    let mut file = std::fs::File::options()
-        .create(true)
-        .truncate(true)
-        .read(true)
-        .write(true)
-        .open(&path)
-        .expect("open");
+    let mut file = tempfile::tempfile().expect("a file");
     file.write_all(&vec![7; 300_000]).expect("write");
     bucket.create(&key, Body::File(file), &attempt("a"), &[]).await.expect("create");
-    std::fs::remove_file(&path).expect("remove");
     assert_eq!(bucket.get(&key, None).await.expect("get").bytes, vec![7; 300_000]);
 }
 
