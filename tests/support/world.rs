@@ -2,14 +2,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tidemill_protocol::dispatch::{self, dispatch};
+use tidemill_protocol::dispatch::dispatch;
 use tidemill_protocol::job::Limits;
 use tidemill_protocol::queue::MemoryQueue;
 use tidemill_protocol::record::{Outcome, TaskMessage};
 use tidemill_protocol::work::Worker;
 use tidemill_protocol::{
-    AttemptId, Bucket, Context, Engine, ObjectEvent, ProtocolError, Queue, SystemClock, WorkerSize,
-    Workers, context,
+    AttemptId, Bucket, Context, Engine, ObjectEvent, Queue, SystemClock, WorkerSize, Workers,
+    context,
 };
 
 use super::crash::{Crash, CrashingBucket, CrashingQueue};
@@ -146,9 +146,5 @@ impl World {
             sequencer: format!("{number:08}"),
             time: chrono::Utc::now(),
         }
-    }
-
-    pub(crate) async fn give_up(&self, event: &ObjectEvent) -> Result<Vec<Outcome>, ProtocolError> {
-        dispatch::give_up(&self.context(1), event, "given up").await
     }
 }

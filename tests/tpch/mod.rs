@@ -7,7 +7,7 @@ mod data;
 use tidemill_protocol::cost::{Bounds, Estimate, estimate};
 use tokio::sync::OnceCell;
 
-use crate::engine::Lab;
+use crate::engine::EngineFixture;
 use crate::support::tables::Table;
 
 fn scale() -> f64 {
@@ -15,17 +15,17 @@ fn scale() -> f64 {
     text.parse().expect("TIDEMILL_TPCH_SF is a number")
 }
 
-async fn lab() -> Lab {
+async fn fixture() -> EngineFixture {
     static MADE: OnceCell<Vec<Table>> = OnceCell::const_new();
-    let lab = Lab::new();
+    let fixture = EngineFixture::new();
     let make = || async {
         let tables = data::tables(scale()).into_iter();
         tables.map(|(name, files)| Table { name: name.into(), files }).collect()
     };
     for table in MADE.get_or_init(make).await {
-        lab.add(table).await;
+        fixture.add(table).await;
     }
-    lab
+    fixture
 }
 
 fn queries() -> Vec<(String, String)> {
@@ -34,19 +34,19 @@ fn queries() -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn tpch_gives_the_rows_of_one_process() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let queries = queries();
     let queries: Vec<_> = queries.iter().map(|(n, sql)| (n.as_str(), sql.as_str())).collect();
-    lab.assert_same(&queries).await;
+    fixture.assert_same(&queries).await;
 }
 
 #[tokio::test]
 async fn all_of_tpch_is_spread() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let mut whole = vec![];
     for (name, sql) in queries() {
-        let outcome = lab.outcome(&sql, Some(7)).await;
-        if lab.plan_of(&outcome).await.single.is_some() {
+        let outcome = fixture.outcome(&sql, Some(7)).await;
+        if fixture.plan_of(&outcome).await.single.is_some() {
             whole.push(name);
         }
     }
@@ -61,13 +61,13 @@ fn is_close(range: Bounds<u64>, value: u64) -> bool {
 
 #[tokio::test]
 async fn what_tpch_reads_is_within_a_quarter_of_its_estimate() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let mut wrong = vec![];
     for (name, sql) in queries() {
         for partitions in [None, Some(2), Some(7)] {
-            let outcome = lab.outcome(&sql, partitions).await;
+            let outcome = fixture.outcome(&sql, partitions).await;
             let actual = outcome.actual.expect("what it took");
-            let mut plan = lab.plan_of(&outcome).await;
+            let mut plan = fixture.plan_of(&outcome).await;
             let Estimate { workers, .. } = plan.estimate.clone().expect("an estimate");
             // all of these tables has to be read; but one task leaves out what a join finds out, and
             // q17 joins no rows at a small scale

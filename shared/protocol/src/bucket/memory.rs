@@ -156,13 +156,3 @@ fn read_body(body: Body) -> std::io::Result<Bytes> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn the_memory_bucket_keeps_the_contract() {
-        super::super::contract::check(std::sync::Arc::new(MemoryBucket::default()), "t/").await;
-    }
-}
