@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tidemill_protocol::bucket::{Body, NewObject};
 use tidemill_protocol::dispatch::dispatch;
 use tidemill_protocol::job::Limits;
 use tidemill_protocol::queue::MemoryQueue;
@@ -132,10 +133,10 @@ impl World {
 
     /// Puts an object and tells of it.
     pub(crate) async fn upload(&self, key: &str, text: &str) -> ObjectEvent {
-        let body = tidemill_protocol::bucket::Body::Bytes(text.to_owned().into());
+        let body = Body::Bytes(text.to_owned().into());
         self.bucket.delete(&[key.to_owned()]).await.expect("deleted");
         let attempt = AttemptId("user".into());
-        self.bucket.create(key, body, &attempt, &[]).await.expect("created");
+        self.bucket.create(NewObject::new(key, body, &attempt)).await.expect("created");
         let info = self.bucket.head(key).await.expect("head").expect("an object").info;
         let number = self.attempts.fetch_add(1, Ordering::Relaxed);
         ObjectEvent {

@@ -9,7 +9,9 @@ use aws_sdk_s3::primitives::{ByteStream, DateTime, SdkBody};
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use tidemill_protocol::bucket::{Body, Bucket, BucketError, Created, Object, ObjectInfo};
+use tidemill_protocol::bucket::{
+    Body, Bucket, BucketError, Created, NewObject, Object, ObjectInfo,
+};
 use tidemill_protocol::ids::AttemptId;
 
 use crate::body;
@@ -189,13 +191,8 @@ impl Bucket for S3Bucket {
         }
     }
 
-    async fn create(
-        &self,
-        key: &str,
-        body: Body,
-        attempt: &AttemptId,
-        metadata: &[(&str, String)],
-    ) -> Result<Created, BucketError> {
+    async fn create(&self, new: NewObject<'_>) -> Result<Created, BucketError> {
+        let NewObject { key, body, attempt, metadata } = new;
         let source = self.source(body).map_err(|e| io("spooling", key, e))?;
         for _ in 0..=CONFLICT_RETRIES_MAX {
             let uploaded = match &source {

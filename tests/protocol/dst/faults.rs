@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::AbortHandle;
-use tidemill_protocol::bucket::{Body, Created, MemoryBucket, Object, ObjectInfo};
+use tidemill_protocol::bucket::{Created, MemoryBucket, NewObject, Object, ObjectInfo};
 use tidemill_protocol::queue::QueueError;
 use tidemill_protocol::record::{TaskMessage, WatchMessage};
-use tidemill_protocol::{AttemptId, Bucket, BucketError, Clock, Queue, WorkerSize};
+use tidemill_protocol::{Bucket, BucketError, Clock, Queue, WorkerSize};
 
 use super::clock::ManualClock;
 use super::queues::{InFlight, Queues};
@@ -146,18 +146,12 @@ impl Bucket for Process {
         self.bucket.head(key).await
     }
 
-    async fn create(
-        &self,
-        key: &str,
-        body: Body,
-        attempt: &AttemptId,
-        metadata: &[(&str, String)],
-    ) -> Result<Created, BucketError> {
-        let Body::Bytes(bytes) = body else { unreachable!("bodies are bytes here") };
+    async fn create(&self, new: NewObject<'_>) -> Result<Created, BucketError> {
+        let key = new.key;
         let act = async || match self.bug {
             Some(Bug::Overwrites) => {
                 self.bucket.delete(&[key.to_owned()]).await?;
-                self.bucket.create(key, Body::Bytes(bytes), attempt, metadata).await
+                self.bucket.create(new).await
             }
             // what is not written yet is lost with the process
             Some(Bug::SendsBeforeCommit)
@@ -165,7 +159,7 @@ impl Bucket for Process {
             {
                 Ok(Created::Now)
             }
-            _ => self.bucket.create(key, Body::Bytes(bytes), attempt, metadata).await,
+            _ => self.bucket.create(new).await,
         };
         self.effect("creates", key, act).await.map_err(failed(key))?
     }

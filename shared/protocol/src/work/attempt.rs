@@ -6,7 +6,7 @@ use tracing::{debug, info};
 
 use super::commit::PARALLEL_WRITES;
 use crate::METRICS;
-use crate::bucket::{Body, BucketError, Created};
+use crate::bucket::{Body, BucketError, Created, NewObject};
 use crate::committed::Committed;
 use crate::context::{Context, ProtocolError};
 use crate::engine::{Engine, TaskOutput, TaskRequest};
@@ -64,7 +64,7 @@ impl Attempt<'_> {
         let create = |(part, lines): &(RejectedPart, Bytes)| {
             let key = Key::Rejects(job, &plan.run, *part).to_string();
             let body = Body::Bytes(lines.clone());
-            async move { cx.bucket.create(&key, body, &cx.attempt, &[]).await }
+            async move { cx.bucket.create(NewObject::new(&key, body, &cx.attempt)).await }
         };
         let creations: Vec<_> = output.rejects.iter().map(create).collect();
         stream::iter(creations).buffer_unordered(PARALLEL_WRITES).try_collect::<Vec<_>>().await?;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::attempt::Attempt;
-use crate::bucket::{BucketError, Created};
+use crate::bucket::{BucketError, Created, NewObject};
 use crate::committed::Committed;
 use crate::context::{Context, ProtocolError};
 use crate::engine::{OutputFile, TaskOutput};
@@ -30,7 +30,8 @@ impl Attempt<'_> {
             return Err(ProtocolError::NotInPlan { run, what: format!("output of {key}") });
         };
         let rows = [("rows", object.rows.to_string())];
-        let created = cx.bucket.create(&key, object.body, &cx.attempt, &rows).await?;
+        let new = NewObject::new(&key, object.body, &cx.attempt);
+        let created = cx.bucket.create(NewObject { metadata: &rows, ..new }).await?;
         Ok((created, output.footer.map(Committed::Exchange)))
     }
 
@@ -92,7 +93,7 @@ async fn create_unpublished(
     file: OutputFile,
 ) -> Result<ResultFile, BucketError> {
     let OutputFile { body, rows, bytes, .. } = file;
-    cx.bucket.create(&from, body, &cx.attempt, &[]).await?;
+    cx.bucket.create(NewObject::new(&from, body, &cx.attempt)).await?;
     Ok(ResultFile { key, from: Some(from), rows, bytes })
 }
 
@@ -104,7 +105,8 @@ async fn create_part(
 ) -> Result<ResultFile, BucketError> {
     let OutputFile { body, rows, bytes, .. } = file;
     let metadata = [("rows", rows.to_string())];
-    if cx.bucket.create(&key, body, &cx.attempt, &metadata).await? == Created::Now {
+    let new = NewObject { metadata: &metadata, ..NewObject::new(&key, body, &cx.attempt) };
+    if cx.bucket.create(new).await? == Created::Now {
         return Ok(ResultFile { key, from: None, rows, bytes });
     }
     let Some(theirs) = cx.bucket.head(&key).await? else {
