@@ -47,6 +47,7 @@ pub struct S3Bucket {
 }
 
 impl S3Bucket {
+    /// The bucket of this name, as the client reaches it.
     pub fn new(client: Client, name: String) -> Self {
         Self { client, name, put_bytes: PUT_BYTES_MAX }
     }
@@ -57,10 +58,12 @@ impl S3Bucket {
         Self { put_bytes, ..self }
     }
 
+    /// The client that it is reached with.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
+    /// The name of the bucket.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -38,6 +38,7 @@ pub struct SqsQueues {
 }
 
 impl SqsQueues {
+    /// The queues, as the client reaches them; what is sent starts a trace of its own.
     pub fn new(client: Client) -> Self {
         Self { client, trace: Trace::default() }
     }
