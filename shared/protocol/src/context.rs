@@ -12,7 +12,7 @@ use crate::job::Limits;
 use crate::queue::{Queue, QueueError, WorkerSize};
 use crate::record::Versioned;
 
-/// The seams, and who we are.
+/// Storage, queue and time of an invocation, its identity, and what it may take.
 #[derive(Clone)]
 pub struct Context {
     pub bucket: Arc<dyn Bucket>,

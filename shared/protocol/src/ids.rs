@@ -29,6 +29,7 @@ impl JobName {
         Self(if clean.is_empty() { "job".into() } else { clean })
     }
 
+    /// As keys have it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -90,6 +91,7 @@ impl RunId {
         format!("{}-", job.slug())
     }
 
+    /// As keys have it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -109,6 +111,7 @@ impl TaskId {
     /// Tasks of one group are listed together when the stage advances.
     pub const GROUP_TASKS: u32 = 64;
 
+    /// The number of the group that the task is listed with.
     pub fn group(self) -> u32 {
         self.0 / Self::GROUP_TASKS
     }

@@ -136,6 +136,7 @@ impl TableOptions {
     }
 }
 
+/// The format of the files of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {

@@ -56,10 +56,12 @@ impl Pipeline {
         (!crate::is_hidden(key) && !name.is_empty()).then_some(name)
     }
 
+    /// Whether the pipeline runs on an object of this key.
     pub fn matches(&self, key: &str) -> bool {
         !crate::is_hidden(key) && key.starts_with(&self.prefix) && key.ends_with(&self.suffix)
     }
 
+    /// The job that it runs on each object.
     pub fn spec(&self) -> JobSpec {
         JobSpec {
             sql: self.sql.clone(),

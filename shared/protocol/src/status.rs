@@ -22,7 +22,7 @@ pub struct RunStatus {
     pub outcome: Option<Outcome>,
 }
 
-/// How far a stage is.
+/// A stage of a run as its status shows it: how many of its tasks are committed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StageStatus {
     pub operators: String,
@@ -49,7 +49,7 @@ async fn committed(bucket: &dyn Bucket, layout: &Layout) -> Result<usize, Bucket
     Ok((0..layout.groups()).filter(|g| is_done(*g)).map(|g| layout.group_len(g)).sum())
 }
 
-/// How far a stage is.
+/// Looks up how many tasks of a stage are committed.
 pub(crate) async fn progress(
     bucket: &dyn Bucket,
     plan: &Plan,

@@ -35,6 +35,7 @@ pub struct Object {
 }
 
 impl Object {
+    /// The value of a user metadata entry.
     pub fn metadata(&self, name: &str) -> Option<&str> {
         self.metadata.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str())
     }
@@ -129,10 +130,12 @@ pub enum BucketError {
 }
 
 impl BucketError {
+    /// Whether there is no object of the key.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound { .. })
     }
 
+    /// Whether the object is no longer the version that was asked for.
     pub fn is_changed(&self) -> bool {
         matches!(self, Self::Changed { .. })
     }

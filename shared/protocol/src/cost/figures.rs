@@ -28,6 +28,7 @@ impl<T: Copy> Bounds<T> {
         Self { low: value, high: value }
     }
 
+    /// Applies a function to both ends.
     pub fn map<U: Copy>(self, f: impl Fn(T) -> U) -> Bounds<U> {
         Bounds { low: f(self.low), high: f(self.high) }
     }
@@ -105,6 +106,7 @@ pub type Actual = CostFigures<u64, f64>;
 pub type Deviation = CostFigures<f64, f64>;
 
 impl Estimated {
+    /// How far a run was outside of this estimate.
     pub fn deviation(&self, actual: &Actual) -> Deviation {
         let of =
             |range: Bounds<u64>, value: u64| deviation_of(range.map(|n| n as f64), value as f64);

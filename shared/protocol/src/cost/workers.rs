@@ -107,6 +107,7 @@ impl Workers {
         self.seconds(bytes) + rounds.zip(TINY_ROUND_SECONDS, |rounds, seconds| rounds * seconds)
     }
 
+    /// How fast the event source of these workers starts them.
     pub fn ramp(&self) -> Ramp {
         let (at_once, per_minute, limit) = match self.pollers {
             0 => STANDARD_EVENT_SOURCE,

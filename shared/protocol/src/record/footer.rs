@@ -32,6 +32,7 @@ impl Footer {
     /// The bytes that a reader should fetch at first, to have most footers at once.
     pub const LIKELY_BYTES: u64 = 16 * 1024;
 
+    /// The bytes that an exchange object ends with.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec(self).unwrap_or_default();
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);

@@ -32,6 +32,7 @@ pub struct TaskSlice {
 }
 
 impl TaskSlice {
+    /// All of the partitions `from` to `to`, without `to`.
     pub fn partitions(from: u32, to: u32) -> Self {
         Self { from, to, objects: None }
     }
@@ -45,6 +46,7 @@ pub struct InputIndex {
     pub objects: Vec<ObjectIndex>,
 }
 
+/// Where the slots of one exchange object lie.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectIndex {
     pub key: String,
@@ -97,10 +99,12 @@ impl Layout {
         stage.scan_bytes / tasks + each.sum::<u64>()
     }
 
+    /// What a task runs, if the stage has it.
     pub fn slice(&self, task: TaskId) -> Option<TaskSlice> {
         self.tasks.get(task.0 as usize).copied()
     }
 
+    /// How many groups the tasks are listed in.
     pub fn groups(&self) -> u32 {
         u32::try_from(self.tasks.len()).unwrap_or(u32::MAX).div_ceil(TaskId::GROUP_TASKS)
     }

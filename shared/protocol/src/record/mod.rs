@@ -34,6 +34,7 @@ pub enum Versioned<T> {
 }
 
 impl<T> Versioned<T> {
+    /// The record in its latest form.
     pub fn into_latest(self) -> T {
         let Self::V1(record) = self;
         record

@@ -41,6 +41,7 @@ pub struct Outcome {
     pub ended: DateTime<Utc>,
 }
 
+/// How a run ended, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
@@ -50,6 +51,7 @@ pub enum Status {
 }
 
 impl Status {
+    /// As records and people write it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",

@@ -94,6 +94,7 @@ pub struct StageIo {
     pub bounded: bool,
 }
 
+/// An exchange that a stage reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
     pub stage: StageId,
@@ -121,6 +122,7 @@ pub enum Output {
 }
 
 impl Plan {
+    /// The stage of this number.
     pub fn stage(&self, id: StageId) -> Option<&Stage> {
         self.stages.get(usize::from(id.0))
     }
@@ -146,6 +148,7 @@ impl Plan {
         self.stages.iter().filter(move |s| s.inputs.iter().any(|i| i.stage == id))
     }
 
+    /// Whether a stage makes the result.
     pub fn is_last(&self, id: StageId) -> bool {
         usize::from(id.0) + 1 == self.stages.len()
     }
