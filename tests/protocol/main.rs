@@ -1,5 +1,5 @@
 //! Tests of the protocol on storage, queues and time in memory. They need no engine, so that
-//! `cargo test --release -p tidemill-protocol` builds them in a minute.
+//! `cargo test --release -p tidemill-protocol` builds them in a minute or two.
 
 mod contract;
 mod dst;
