@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use object_store::memory::InMemory;
-use tidemill_protocol::bucket::{Body, Bucket, Created, contract};
+use tidemill_protocol::bucket::{Body, Bucket, Created, NewObject, contract};
 use tidemill_protocol::ids::AttemptId;
 
 use crate::support::emulator::Emulator;
@@ -34,7 +34,9 @@ async fn of_two_files_in_parts_the_first_stays_and_nothing_is_left_of_the_second
     for (attempt, created) in [("a", Created::Now), ("b", Created::Before), ("a", Created::Now)] {
         let metadata = [("rows", "7".to_owned())];
         let body = Body::File(std::fs::File::open(&file).expect("opened"));
-        let done = bucket.create("large", body, &AttemptId(attempt.into()), &metadata).await;
+        let id = AttemptId(attempt.into());
+        let new = NewObject { metadata: &metadata, ..NewObject::new("large", body, &id) };
+        let done = bucket.create(new).await;
         assert_eq!(done.expect("created or not"), created, "{attempt}");
     }
     let object = bucket.get("large", None).await.expect("the object");

@@ -306,7 +306,7 @@ async fn a_manifest_counts_the_requests_that_its_run_made() {
         let requests = said.lines().filter(|l| l.contains("req=Request")).filter(is_of_run).count();
         let number = |value: &Value| value.as_u64().expect("a number");
         let of_tables = number(&usage["requests"]) - number(&usage["exchange_requests"]);
-        let counted = number(&outcome["taken"]["requests"]) - of_tables;
+        let counted = number(&outcome["actual"]["requests"]) - of_tables;
         let ratio = counted as f64 / requests as f64;
         assert!((0.75..1.25).contains(&ratio), "{job}: {requests} requests, counted {counted}");
     }

@@ -23,7 +23,7 @@ use crate::support::store_bucket::StoreBucket;
 use crate::support::world::World;
 
 /// A world with two tables, and the same tables in a session of their own.
-pub(crate) struct Lab {
+pub(crate) struct EngineFixture {
     pub(crate) world: World,
     store: Arc<dyn ObjectStore>,
     pub(crate) oracle: SessionContext,
@@ -45,12 +45,15 @@ fn store() -> Arc<dyn ObjectStore> {
     Arc::new(store)
 }
 
-impl Lab {
+/// The name that [`crate::answers`] knows it by.
+pub(crate) type Lab = EngineFixture;
+
+impl EngineFixture {
     pub(crate) fn new() -> Self {
         Self::with(RESOURCES)
     }
 
-    /// A lab whose tasks may use so much.
+    /// A fixture whose tasks may use so much.
     pub(crate) fn with(resources: Resources) -> Self {
         let store = store();
         let engine = DataFusionEngine::new(store.clone(), "b".into(), resources);
@@ -68,24 +71,29 @@ impl Lab {
 
     /// Two tables of several files: 600 orders with null and unmatched customers, 40 customers.
     pub(crate) async fn with_orders() -> Self {
-        let lab = Self::new();
+        let fixture = Self::new();
         for part in 0..3 {
             let rows = (part * 200..part * 200 + 200).map(|n| {
                 let customer = if n % 11 == 0 { String::new() } else { (n * 7 % 50).to_string() };
                 format!("{n},{customer},{}.{:02},2024-01-{:02}\n", n % 97, n % 100, n % 28 + 1)
             });
             let text: String = rows.collect();
-            lab.put(&format!("tables/orders/{part}.csv"), format!("id,customer,price,day\n{text}"))
+            fixture
+                .put(&format!("tables/orders/{part}.csv"), format!("id,customer,price,day\n{text}"))
                 .await;
         }
         let rows: String =
             (0..40).map(|n| format!("{n},name {n},{}\n", ["north", "south", ""][n % 3])).collect();
-        lab.put("tables/customers/all.csv", format!("id,name,region\n{rows}")).await;
+        fixture.put("tables/customers/all.csv", format!("id,name,region\n{rows}")).await;
         for table in ["orders", "customers"] {
             let place = format!("memory://b/tables/{table}/");
-            lab.oracle.register_csv(table, place, CsvReadOptions::new()).await.expect("a table");
+            fixture
+                .oracle
+                .register_csv(table, place, CsvReadOptions::new())
+                .await
+                .expect("a table");
         }
-        lab
+        fixture
     }
 
     /// Runs a job over so many partitions; its rows, or why there are none.
@@ -214,11 +222,11 @@ pub(crate) const QUERIES: &[&str] = &[
 
 #[tokio::test]
 async fn any_number_of_partitions_gives_the_rows_of_one_process() {
-    let lab = Lab::with_orders().await;
+    let fixture = EngineFixture::with_orders().await;
     for sql in QUERIES {
-        let expected = sorted(lab.expected(sql).await);
+        let expected = sorted(fixture.expected(sql).await);
         for partitions in [None, Some(1), Some(2), Some(7)] {
-            let rows = lab.run(sql, partitions).await;
+            let rows = fixture.run(sql, partitions).await;
             let rows = sorted(rows.unwrap_or_else(|e| panic!("{sql} over {partitions:?}: {e}")));
             assert_eq!(rows, expected, "{sql} over {partitions:?}");
         }
@@ -227,16 +235,16 @@ async fn any_number_of_partitions_gives_the_rows_of_one_process() {
 
 #[tokio::test]
 async fn an_order_is_kept_and_a_limit_takes_the_first() {
-    let lab = Lab::with_orders().await;
+    let fixture = EngineFixture::with_orders().await;
     for sql in [
         "SELECT id, price FROM orders ORDER BY price DESC, id",
         "SELECT id, price FROM orders ORDER BY price DESC, id LIMIT 7",
         "SELECT id FROM orders ORDER BY id LIMIT 5 OFFSET 100",
         "SELECT customer, sum(id) s FROM orders GROUP BY customer ORDER BY s DESC NULLS LAST, customer LIMIT 3",
     ] {
-        let expected = lab.expected(sql).await;
+        let expected = fixture.expected(sql).await;
         for partitions in [None, Some(1), Some(2), Some(7)] {
-            let rows = lab.run(sql, partitions).await.expect(sql);
+            let rows = fixture.run(sql, partitions).await.expect(sql);
             assert_eq!(rows, expected, "{sql} over {partitions:?}");
         }
     }
@@ -244,10 +252,10 @@ async fn an_order_is_kept_and_a_limit_takes_the_first() {
 
 #[tokio::test]
 async fn a_limit_without_an_order_gives_so_many_rows_of_the_table() {
-    let lab = Lab::with_orders().await;
-    let all = lab.expected("SELECT id FROM orders").await;
+    let fixture = EngineFixture::with_orders().await;
+    let all = fixture.expected("SELECT id FROM orders").await;
     for partitions in [None, Some(1), Some(7)] {
-        let rows = lab.run("SELECT id FROM orders LIMIT 17", partitions).await.expect("rows");
+        let rows = fixture.run("SELECT id FROM orders LIMIT 17", partitions).await.expect("rows");
         assert_eq!(rows.len(), 17);
         assert!(rows.iter().all(|r| all.contains(r)));
     }
@@ -255,11 +263,11 @@ async fn a_limit_without_an_order_gives_so_many_rows_of_the_table() {
 
 #[tokio::test]
 async fn a_join_with_an_aggregate_and_a_sort_is_several_stages_of_several_tasks() {
-    let lab = Lab::with_orders().await;
+    let fixture = EngineFixture::with_orders().await;
     let sql = "SELECT c.region, count(*) n FROM orders o JOIN customers c ON c.id = o.customer \
                GROUP BY c.region ORDER BY n";
-    let outcome = lab.outcome(sql, Some(3)).await;
-    let plan = lab.plan_of(&outcome).await;
+    let outcome = fixture.outcome(sql, Some(3)).await;
+    let plan = fixture.plan_of(&outcome).await;
     assert_eq!(plan.single, None);
     let tasks: Vec<_> = outcome.stages.iter().map(|s| s.tasks).collect();
     assert_eq!(tasks, [3, 3, 1], "{:?}", outcome.stages);
@@ -267,38 +275,38 @@ async fn a_join_with_an_aggregate_and_a_sort_is_several_stages_of_several_tasks(
 
 #[tokio::test]
 async fn a_small_job_is_one_task_without_an_exchange() {
-    let lab = Lab::with_orders().await;
+    let fixture = EngineFixture::with_orders().await;
     let outcome =
-        lab.outcome("SELECT customer, count(*) FROM orders GROUP BY customer", None).await;
+        fixture.outcome("SELECT customer, count(*) FROM orders GROUP BY customer", None).await;
     assert_eq!((outcome.tasks, outcome.stages.len()), (1, 1));
 }
 
 #[tokio::test]
 async fn a_plan_that_cannot_be_spread_is_one_task_and_says_why() {
-    let lab = Lab::with_orders().await;
+    let fixture = EngineFixture::with_orders().await;
     let sql = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 9) SELECT n FROM t";
-    let outcome = lab.outcome(sql, Some(4)).await;
-    let reason = lab.plan_of(&outcome).await.single.expect("a reason");
+    let outcome = fixture.outcome(sql, Some(4)).await;
+    let reason = fixture.plan_of(&outcome).await.single.expect("a reason");
     assert!(reason.contains("RecursiveQueryExec"), "{reason}");
 }
 
 #[tokio::test]
 async fn now_is_the_same_in_every_task_of_a_run() {
-    let lab = Lab::with_orders().await;
+    let fixture = EngineFixture::with_orders().await;
     let sql = "SELECT DISTINCT now() FROM orders";
-    assert_eq!(lab.run(sql, Some(5)).await.expect("rows").len(), 1);
+    assert_eq!(fixture.run(sql, Some(5)).await.expect("rows").len(), 1);
 }
 
 #[tokio::test]
 async fn an_input_that_changes_under_a_run_fails_it_by_name() {
-    let lab = Lab::with_orders().await;
+    let fixture = EngineFixture::with_orders().await;
     for partitions in [None, Some(2)] {
         let job = json!({ "sql": "SELECT count(*) FROM orders", "options": { "partitions": partitions } });
-        let event = lab.world.upload("jobs/change.json", &job.to_string()).await;
-        lab.world.dispatch(&event, &Crash::never()).await;
-        lab.put("tables/orders/1.csv", "id,customer,price,day\n1,1,1.5,2024-01-01\n").await;
-        lab.world.work(&Crash::never()).await;
-        let outcomes = lab.world.outcomes().await;
+        let event = fixture.world.upload("jobs/change.json", &job.to_string()).await;
+        fixture.world.dispatch(&event, &Crash::never()).await;
+        fixture.put("tables/orders/1.csv", "id,customer,price,day\n1,1,1.5,2024-01-01\n").await;
+        fixture.world.work(&Crash::never()).await;
+        let outcomes = fixture.world.outcomes().await;
         let outcome = outcomes.iter().max_by_key(|o| o.ended).expect("an outcome");
         let reason = outcome.reason.as_ref().expect("it failed");
         assert!(reason.contains("tables/orders/1.csv changed"), "{reason}");
@@ -307,16 +315,16 @@ async fn an_input_that_changes_under_a_run_fails_it_by_name() {
 
 #[tokio::test]
 async fn an_explained_statement_says_what_it_would_do_and_does_nothing() {
-    let lab = Lab::with_orders().await;
+    let fixture = EngineFixture::with_orders().await;
     let sql = "EXPLAIN SELECT customer, count(*) FROM orders GROUP BY customer";
-    let lines = lab.run(sql, Some(3)).await.expect("lines");
+    let lines = fixture.run(sql, Some(3)).await.expect("lines");
     assert!(lines[0].contains("table orders: 3 CSV files"), "{lines:?}");
     assert!(lines.iter().any(|l| l.contains("stage 1: 3 tasks, reads 0")), "{lines:?}");
     let one = "EXPLAIN SELECT first_value(id) IGNORE NULLS OVER (ORDER BY id) FROM orders";
-    let one = lab.run(one, Some(3)).await.expect("lines");
+    let one = fixture.run(one, Some(3)).await.expect("lines");
     assert!(one.iter().any(|l| l.contains("one task: ")), "{one:?}");
     let copy = "EXPLAIN COPY orders TO 'tables/copy/'";
-    let copy = lab.run(copy, None).await.expect("lines");
+    let copy = fixture.run(copy, None).await.expect("lines");
     assert!(copy.iter().any(|l| l.contains("tables/copy/")), "{copy:?}");
-    assert!(lab.world.keys("tables/copy/").await.is_empty());
+    assert!(fixture.world.keys("tables/copy/").await.is_empty());
 }

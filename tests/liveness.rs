@@ -113,7 +113,7 @@ async fn a_stage_that_the_budget_does_not_cover_is_not_started() {
     let job = json!({ "sql": "SELECT count(*) FROM numbers", "options": { "max_cost_usd": 1 } });
     emulator.put("jobs/rich.json", job.to_string()).await;
     let outcome = &emulator.ended("rich", 1).await[0];
-    let cost = outcome["taken"]["cost_usd"].as_f64().expect("a cost");
+    let cost = outcome["actual"]["cost_usd"].as_f64().expect("a cost");
     assert!(cost > 1e-5 && cost < 1e-2, "{cost}");
 }
 

@@ -1,5 +1,5 @@
-//! Tests across crates: the protocol on in-memory seams, the engine against single-process
-//! DataFusion, and the whole chain with real processes.
+//! Tests across crates: the engine against single-process DataFusion, and the whole chain with real
+//! processes. Those of the protocol alone are in `protocol`, a target that needs no engine.
 
 mod answers;
 mod chaos;
@@ -7,24 +7,21 @@ mod command_line;
 mod constructs;
 mod contract;
 mod differential;
+mod emulator_lifecycle;
 mod end_to_end;
 mod engine;
 mod engine_faults;
 mod files;
-mod host;
+mod iam_policies;
 mod inputs;
 mod liveness;
 mod load;
+mod malformed_input;
 mod object_tags;
 mod pipelines;
-mod poison;
-mod protocol;
 mod quarantine;
-mod records;
+mod random_faults;
 mod retry;
-mod roles;
-mod simulation;
-mod storm;
 mod suites;
 mod support;
 mod text;

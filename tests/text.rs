@@ -2,20 +2,20 @@
 
 use serde_json::json;
 
-use crate::engine::Lab;
+use crate::engine::EngineFixture;
 use crate::inputs::{gzip, one_table, refusal, rows};
 
 /// A table whose columns are declared.
-async fn declared(columns: &[(&str, &str)], files: &[(&str, &str)]) -> Lab {
-    let lab = one_table(files).await;
+async fn declared(columns: &[(&str, &str)], files: &[(&str, &str)]) -> EngineFixture {
+    let fixture = one_table(files).await;
     let column = |(name, kind): &(&str, &str)| json!({ "name": name, "type": kind });
     let columns: Vec<_> = columns.iter().map(column).collect();
-    lab.put("tables/t/_schema.json", json!({ "columns": columns }).to_string()).await;
-    lab
+    fixture.put("tables/t/_schema.json", json!({ "columns": columns }).to_string()).await;
+    fixture
 }
 
-async fn says(lab: &Lab, sql: &str, parts: &[&str]) {
-    let sentence = refusal(lab, sql).await;
+async fn says(fixture: &EngineFixture, sql: &str, parts: &[&str]) {
+    let sentence = refusal(fixture, sql).await;
     for part in parts {
         assert!(sentence.contains(part), "{sql}: {sentence}");
     }
@@ -24,48 +24,49 @@ async fn says(lab: &Lab, sql: &str, parts: &[&str]) {
 #[tokio::test]
 async fn a_late_fraction_of_ndjson_is_in_the_sum() {
     let text = format!("{}{{\"p\":19.99}}\n", "{\"p\":10}\n".repeat(10_001));
-    let lab = one_table(&[("a.json", &text)]).await;
-    assert_eq!(rows(&lab, "SELECT round(sum(p), 2) FROM t").await, ["100029.99"]);
-    let lab = Lab::new();
-    lab.put("tables/t/a.json.gz", gzip(&text)).await;
-    assert_eq!(rows(&lab, "SELECT round(sum(p), 2) FROM t").await, ["100029.99"]);
+    let fixture = one_table(&[("a.json", &text)]).await;
+    assert_eq!(rows(&fixture, "SELECT round(sum(p), 2) FROM t").await, ["100029.99"]);
+    let fixture = EngineFixture::new();
+    fixture.put("tables/t/a.json.gz", gzip(&text)).await;
+    assert_eq!(rows(&fixture, "SELECT round(sum(p), 2) FROM t").await, ["100029.99"]);
 }
 
 #[tokio::test]
 async fn whole_numbers_keep_their_digits() {
-    let lab = one_table(&[("a.json", "{\"u\":18446744073709551615}\n{\"u\":1}\n")]).await;
+    let fixture = one_table(&[("a.json", "{\"u\":18446744073709551615}\n{\"u\":1}\n")]).await;
     let sql = "SELECT u FROM t ORDER BY u";
-    assert_eq!(rows(&lab, sql).await, ["1", "18446744073709551615"]);
-    let lab = one_table(&[("a.csv", "u\n18446744073709551615\n1\n")]).await;
-    assert_eq!(rows(&lab, sql).await, ["1", "18446744073709551615"]);
+    assert_eq!(rows(&fixture, sql).await, ["1", "18446744073709551615"]);
+    let fixture = one_table(&[("a.csv", "u\n18446744073709551615\n1\n")]).await;
+    assert_eq!(rows(&fixture, sql).await, ["1", "18446744073709551615"]);
     for text in
         ["{\"u\":9007199254740993}\n{\"u\":0.5}\n", "{\"u\":0.5}\n{\"u\":9007199254740993}\n"]
     {
-        let lab = one_table(&[("a.json", text)]).await;
-        assert_eq!(rows(&lab, sql).await, ["0.5", "9007199254740993.0"]);
+        let fixture = one_table(&[("a.json", text)]).await;
+        assert_eq!(rows(&fixture, sql).await, ["0.5", "9007199254740993.0"]);
     }
     let long = "1".repeat(50);
-    let lab = one_table(&[("a.csv", &format!("u\n{long}\n"))]).await;
-    assert_eq!(rows(&lab, sql).await, [long]);
+    let fixture = one_table(&[("a.csv", &format!("u\n{long}\n"))]).await;
+    assert_eq!(rows(&fixture, sql).await, [long]);
 }
 
 #[tokio::test]
 async fn times_keep_their_fractions_and_reach_the_year_9999() {
     let seconds = "2024-01-02 03:04:05\n".repeat(10_500);
-    let lab = one_table(&[("a.csv", &format!("ts\n{seconds}2024-01-02 03:04:05.987654\n"))]).await;
-    assert_eq!(rows(&lab, "SELECT max(ts) FROM t").await, ["2024-01-02T03:04:05.987654"]);
-    assert_eq!(rows(&lab, "SELECT count(*) FROM t WHERE ts < '9999-12-31'").await, ["10501"]);
+    let fixture =
+        one_table(&[("a.csv", &format!("ts\n{seconds}2024-01-02 03:04:05.987654\n"))]).await;
+    assert_eq!(rows(&fixture, "SELECT max(ts) FROM t").await, ["2024-01-02T03:04:05.987654"]);
+    assert_eq!(rows(&fixture, "SELECT count(*) FROM t WHERE ts < '9999-12-31'").await, ["10501"]);
     // files with fractions and without are of one type
     let files = [
         ("a.csv", "ts\n2024-01-02 03:04:05\n"),
         ("b.csv", "ts\n2024-01-02 03:04:05.5\n9999-12-31\n"),
     ];
-    let lab = one_table(&files).await;
+    let fixture = one_table(&files).await;
     let sql = "SELECT ts FROM t ORDER BY ts";
     let expected = ["2024-01-02T03:04:05", "2024-01-02T03:04:05.500", "9999-12-31T00:00:00"];
-    assert_eq!(rows(&lab, sql).await, expected);
-    let lab = one_table(&[("a.csv", "ts\n2024-01-02 03:04:05.123456789\n")]).await;
-    assert_eq!(rows(&lab, sql).await, ["2024-01-02T03:04:05.123456789"]);
+    assert_eq!(rows(&fixture, sql).await, expected);
+    let fixture = one_table(&[("a.csv", "ts\n2024-01-02 03:04:05.123456789\n")]).await;
+    assert_eq!(rows(&fixture, sql).await, ["2024-01-02T03:04:05.123456789"]);
 }
 
 #[tokio::test]
@@ -94,14 +95,14 @@ async fn values_of_declared_columns_are_whole_or_refused() {
             ("a.json", format!("{{\"v\":\"{value}\",\"w\":1}}\n")),
         ] {
             let columns = [("v", kind), ("w", "varchar")];
-            let lab = declared(&columns, &[(name, &text)]).await;
+            let fixture = declared(&columns, &[(name, &text)]).await;
             let sql = "SELECT v FROM t";
             match expected {
-                Ok(expected) => assert_eq!(rows(&lab, sql).await, [expected], "{kind} {value}"),
+                Ok(expected) => assert_eq!(rows(&fixture, sql).await, [expected], "{kind} {value}"),
                 Err(part) => {
                     let parts =
                         [&format!("tables/t/{name}"), "column v", value, part, "_schema.json"];
-                    says(&lab, sql, &parts).await;
+                    says(&fixture, sql, &parts).await;
                 }
             }
         }
@@ -139,52 +140,53 @@ async fn a_value_that_comes_late_makes_its_column_wider_or_is_named() {
         ("a.json", "", "{\"p\":10}\n", "{\"p\":\"x\"}\n", "max(p)", "x"),
     ] {
         let text = format!("{header}{}", with_one_in_a_quarter(row, odd));
-        let lab = one_table(&[(name, &text)]).await;
+        let fixture = one_table(&[(name, &text)]).await;
         let sql = format!("SELECT {sql} FROM t");
-        assert_eq!(lab.run(&sql, None).await, Ok(vec![expected.to_owned()]), "{odd}");
-        let why = lab.run(&sql, Some(2)).await.expect_err(odd);
+        assert_eq!(fixture.run(&sql, None).await, Ok(vec![expected.to_owned()]), "{odd}");
+        let why = fixture.run(&sql, Some(2)).await.expect_err(odd);
         for part in [&format!("tables/t/{name}"), "column", "so far", "_schema.json"] {
             assert!(why.contains(part), "{why}");
         }
     }
     // a sum of texts is none: what is said is what does not fit
     let text = format!("p,d\n{}", with_one_in_a_quarter("10,2024-01-02\n", "word,2024-01-02\n"));
-    let lab = one_table(&[("a.csv", &text)]).await;
-    says(&lab, "SELECT sum(p) FROM t", &["column p", "'word'", "tables/t/a.csv"]).await;
+    let fixture = one_table(&[("a.csv", &text)]).await;
+    says(&fixture, "SELECT sum(p) FROM t", &["column p", "'word'", "tables/t/a.csv"]).await;
 }
 
 #[tokio::test]
 async fn columns_of_csv_are_found_by_their_names() {
-    let lab = declared(&[("n", "int"), ("zip", "varchar")], &[("a.csv", "zip,n\n00501,1\n")]).await;
-    assert_eq!(rows(&lab, "SELECT n, zip FROM t").await, ["1|00501"]);
+    let fixture =
+        declared(&[("n", "int"), ("zip", "varchar")], &[("a.csv", "zip,n\n00501,1\n")]).await;
+    assert_eq!(rows(&fixture, "SELECT n, zip FROM t").await, ["1|00501"]);
     // files of one table, each with its own order, and a column that came later
     let files =
         [("a.csv", "a,b\n1,x\n"), ("b.csv", "b,a\ny,2\n"), ("c.csv", "c,a,b\n2024-01-02,3,z\n")];
-    let lab = one_table(&files).await;
+    let fixture = one_table(&files).await;
     let sql = "SELECT a, b, c FROM t ORDER BY a";
     let expected = ["1|x|∅", "2|y|∅", "3|z|2024-01-02"];
-    assert_eq!(rows(&lab, sql).await, expected);
+    assert_eq!(rows(&fixture, sql).await, expected);
     let columns = [("a", "int"), ("b", "varchar"), ("c", "date")];
-    let lab = declared(&columns, &files).await;
-    assert_eq!(rows(&lab, sql).await, expected);
-    lab.put("tables/t/d.csv.gz", gzip("B,A,unknown\nw,0,?\n")).await;
-    assert_eq!(rows(&lab, "SELECT a, b FROM t WHERE a = 0").await, ["0|w"]);
-    assert_eq!(rows(&lab, "SELECT count(*) FROM t").await, ["4"]);
-    let lab = declared(&columns, &[("a.csv", "1,x,2024-01-02\n2,y,2024-01-02\n")]).await;
+    let fixture = declared(&columns, &files).await;
+    assert_eq!(rows(&fixture, sql).await, expected);
+    fixture.put("tables/t/d.csv.gz", gzip("B,A,unknown\nw,0,?\n")).await;
+    assert_eq!(rows(&fixture, "SELECT a, b FROM t WHERE a = 0").await, ["0|w"]);
+    assert_eq!(rows(&fixture, "SELECT count(*) FROM t").await, ["4"]);
+    let fixture = declared(&columns, &[("a.csv", "1,x,2024-01-02\n2,y,2024-01-02\n")]).await;
     let parts = ["tables/t/a.csv", "1,x,2024-01-02", "a, b, c", "\"header\": false"];
-    says(&lab, "SELECT * FROM t", &parts).await;
-    let lab = one_table(&[("a.csv", "a,b\n1,x\n"), ("b.csv", "a,c\n1,x\n")]).await;
-    says(&lab, "SELECT * FROM t", &["tables/t/a.csv", "tables/t/b.csv", "a,b", "a,c"]).await;
+    says(&fixture, "SELECT * FROM t", &parts).await;
+    let fixture = one_table(&[("a.csv", "a,b\n1,x\n"), ("b.csv", "a,c\n1,x\n")]).await;
+    says(&fixture, "SELECT * FROM t", &["tables/t/a.csv", "tables/t/b.csv", "a,b", "a,c"]).await;
 }
 
 #[tokio::test]
 async fn large_files_with_columns_in_another_order_are_read_in_parts() {
     let line = |n: usize| format!("{},{n:05}\n", "x".repeat(60));
     let text: String = (0..600_000).map(line).collect();
-    let lab = declared(&[("zip", "varchar"), ("pad", "varchar")], &[]).await;
-    lab.put("tables/t/a.csv", format!("pad,zip\n{text}")).await;
+    let fixture = declared(&[("zip", "varchar"), ("pad", "varchar")], &[]).await;
+    fixture.put("tables/t/a.csv", format!("pad,zip\n{text}")).await;
     let sql = "SELECT count(*), min(zip), max(zip) FROM t";
-    assert_eq!(rows(&lab, sql).await, ["600000|00000|99999"]);
+    assert_eq!(rows(&fixture, sql).await, ["600000|00000|99999"]);
 }
 
 #[tokio::test]
@@ -197,45 +199,48 @@ async fn an_empty_text_and_null_come_back_from_csv() {
         (json!({ "escape": "\\" }), ["∅", "", "x"]),
     ] {
         for partitions in [None, Some(2)] {
-            let lab = Lab::new();
+            let fixture = EngineFixture::new();
             let schema = json!({ "format": "csv", "csv": dialect });
-            lab.put("tables/one/_schema.json", schema.to_string()).await;
-            lab.put("tables/two/_schema.json", schema.to_string()).await;
+            fixture.put("tables/one/_schema.json", schema.to_string()).await;
+            fixture.put("tables/two/_schema.json", schema.to_string()).await;
             for (sql, table) in [(one, "one"), (two, "two")] {
                 let copy = format!("COPY ({sql}) TO 'tables/{table}/' STORED AS CSV");
-                let outcome = lab.outcome(&copy, partitions).await;
+                let outcome = fixture.outcome(&copy, partitions).await;
                 assert_eq!(outcome.reason, None, "{copy}");
             }
             let sql = "SELECT a FROM one ORDER BY a NULLS FIRST";
-            assert_eq!(rows(&lab, sql).await, rows_of_one, "{dialect}");
+            assert_eq!(rows(&fixture, sql).await, rows_of_one, "{dialect}");
             let sql = "SELECT n, a, a IS NULL FROM two ORDER BY n";
             let expected = ["1||false", "2|∅|true", "3|x,\"y\"|false"];
-            assert_eq!(rows(&lab, sql).await, expected, "{dialect}");
+            assert_eq!(rows(&fixture, sql).await, expected, "{dialect}");
         }
     }
 }
 
 #[tokio::test]
 async fn texts_that_look_like_null_or_a_comment_are_written_in_quotes() {
-    let lab = Lab::new();
+    let fixture = EngineFixture::new();
     let schema =
         json!({ "format": "csv", "csv": { "null": "NA", "comment": "#", "escape": "\\" } });
-    lab.put("tables/t/_schema.json", schema.to_string()).await;
+    fixture.put("tables/t/_schema.json", schema.to_string()).await;
     let values = "('NA', 1), ('#no', 2), ('back\\slash \"', 3), (' spaces ', 4), ('two\nlines', 5)";
     let copy = format!(
         "COPY (SELECT column1 AS a, column2 AS n FROM (VALUES {values})) TO 'tables/t/' STORED AS CSV"
     );
-    assert_eq!(lab.outcome(&copy, None).await.reason, None);
-    let found = rows(&lab, "SELECT a FROM t ORDER BY n").await;
+    assert_eq!(fixture.outcome(&copy, None).await.reason, None);
+    let found = rows(&fixture, "SELECT a FROM t ORDER BY n").await;
     assert_eq!(found, ["NA", "#no", "back\\slash \"", " spaces ", "two\nlines"]);
 }
 
 #[tokio::test]
 async fn leading_zeros_make_a_text() {
-    let lab = one_table(&[("a.csv", "zip,n\n00501,0\n10001,0.5\n")]).await;
-    assert_eq!(rows(&lab, "SELECT zip, n FROM t ORDER BY zip").await, ["00501|0.0", "10001|0.5"]);
-    let lab = one_table(&[("a.csv", "zip\n10001\n"), ("b.csv", "zip\n00501\n")]).await;
-    assert_eq!(rows(&lab, "SELECT zip FROM t ORDER BY zip").await, ["00501", "10001"]);
+    let fixture = one_table(&[("a.csv", "zip,n\n00501,0\n10001,0.5\n")]).await;
+    assert_eq!(
+        rows(&fixture, "SELECT zip, n FROM t ORDER BY zip").await,
+        ["00501|0.0", "10001|0.5"]
+    );
+    let fixture = one_table(&[("a.csv", "zip\n10001\n"), ("b.csv", "zip\n00501\n")]).await;
+    assert_eq!(rows(&fixture, "SELECT zip FROM t ORDER BY zip").await, ["00501", "10001"]);
 }
 
 #[tokio::test]
@@ -243,31 +248,31 @@ async fn a_byte_order_mark_is_no_part_of_a_value() {
     for (name, text) in
         [("a.csv", "\u{feff}n,t\n1,x\n"), ("a.json", "\u{feff}{\"n\":1,\"t\":\"x\"}\n")]
     {
-        let lab = one_table(&[(name, text)]).await;
-        assert_eq!(rows(&lab, "SELECT n, t FROM t").await, ["1|x"]);
-        let lab = declared(&[("n", "int"), ("t", "varchar")], &[]).await;
-        lab.put(&format!("tables/t/{name}.gz"), gzip(text)).await;
-        assert_eq!(rows(&lab, "SELECT n, t FROM t").await, ["1|x"]);
+        let fixture = one_table(&[(name, text)]).await;
+        assert_eq!(rows(&fixture, "SELECT n, t FROM t").await, ["1|x"]);
+        let fixture = declared(&[("n", "int"), ("t", "varchar")], &[]).await;
+        fixture.put(&format!("tables/t/{name}.gz"), gzip(text)).await;
+        assert_eq!(rows(&fixture, "SELECT n, t FROM t").await, ["1|x"]);
     }
 }
 
 #[tokio::test]
 async fn json_that_is_not_in_lines_is_named_with_a_remedy() {
     let array = "[{\"n\":1},\n{\"n\":2}]\n";
-    let lab = one_table(&[("a.json", array)]).await;
-    says(&lab, "SELECT * FROM t", &["tables/t/a.json", "one array", "jq -c '.[]'"]).await;
-    let lab = declared(&[("n", "int")], &[("a.json", array)]).await;
-    says(&lab, "SELECT * FROM t", &["tables/t/a.json", "one array", "jq -c '.[]'"]).await;
-    let lab = one_table(&[("a.json", "{\n  \"n\": 1\n}\n")]).await;
-    says(&lab, "SELECT * FROM t", &["tables/t/a.json", "several lines", "jq -c ."]).await;
+    let fixture = one_table(&[("a.json", array)]).await;
+    says(&fixture, "SELECT * FROM t", &["tables/t/a.json", "one array", "jq -c '.[]'"]).await;
+    let fixture = declared(&[("n", "int")], &[("a.json", array)]).await;
+    says(&fixture, "SELECT * FROM t", &["tables/t/a.json", "one array", "jq -c '.[]'"]).await;
+    let fixture = one_table(&[("a.json", "{\n  \"n\": 1\n}\n")]).await;
+    says(&fixture, "SELECT * FROM t", &["tables/t/a.json", "several lines", "jq -c ."]).await;
 }
 
 #[tokio::test]
 async fn nested_numbers_of_ndjson_are_whole_too() {
     let text = "{\"o\":{\"id\":18446744073709551615,\"l\":[1,2.5]}}\n{\"o\":{\"l\":[3]}}\n";
-    let lab = one_table(&[("a.json", text)]).await;
+    let fixture = one_table(&[("a.json", text)]).await;
     let sql = "SELECT o['id'], o['l'][1] FROM t ORDER BY 2";
-    assert_eq!(rows(&lab, sql).await, ["18446744073709551615|1.0", "∅|3.0"]);
+    assert_eq!(rows(&fixture, sql).await, ["18446744073709551615|1.0", "∅|3.0"]);
 }
 
 #[tokio::test]
@@ -278,14 +283,14 @@ async fn a_line_with_a_value_that_would_be_cut_is_set_aside() {
         for order in
             [[("v", "decimal(9, 2)"), ("d", "date")], [("d", "date"), ("v", "decimal(9, 2)")]]
         {
-            let lab = declared(&order, &[(name, text)]).await;
+            let fixture = declared(&order, &[(name, text)]).await;
             for partitions in [None, Some(2)] {
                 let job = json!({
                     "sql": "SELECT count(*), sum(v) FROM t",
                     "options": { "partitions": partitions, "on_bad_row": "quarantine" }
                 });
-                let outcome = lab.outcome_of(&job).await;
-                let found = (lab.rows(&outcome).await, outcome.bad_rows);
+                let outcome = fixture.outcome_of(&job).await;
+                let found = (fixture.rows(&outcome).await, outcome.bad_rows);
                 assert_eq!(found, (Ok(vec!["2|4.50".into()]), Some(2)), "{name}");
             }
         }

@@ -4,48 +4,48 @@ use tidemill_protocol::Key;
 use tidemill_protocol::end;
 use tidemill_protocol::record::{Outcome, Status};
 
-use crate::engine::Lab;
+use crate::engine::EngineFixture;
 use crate::support::crash::Crash;
 
 const PARTITIONS: [Option<u32>; 4] = [None, Some(1), Some(3), Some(7)];
 
 const ROWS: &str = "SELECT id, price, customer % 4 AS part FROM orders";
 
-async fn write(lab: &Lab, sql: &str, partitions: Option<u32>) -> Outcome {
-    let outcome = lab.outcome(sql, partitions).await;
+async fn write(fixture: &EngineFixture, sql: &str, partitions: Option<u32>) -> Outcome {
+    let outcome = fixture.outcome(sql, partitions).await;
     assert_eq!(outcome.status, Status::Succeeded, "{sql}: {:?}", outcome.reason);
     outcome
 }
 
-async fn refusal(lab: &Lab, sql: &str) -> String {
-    let outcome = lab.outcome(sql, None).await;
+async fn refusal(fixture: &EngineFixture, sql: &str) -> String {
+    let outcome = fixture.outcome(sql, None).await;
     assert_eq!(outcome.status, Status::Failed, "{sql}");
     outcome.reason.expect("a reason")
 }
 
-async fn sorted(lab: &Lab, sql: &str) -> Vec<String> {
-    let mut rows = lab.run(sql, Some(2)).await.expect(sql);
+async fn sorted(fixture: &EngineFixture, sql: &str) -> Vec<String> {
+    let mut rows = fixture.run(sql, Some(2)).await.expect(sql);
     rows.sort();
     rows
 }
 
-async fn files(lab: &Lab, table: &str) -> Vec<String> {
-    lab.world.keys(&format!("tables/{table}/")).await
+async fn files(fixture: &EngineFixture, table: &str) -> Vec<String> {
+    fixture.world.keys(&format!("tables/{table}/")).await
 }
 
 #[tokio::test]
 async fn what_is_copied_comes_back_in_every_format_at_any_number_of_partitions() {
     for format in ["PARQUET", "CSV", "JSON"] {
         for partitions in PARTITIONS {
-            let lab = Lab::with_orders().await;
+            let fixture = EngineFixture::with_orders().await;
             let sql = format!("COPY ({ROWS}) TO 'tables/copy/' STORED AS {format}");
-            let outcome = write(&lab, &sql, partitions).await;
-            assert_eq!(outcome.files.len(), files(&lab, "copy").await.len());
+            let outcome = write(&fixture, &sql, partitions).await;
+            assert_eq!(outcome.files.len(), files(&fixture, "copy").await.len());
             assert_eq!(outcome.into.as_deref(), Some("tables/copy/"));
-            let back = sorted(&lab, "SELECT id, price, part FROM copy").await;
-            assert_eq!(back, sorted(&lab, ROWS).await, "{format} {partitions:?}");
+            let back = sorted(&fixture, "SELECT id, price, part FROM copy").await;
+            assert_eq!(back, sorted(&fixture, ROWS).await, "{format} {partitions:?}");
             assert_eq!(outcome.rows, back.len() as u64);
-            assert!(lab.world.keys("work/").await.is_empty());
+            assert!(fixture.world.keys("work/").await.is_empty());
         }
     }
 }
@@ -54,28 +54,28 @@ async fn what_is_copied_comes_back_in_every_format_at_any_number_of_partitions()
 async fn partition_columns_become_folders_and_columns_again() {
     for format in ["PARQUET", "CSV", "JSON"] {
         for partitions in [None, Some(3)] {
-            let lab = Lab::with_orders().await;
+            let fixture = EngineFixture::with_orders().await;
             let odd = "CASE id % 5 WHEN 0 THEN NULL WHEN 1 THEN 'a/b=c' WHEN 2 THEN 'é %' \
                        ELSE 'x' || (id % 3) END";
             let rows = format!("SELECT id, price, id % 3 AS n, {odd} AS g FROM orders");
             let sql =
                 format!("COPY ({rows}) TO 'tables/copy/' STORED AS {format} PARTITIONED BY (n, g)");
-            write(&lab, &sql, partitions).await;
-            let keys = files(&lab, "copy").await;
+            write(&fixture, &sql, partitions).await;
+            let keys = files(&fixture, "copy").await;
             assert!(keys.iter().all(|k| k.contains("/n=") && k.contains("/g=")), "{keys:?}");
-            let back = sorted(&lab, "SELECT id, price, n, g FROM copy").await;
-            assert_eq!(back, sorted(&lab, &rows).await, "{format} {partitions:?}");
+            let back = sorted(&fixture, "SELECT id, price, n, g FROM copy").await;
+            assert_eq!(back, sorted(&fixture, &rows).await, "{format} {partitions:?}");
         }
     }
 }
 
 #[tokio::test]
 async fn a_second_copy_adds_rows_in_the_tables_own_columns_and_format() {
-    let lab = Lab::with_orders().await;
-    write(&lab, "COPY (SELECT 1 AS a, 'x' AS b) TO 'tables/t/' STORED AS CSV", None).await;
-    write(&lab, "COPY (SELECT 'y' AS b, 2 AS a) TO 'tables/t'", Some(3)).await;
-    assert_eq!(sorted(&lab, "SELECT a, b FROM t").await, ["1|x", "2|y"]);
-    assert!(files(&lab, "t").await.iter().all(|k| k.ends_with(".csv")));
+    let fixture = EngineFixture::with_orders().await;
+    write(&fixture, "COPY (SELECT 1 AS a, 'x' AS b) TO 'tables/t/' STORED AS CSV", None).await;
+    write(&fixture, "COPY (SELECT 'y' AS b, 2 AS a) TO 'tables/t'", Some(3)).await;
+    assert_eq!(sorted(&fixture, "SELECT a, b FROM t").await, ["1|x", "2|y"]);
+    assert!(files(&fixture, "t").await.iter().all(|k| k.ends_with(".csv")));
     for (sql, word) in [
         ("COPY (SELECT 1 AS a) TO 'tables/t/'", "columns of the statement (a)"),
         ("COPY (SELECT 1 AS a, 'x' AS c) TO 'tables/t/'", "name them with AS"),
@@ -83,19 +83,20 @@ async fn a_second_copy_adds_rows_in_the_tables_own_columns_and_format() {
         ("COPY (SELECT 1.5 AS a, 'x' AS b) TO 'tables/t/'", "cast it"),
         ("COPY (SELECT 1 AS a, 'x' AS b) TO 'tables/t/' PARTITIONED BY (a)", "partitioned by"),
     ] {
-        let why = refusal(&lab, sql).await;
+        let why = refusal(&fixture, sql).await;
         assert!(why.contains(word), "{sql}: {why}");
     }
-    assert_eq!(files(&lab, "t").await.len(), 2);
+    assert_eq!(files(&fixture, "t").await.len(), 2);
 }
 
 #[tokio::test]
 async fn an_insert_goes_by_place_and_leaves_null_what_it_does_not_list() {
-    let lab = Lab::with_orders().await;
-    write(&lab, "CREATE TABLE t AS SELECT 1 AS a, 'x' AS b, 1.5::double AS c", None).await;
-    write(&lab, "INSERT INTO t VALUES (2, 'y', 2), (3, NULL, NULL)", Some(3)).await;
-    write(&lab, "INSERT INTO t (c, a) SELECT id, id AS a FROM orders WHERE id < 2", Some(2)).await;
-    let rows = sorted(&lab, "SELECT a, b, c FROM t").await;
+    let fixture = EngineFixture::with_orders().await;
+    write(&fixture, "CREATE TABLE t AS SELECT 1 AS a, 'x' AS b, 1.5::double AS c", None).await;
+    write(&fixture, "INSERT INTO t VALUES (2, 'y', 2), (3, NULL, NULL)", Some(3)).await;
+    write(&fixture, "INSERT INTO t (c, a) SELECT id, id AS a FROM orders WHERE id < 2", Some(2))
+        .await;
+    let rows = sorted(&fixture, "SELECT a, b, c FROM t").await;
     assert_eq!(rows, ["0|∅|0.0", "1|x|1.5", "1|∅|1.0", "2|y|2.0", "3|∅|∅"]);
     for (sql, word) in [
         ("INSERT INTO t VALUES (1, 'x')", "gives 2 columns"),
@@ -104,94 +105,94 @@ async fn an_insert_goes_by_place_and_leaves_null_what_it_does_not_list() {
         ("INSERT INTO t VALUES ('no number', 'x', 1)", "no number"),
         ("INSERT INTO nowhere VALUES (1)", "CREATE TABLE"),
     ] {
-        let why = refusal(&lab, sql).await;
+        let why = refusal(&fixture, sql).await;
         assert!(why.contains(word), "{sql}: {why}");
     }
 }
 
 #[tokio::test]
 async fn a_table_that_is_declared_and_empty_takes_rows() {
-    let lab = Lab::with_orders().await;
+    let fixture = EngineFixture::with_orders().await;
     let declared = r#"{ "format": "csv", "csv": { "delimiter": ";", "null": "NA" },
         "columns": [{ "name": "a", "type": "bigint" }, { "name": "b", "type": "varchar" }] }"#;
-    lab.put("tables/t/_schema.json", declared).await;
-    assert!(sorted(&lab, "SELECT * FROM t").await.is_empty());
-    write(&lab, "INSERT INTO t (b, a) VALUES ('x;y', 1), (NULL, 2)", None).await;
-    assert_eq!(sorted(&lab, "SELECT a, b FROM t").await, ["1|x;y", "2|∅"]);
+    fixture.put("tables/t/_schema.json", declared).await;
+    assert!(sorted(&fixture, "SELECT * FROM t").await.is_empty());
+    write(&fixture, "INSERT INTO t (b, a) VALUES ('x;y', 1), (NULL, 2)", None).await;
+    assert_eq!(sorted(&fixture, "SELECT a, b FROM t").await, ["1|x;y", "2|∅"]);
 }
 
 #[tokio::test]
 async fn a_table_is_created_once_unless_it_may_be_there() {
-    let lab = Lab::with_orders().await;
-    let first = write(&lab, "CREATE TABLE t AS SELECT 1 AS a", Some(2)).await;
-    let why = refusal(&lab, "CREATE TABLE t AS SELECT 2 AS a").await;
+    let fixture = EngineFixture::with_orders().await;
+    let first = write(&fixture, "CREATE TABLE t AS SELECT 1 AS a", Some(2)).await;
+    let why = refusal(&fixture, "CREATE TABLE t AS SELECT 2 AS a").await;
     assert!(why.contains("tables/t/ exists already"), "{why}");
-    write(&lab, "CREATE TABLE IF NOT EXISTS t AS SELECT 3 AS a", None).await;
-    assert_eq!(files(&lab, "t").await, [first.files[0].key.clone()]);
-    write(&lab, "CREATE OR REPLACE TABLE t AS SELECT 'x' AS b", None).await;
-    assert_eq!(sorted(&lab, "SELECT * FROM t").await, ["x"]);
+    write(&fixture, "CREATE TABLE IF NOT EXISTS t AS SELECT 3 AS a", None).await;
+    assert_eq!(files(&fixture, "t").await, [first.files[0].key.clone()]);
+    write(&fixture, "CREATE OR REPLACE TABLE t AS SELECT 'x' AS b", None).await;
+    assert_eq!(sorted(&fixture, "SELECT * FROM t").await, ["x"]);
 }
 
 #[tokio::test]
 async fn a_table_of_no_rows_has_its_columns() {
     for partitions in PARTITIONS {
-        let lab = Lab::with_orders().await;
+        let fixture = EngineFixture::with_orders().await;
         let sql = "CREATE TABLE t AS SELECT id, price FROM orders WHERE id < 0";
-        write(&lab, sql, partitions).await;
-        assert_eq!(files(&lab, "t").await.len(), 1, "{partitions:?}");
-        assert_eq!(sorted(&lab, "SELECT count(*), sum(id) FROM t").await, ["0|∅"]);
+        write(&fixture, sql, partitions).await;
+        assert_eq!(files(&fixture, "t").await.len(), 1, "{partitions:?}");
+        assert_eq!(sorted(&fixture, "SELECT count(*), sum(id) FROM t").await, ["0|∅"]);
     }
 }
 
 #[tokio::test]
 async fn an_overwrite_leaves_its_own_rows_only_even_where_it_reads_what_it_replaces() {
     for partitions in PARTITIONS {
-        let lab = Lab::with_orders().await;
+        let fixture = EngineFixture::with_orders().await;
         let sql = format!("COPY ({ROWS}) TO 'tables/t/' STORED AS PARQUET PARTITIONED BY (part)");
-        write(&lab, &sql, Some(7)).await;
-        let before = files(&lab, "t").await;
+        write(&fixture, &sql, Some(7)).await;
+        let before = files(&fixture, "t").await;
         let sql = "INSERT OVERWRITE t SELECT id, price * 2, part FROM t WHERE id % 2 = 0";
-        write(&lab, sql, partitions).await;
-        let after = files(&lab, "t").await;
+        write(&fixture, sql, partitions).await;
+        let after = files(&fixture, "t").await;
         assert!(after.iter().all(|k| !before.contains(k) && k.contains("/part=")), "{after:?}");
         let wanted = format!("SELECT id, price * 2, part FROM ({ROWS}) WHERE id % 2 = 0");
-        assert_eq!(sorted(&lab, "SELECT * FROM t").await, sorted(&lab, &wanted).await);
+        assert_eq!(sorted(&fixture, "SELECT * FROM t").await, sorted(&fixture, &wanted).await);
     }
 }
 
 #[tokio::test]
 async fn a_replaced_file_that_was_uploaded_anew_meanwhile_stays() {
-    let lab = Lab::with_orders().await;
-    lab.put("tables/t/a.csv", "n\n1\n").await;
-    lab.put("tables/t/b.csv", "n\n2\n").await;
-    let event = lab.world.upload("jobs/w.sql", "INSERT OVERWRITE t SELECT 9 AS n").await;
-    lab.world.dispatch(&event, &Crash::never()).await;
-    lab.put("tables/t/b.csv", "n\n3\n").await;
-    lab.world.work(&Crash::never()).await;
-    assert_eq!(sorted(&lab, "SELECT n FROM t").await, ["3", "9"]);
+    let fixture = EngineFixture::with_orders().await;
+    fixture.put("tables/t/a.csv", "n\n1\n").await;
+    fixture.put("tables/t/b.csv", "n\n2\n").await;
+    let event = fixture.world.upload("jobs/w.sql", "INSERT OVERWRITE t SELECT 9 AS n").await;
+    fixture.world.dispatch(&event, &Crash::never()).await;
+    fixture.put("tables/t/b.csv", "n\n3\n").await;
+    fixture.world.work(&Crash::never()).await;
+    assert_eq!(sorted(&fixture, "SELECT n FROM t").await, ["3", "9"]);
 }
 
 #[tokio::test]
 async fn a_failed_run_leaves_nothing_in_the_table() {
-    let lab = Lab::with_orders().await;
-    write(&lab, "CREATE TABLE t AS SELECT 1 AS a", None).await;
-    let before = files(&lab, "t").await;
+    let fixture = EngineFixture::with_orders().await;
+    write(&fixture, "CREATE TABLE t AS SELECT 1 AS a", None).await;
+    let before = files(&fixture, "t").await;
     for sql in [
         "INSERT INTO t SELECT 100 / (id - 7) FROM orders",
         "INSERT OVERWRITE t SELECT 100 / (id - 7) FROM orders",
         "COPY (SELECT 100 / (id - 7) AS a FROM orders) TO 'tables/t/'",
     ] {
         for partitions in [None, Some(5)] {
-            let outcome = lab.outcome(sql, partitions).await;
+            let outcome = fixture.outcome(sql, partitions).await;
             assert_eq!(outcome.status, Status::Failed, "{sql}");
-            assert_eq!(files(&lab, "t").await, before, "{sql}");
+            assert_eq!(files(&fixture, "t").await, before, "{sql}");
         }
     }
 }
 
 #[tokio::test]
 async fn writes_outside_table_folders_are_refused() {
-    let lab = Lab::with_orders().await;
+    let fixture = EngineFixture::with_orders().await;
     for target in [
         "results/x/",
         "jobs/x/",
@@ -205,28 +206,28 @@ async fn writes_outside_table_folders_are_refused() {
         "runs/x/",
         "inbox/x/",
     ] {
-        let before = lab.world.keys("").await.len();
-        let why = refusal(&lab, &format!("COPY (SELECT 1 AS a) TO '{target}'")).await;
+        let before = fixture.world.keys("").await.len();
+        let why = refusal(&fixture, &format!("COPY (SELECT 1 AS a) TO '{target}'")).await;
         assert!(why.contains(target.trim_end_matches('/')), "{target}: {why}");
-        let written: Vec<_> = lab.world.keys("").await.into_iter().collect();
+        let written: Vec<_> = fixture.world.keys("").await.into_iter().collect();
         assert!(written.len() >= before && !written.iter().any(|k| k.contains("tm-")));
     }
-    write(&lab, "COPY (SELECT 1 AS a) TO 's3://b/tables/x/'", None).await;
-    assert_eq!(files(&lab, "x").await.len(), 1);
+    write(&fixture, "COPY (SELECT 1 AS a) TO 's3://b/tables/x/'", None).await;
+    assert_eq!(files(&fixture, "x").await.len(), 1);
 }
 
 /// The table `t` after a writer was killed at one of its effects, and whether it was.
 async fn killed(sql: &str, at: u32, after: bool) -> (Vec<String>, bool) {
-    let lab = Lab::with_orders().await;
-    lab.put("tables/t/p=0/old.csv", "id\n-1\n").await;
+    let fixture = EngineFixture::with_orders().await;
+    fixture.put("tables/t/p=0/old.csv", "id\n-1\n").await;
     let job = format!(r#"{{"sql": "{sql}", "options": {{"partitions": 2}}}}"#);
-    let event = lab.world.upload("jobs/w.json", &job).await;
+    let event = fixture.world.upload("jobs/w.json", &job).await;
     let crash = Crash::at(at, after);
-    lab.world.dispatch(&event, &crash).await;
-    lab.world.work(&crash).await;
-    let left = lab.world.keys("work/").await;
+    fixture.world.dispatch(&event, &crash).await;
+    fixture.world.work(&crash).await;
+    let left = fixture.world.keys("work/").await;
     assert!(left.is_empty(), "{crash:?}: {left:?}");
-    let rows = sorted(&lab, "SELECT id, p FROM t").await;
+    let rows = sorted(&fixture, "SELECT id, p FROM t").await;
     (rows, crash.happened())
 }
 
@@ -260,11 +261,11 @@ async fn a_writer_killed_at_any_effect_leaves_neither_extra_nor_missing_rows() {
 
 #[tokio::test]
 async fn a_publication_that_is_repeated_late_brings_nothing_back() {
-    let lab = Lab::with_orders().await;
-    let first = write(&lab, "CREATE TABLE t AS SELECT 1 AS a", None).await;
-    write(&lab, "INSERT OVERWRITE t SELECT 2 AS a", None).await;
+    let fixture = EngineFixture::with_orders().await;
+    let first = write(&fixture, "CREATE TABLE t AS SELECT 1 AS a", None).await;
+    write(&fixture, "INSERT OVERWRITE t SELECT 2 AS a", None).await;
     let closed = Key::Closed(&first.run).to_string();
-    lab.world.bucket.delete(&[closed]).await.expect("deleted");
-    end::finish(&lab.world.context(2), &first).await.expect("finished");
-    assert_eq!(sorted(&lab, "SELECT a FROM t").await, ["2"]);
+    fixture.world.bucket.delete(&[closed]).await.expect("deleted");
+    end::finish(&fixture.world.context(2), &first).await.expect("finished");
+    assert_eq!(sorted(&fixture, "SELECT a FROM t").await, ["2"]);
 }

@@ -16,7 +16,7 @@ use crate::statement::StatementArgs;
 use crate::submit::submit_and_wait;
 
 /// Partitions of a plan of which only the shape counts.
-const SPREAD: u32 = 16;
+const SHAPE_PARTITIONS: u32 = 16;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -30,7 +30,7 @@ A job that holds EXPLAIN and a statement says the same.")]
 pub(crate) struct ExplainArgs {
     #[command(flatten)]
     statement: StatementArgs,
-    /// Play the run against the model of its cost, over so many bytes of tables, such as 10TB, or as
+    /// Simulate the run with the model of its cost, over so many bytes of tables, such as 10TB, or as
     /// many as there are.
     #[arg(long, value_name = "SIZE", num_args = 0..=1)]
     simulate: Option<Option<Size>>,
@@ -58,7 +58,7 @@ impl ExplainArgs {
     /// is would not be.
     fn partitions(&self, asked: Option<u32>) -> Option<u32> {
         match self.simulate {
-            Some(Some(_)) => Some(asked.map_or(SPREAD, |n| n.min(SPREAD))),
+            Some(Some(_)) => Some(asked.map_or(SHAPE_PARTITIONS, |n| n.min(SHAPE_PARTITIONS))),
             _ => asked,
         }
     }

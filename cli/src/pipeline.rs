@@ -4,7 +4,7 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use tidemill_aws::S3Bucket;
-use tidemill_protocol::bucket::{Body, Bucket, Created, ObjectInfo};
+use tidemill_protocol::bucket::{Body, Bucket, Created, NewObject, ObjectInfo};
 use tidemill_protocol::pipeline::Pipeline;
 use tidemill_protocol::record::{Outcome, PinnedObject, Run, Status};
 use tidemill_protocol::{AttemptId, JobName, Key, context};
@@ -111,5 +111,5 @@ async fn drop_job(
     let key = format!("{}backfill/{pipeline}/{name}-{}-{failures}.json", Key::JOBS, file.etag);
     let job = json!({ "pipeline": pipeline, "input": file.key }).to_string();
     let attempt = AttemptId(uuid::Uuid::new_v4().simple().to_string());
-    Ok(bucket.create(&key, Body::Bytes(job.into()), &attempt, &[]).await?)
+    Ok(bucket.create(NewObject::new(&key, Body::Bytes(job.into()), &attempt)).await?)
 }

@@ -49,8 +49,9 @@ impl Progress {
         self.leave();
         if outcome.status == Status::Succeeded {
             let Usage { requests, read_bytes, .. } = outcome.usage;
-            let cost =
-                outcome.taken.map(|taken| format!("; {} at AWS prices", dollars(taken.cost_usd)));
+            let cost = outcome
+                .actual
+                .map(|actual| format!("; {} at AWS prices", dollars(actual.cost_usd)));
             say(&format!(
                 "{} rows in {:.2} s, {} tasks; {:.1} MB read in {requests} requests{}",
                 outcome.rows,

@@ -1,9 +1,9 @@
-//! `tidemill explain --simulate`: a run as the model of its cost plays it.
+//! `tidemill explain --simulate`: a run as the model of its cost simulates it.
 
 use std::str::FromStr;
 use std::time::Instant;
 
-use tidemill_protocol::cost::{Cause, Estimate, Play, Played, limits, play, scaled};
+use tidemill_protocol::cost::{self, Bottleneck, Estimate, Scenario, SimulatedRun, limits, scaled};
 use tidemill_protocol::dollars;
 use tidemill_protocol::record::Plan;
 
@@ -46,36 +46,37 @@ pub(crate) fn simulate(plan: &Plan, size: Option<Size>, asked: Option<u32>) -> V
         Some(_) => scaled(plan, workers, factor, asked),
         None => (plan.clone(), estimate.clone()),
     };
-    let run = |is_high, without| {
-        let how = Play { is_high, stragglers: Some(SEED), without };
-        play(&plan, &estimate.stages, workers, &how)
+    let simulated = |is_high, ignoring| {
+        let scenario = Scenario { is_high, stragglers: Some(SEED), ignoring };
+        cost::simulate(&plan, &estimate.stages, workers, &scenario)
     };
-    let (low, high) = (run(false, None), run(true, None));
+    let (low, high) = (simulated(false, None), simulated(true, None));
     let mut lines = vec![format!(
         "simulated over {} of tables, with all that is unknown at its lower and at its upper end",
         bytes_text(bytes * factor)
     )];
-    for (name, played, price) in [
+    for (name, run, price) in [
         ("lower", &low, estimate.total.cost_usd.low),
         ("upper", &high, estimate.total.cost_usd.high),
     ] {
         lines.push(format!(
             "{name}: done after {}, {}; up to {} workers at once, {} stragglers",
-            time(played.seconds),
+            time(run.seconds),
             dollars(price),
-            played.workers,
-            played.stragglers
+            run.workers,
+            run.stragglers
         ));
-        lines.extend(stages(&plan, played));
-        lines.extend(causes(played, |cause| run(name == "upper", Some(cause)).seconds));
+        lines.extend(stages(&plan, run));
+        let seconds = |bottleneck| simulated(name == "upper", Some(bottleneck)).seconds;
+        lines.extend(bottlenecks(run, seconds));
     }
     lines.extend(limits(&plan, &estimate).iter().map(|limit| format!("limit: {limit}")));
     lines.push(format!("simulated in {:.0} ms", started.elapsed().as_secs_f64() * 1e3));
     lines
 }
 
-fn stages(plan: &Plan, played: &Played) -> impl Iterator<Item = String> {
-    plan.stages.iter().zip(&played.stages).map(|(stage, of)| {
+fn stages(plan: &Plan, run: &SimulatedRun) -> impl Iterator<Item = String> {
+    plan.stages.iter().zip(&run.stages).map(|(stage, of)| {
         format!(
             "  stage {}: {} messages, from {} to {}, {:.0} requests a second",
             stage.id,
@@ -88,17 +89,17 @@ fn stages(plan: &Plan, played: &Played) -> impl Iterator<Item = String> {
 }
 
 /// What the run would gain if something did not limit it, the largest gain first.
-fn causes(played: &Played, without: impl Fn(Cause) -> f64) -> Vec<String> {
+fn bottlenecks(run: &SimulatedRun, ignoring: impl Fn(Bottleneck) -> f64) -> Vec<String> {
     let named = [
-        (Cause::Concurrency, "the most workers at once (WorkerConcurrency)"),
-        (Cause::Ramp, "how fast workers become more (ProvisionedPollers)"),
-        (Cause::Stragglers, "stragglers"),
-        (Cause::RequestRate, "requests a second at one prefix of the bucket"),
+        (Bottleneck::Concurrency, "the most workers at once (WorkerConcurrency)"),
+        (Bottleneck::Ramp, "how fast workers become more (ProvisionedPollers)"),
+        (Bottleneck::Stragglers, "stragglers"),
+        (Bottleneck::RequestRate, "requests a second at one prefix of the bucket"),
     ];
-    let gain = |(cause, name)| (played.seconds - without(cause), name);
+    let gain = |(bottleneck, name)| (run.seconds - ignoring(bottleneck), name);
     let mut gains: Vec<(f64, &str)> = named.into_iter().map(gain).collect();
     gains.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    let worth = gains.iter().filter(|(gain, _)| *gain > played.seconds / 100.0);
+    let worth = gains.iter().filter(|(gain, _)| *gain > run.seconds / 100.0);
     let lines: Vec<_> = worth
         .map(|(gain, name)| format!("  limited by {name}: without it {} less", time(*gain)))
         .collect();

@@ -1,4 +1,4 @@
-use super::lab;
+use super::fixture;
 
 const GROUPS: &[(&str, &str)] = &[
     (
@@ -113,18 +113,18 @@ const GROUPS: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn groups() {
-    lab().await.assert_same(GROUPS).await;
+    fixture().await.assert_same(GROUPS).await;
 }
 
 /// The stated errors: HyperLogLog's with 2^14 registers, 0.81 %, of which five are taken; a
 /// t-digest of 100 centroids has one of about a percent of the ranks in the middle.
 #[tokio::test]
 async fn an_estimate_is_within_its_error() {
-    let lab = lab().await;
-    for partitions in crate::support::trial::PARTITIONS {
+    let fixture = fixture().await;
+    for partitions in crate::support::expected_answer::PARTITIONS {
         let sql = "SELECT approx_distinct(id), approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY id), \
                    approx_median(id) FROM big";
-        let rows = lab.run(sql, partitions).await.expect(sql);
+        let rows = fixture.run(sql, partitions).await.expect(sql);
         let numbers: Vec<f64> = rows[0].split('|').map(|n| n.parse().expect("a number")).collect();
         assert!((numbers[0] - 150_000.0).abs() < 150_000.0 * 0.04, "{numbers:?}");
         assert!((numbers[1] - 75_000.0).abs() < 150_000.0 * 0.02, "{numbers:?}");
@@ -138,5 +138,5 @@ async fn one_empty_grouping_set_is_one_row() {
         ("rows", "SELECT count(*) FROM facts GROUP BY GROUPING SETS (())"),
         ("no rows", "SELECT sum(id) FROM none GROUP BY GROUPING SETS (())"),
     ];
-    lab().await.assert_same(&queries).await;
+    fixture().await.assert_same(&queries).await;
 }

@@ -1,4 +1,4 @@
-use super::lab;
+use super::fixture;
 
 const EMPTY: &[(&str, &str)] = &[
     ("all", "SELECT * FROM none"),
@@ -43,5 +43,5 @@ const EMPTY: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn empty_tables_files_and_partitions() {
-    lab().await.assert_same(EMPTY).await;
+    fixture().await.assert_same(EMPTY).await;
 }

@@ -1,4 +1,4 @@
-use super::lab;
+use super::fixture;
 
 const OUTER: [&str; 4] = ["INNER", "LEFT", "RIGHT", "FULL"];
 const ONE_SIDED: [&str; 4] = ["LEFT SEMI", "LEFT ANTI", "RIGHT SEMI", "RIGHT ANTI"];
@@ -41,7 +41,7 @@ fn joins(on: &str, sides: &[(&str, &str)]) -> Vec<(String, String)> {
 
 async fn assert_same(queries: &[(String, String)]) {
     let queries: Vec<_> = queries.iter().map(|(n, q)| (n.as_str(), q.as_str())).collect();
-    lab().await.assert_same(&queries).await;
+    fixture().await.assert_same(&queries).await;
 }
 
 #[tokio::test]
@@ -121,13 +121,13 @@ const OTHERS: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn other_joins() {
-    lab().await.assert_same(OTHERS).await;
+    fixture().await.assert_same(OTHERS).await;
 }
 
 /// DataFusion alone gives the column of the left side, which is null where only the right has a row.
 #[tokio::test]
 async fn a_natural_join_whose_columns_would_be_wrong_is_refused() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let few = "(VALUES (1, 7), (2, NULL)) AS a(x, k)";
     let other = "(VALUES (8, 7), (9, 6)) AS b(y, k)";
     for sql in [
@@ -135,13 +135,13 @@ async fn a_natural_join_whose_columns_would_be_wrong_is_refused() {
         format!("SELECT * FROM {few} NATURAL RIGHT JOIN {other}"),
         format!("WITH j AS (SELECT k FROM {few} NATURAL RIGHT JOIN {other}) SELECT * FROM j"),
     ] {
-        let why = lab.run(&sql, None).await.expect_err(&sql);
+        let why = fixture.run(&sql, None).await.expect_err(&sql);
         assert!(why.contains("USING"), "{sql}: {why}");
     }
     for sql in [
         format!("SELECT (SELECT max(k) FROM {few} FULL JOIN {other} USING (k)) FROM none"),
         format!("WITH j AS (SELECT k FROM {few} RIGHT JOIN {other} USING (k)) SELECT * FROM j"),
     ] {
-        lab.run(&sql, None).await.expect(&sql);
+        fixture.run(&sql, None).await.expect(&sql);
     }
 }

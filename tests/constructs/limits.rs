@@ -1,4 +1,4 @@
-use super::lab;
+use super::fixture;
 
 const LIMITS: &[(&str, &str)] = &[
     ("order", "SELECT id, k, x FROM facts ORDER BY x DESC, id"),
@@ -86,5 +86,5 @@ const LIMITS: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn orders_and_limits() {
-    lab().await.assert_same(LIMITS).await;
+    fixture().await.assert_same(LIMITS).await;
 }

@@ -2,7 +2,7 @@
 
 use tidemill_compute::Resources;
 
-use super::lab_with;
+use super::fixture_with;
 
 const QUERIES: &[(&str, &str)] = &[
     ("sort", "SELECT id, pad FROM big ORDER BY pad, id"),
@@ -22,9 +22,9 @@ const QUERIES: &[(&str, &str)] = &[
 #[tokio::test]
 async fn what_does_not_fit_the_memory_spills_and_is_right() {
     let resources = Resources { memory: 12 << 20, cores: 2, workers: 1, one_task_bytes: 1 << 30 };
-    let lab = lab_with(resources).await;
-    lab.assert_same(QUERIES).await;
-    let outcome = lab.outcome(QUERIES[0].1, None).await;
+    let fixture = fixture_with(resources).await;
+    fixture.assert_same(QUERIES).await;
+    let outcome = fixture.outcome(QUERIES[0].1, None).await;
     assert!(outcome.usage.spilled_bytes > 0, "{:?}", outcome.usage);
     let peak = outcome.usage.peak_memory_bytes;
     // what an operator cannot do without is counted, and not refused
@@ -41,13 +41,13 @@ const WITHOUT_KEYS: &[&str] = &[
 #[tokio::test]
 async fn a_join_without_keys_that_does_not_fit_is_right_or_says_so() {
     let resources = Resources { memory: 1 << 20, cores: 2, workers: 1, one_task_bytes: 1 << 30 };
-    let lab = lab_with(resources).await;
+    let fixture = fixture_with(resources).await;
     let mut refused = 0;
     for sql in WITHOUT_KEYS {
         let sql = sql.replace("side", "(SELECT id, pad FROM big WHERE id < 20000)");
-        let answer = lab.answer(&sql).await.expect("the oracle's");
+        let answer = fixture.answer(&sql).await.expect("the oracle's");
         for partitions in [None, Some(1), Some(3)] {
-            match lab.rows_over(&sql, partitions).await {
+            match fixture.rows_over(&sql, partitions).await {
                 Ok(rows) => answer.check(&sql, partitions, &rows).expect("the same rows"),
                 Err(why) => {
                     assert!(

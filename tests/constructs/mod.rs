@@ -19,7 +19,7 @@ mod windows;
 use tidemill_compute::Resources;
 use tokio::sync::OnceCell;
 
-use crate::engine::{Lab, RESOURCES};
+use crate::engine::{EngineFixture, RESOURCES};
 use crate::support::tables::Table;
 
 /// Name, files and rows of the tables.
@@ -67,13 +67,13 @@ const TABLES: &[(&str, usize, &str)] = &[
     ("hollow", 4, "SELECT value AS id, value % 3 AS k FROM generate_series(1, 3)"),
 ];
 
-/// A lab with all tables.
-pub(crate) async fn lab() -> Lab {
-    lab_with(RESOURCES).await
+/// A fixture with all tables.
+pub(crate) async fn fixture() -> EngineFixture {
+    fixture_with(RESOURCES).await
 }
 
-/// A lab with all tables, whose tasks may use so much.
-async fn lab_with(resources: Resources) -> Lab {
+/// A fixture with all tables, whose tasks may use so much.
+async fn fixture_with(resources: Resources) -> EngineFixture {
     static MADE: OnceCell<Vec<Table>> = OnceCell::const_new();
     let make = || async {
         let mut tables = vec![];
@@ -82,9 +82,9 @@ async fn lab_with(resources: Resources) -> Lab {
         }
         tables
     };
-    let lab = Lab::with(resources);
+    let fixture = EngineFixture::with(resources);
     for table in MADE.get_or_init(make).await {
-        lab.add(table).await;
+        fixture.add(table).await;
     }
-    lab
+    fixture
 }

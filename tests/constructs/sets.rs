@@ -1,5 +1,5 @@
-use super::lab;
-use crate::support::trial::PARTITIONS;
+use super::fixture;
+use crate::support::expected_answer::PARTITIONS;
 
 const SETS: &[(&str, &str)] = &[
     ("union", "SELECT k FROM facts UNION SELECT id FROM dims"),
@@ -57,13 +57,13 @@ const SETS: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn sets_of_rows() {
-    lab().await.assert_same(SETS).await;
+    fixture().await.assert_same(SETS).await;
 }
 
 /// Literal answers: the standard's, which is not what DataFusion alone gives.
 #[tokio::test]
 async fn all_keeps_the_count_of_each_row() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let left = "SELECT k FROM (VALUES (1), (1), (1), (2), (NULL), (NULL), (4)) AS a(k)";
     let right = "SELECT k FROM (VALUES (1), (1), (2), (2), (NULL), (3)) AS b(k)";
     for (sql, expected) in [
@@ -76,7 +76,7 @@ async fn all_keeps_the_count_of_each_row() {
         ),
     ] {
         for partitions in PARTITIONS {
-            let mut rows = lab.run(&sql, partitions).await.expect(&sql);
+            let mut rows = fixture.run(&sql, partitions).await.expect(&sql);
             rows.sort();
             assert_eq!(rows, expected, "{sql} over {partitions:?}");
         }
@@ -85,15 +85,15 @@ async fn all_keeps_the_count_of_each_row() {
 
 #[tokio::test]
 async fn a_table_and_itself_keep_each_row_as_often_as_it_is_there() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let itself = "SELECT k FROM facts INTERSECT ALL SELECT k FROM facts";
     for partitions in PARTITIONS {
-        let mut expected = lab.run("SELECT k FROM facts", None).await.expect("rows");
-        let mut rows = lab.run(itself, partitions).await.expect("rows");
+        let mut expected = fixture.run("SELECT k FROM facts", None).await.expect("rows");
+        let mut rows = fixture.run(itself, partitions).await.expect("rows");
         expected.sort();
         rows.sort();
         assert_eq!(rows, expected, "over {partitions:?}");
         let none = format!("{itself} EXCEPT ALL SELECT k FROM facts");
-        assert!(lab.run(&none, partitions).await.expect("rows").is_empty());
+        assert!(fixture.run(&none, partitions).await.expect("rows").is_empty());
     }
 }

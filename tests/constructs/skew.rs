@@ -1,6 +1,6 @@
 //! Partitions that are far larger than the others.
 
-use super::lab;
+use super::fixture;
 
 /// Half of the rows of `big` have one key.
 const SHARED: &[(&str, &str)] = &[
@@ -29,22 +29,22 @@ const WHOLE: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn a_partition_with_half_of_the_rows_is_shared_by_several_tasks() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     for (name, sql) in SHARED {
-        let outcome = lab.outcome(sql, Some(4)).await;
+        let outcome = fixture.outcome(sql, Some(4)).await;
         let most = outcome.stages.iter().map(|s| s.tasks).max();
         assert!(most > Some(4), "{name}: {:?}", outcome.stages);
     }
-    lab.assert_same(SHARED).await;
+    fixture.assert_same(SHARED).await;
 }
 
 #[tokio::test]
 async fn a_partition_that_must_stay_together_does() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     for (name, sql) in WHOLE {
-        let outcome = lab.outcome(sql, Some(4)).await;
+        let outcome = fixture.outcome(sql, Some(4)).await;
         let most = outcome.stages.iter().map(|s| s.tasks).max();
         assert!(most <= Some(4), "{name}: {:?}", outcome.stages);
     }
-    lab.assert_same(WHOLE).await;
+    fixture.assert_same(WHOLE).await;
 }

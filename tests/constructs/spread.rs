@@ -1,6 +1,6 @@
 //! That the plans of the other tests are spread at all.
 
-use super::lab;
+use super::fixture;
 
 const SPREAD: &[&str] = &[
     "SELECT k, count(*) FROM facts GROUP BY k",
@@ -35,11 +35,11 @@ const SPREAD: &[&str] = &[
 
 #[tokio::test]
 async fn joins_groups_windows_and_sorts_are_spread() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let mut whole = vec![];
     for sql in SPREAD {
-        let outcome = lab.outcome(sql, Some(7)).await;
-        let plan = lab.plan_of(&outcome).await;
+        let outcome = fixture.outcome(sql, Some(7)).await;
+        let plan = fixture.plan_of(&outcome).await;
         let spread = plan.single.is_none() && outcome.stages.iter().any(|s| s.tasks > 1);
         if !spread {
             whole.push(format!("{sql}: {:?} {:?}", plan.single, outcome.stages));

@@ -1,4 +1,4 @@
-use super::lab;
+use super::fixture;
 
 const SUBQUERIES: &[(&str, &str)] = &[
     ("scalar in where", "SELECT id FROM facts WHERE x > (SELECT avg(x) * 1.9 FROM facts)"),
@@ -185,15 +185,15 @@ const SUBQUERIES: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn subqueries() {
-    lab().await.assert_same(SUBQUERIES).await;
+    fixture().await.assert_same(SUBQUERIES).await;
 }
 
 #[tokio::test]
 async fn a_scalar_subquery_of_two_rows_is_an_error_over_any_number_of_partitions() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let sql = "SELECT id, (SELECT k FROM hollow) FROM few";
-    for partitions in crate::support::trial::PARTITIONS {
-        let why = lab.run(sql, partitions).await.expect_err("an error");
+    for partitions in crate::support::expected_answer::PARTITIONS {
+        let why = fixture.run(sql, partitions).await.expect_err("an error");
         assert!(why.contains("more than one row"), "{why}");
     }
 }

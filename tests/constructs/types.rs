@@ -1,4 +1,4 @@
-use crate::engine::Lab;
+use crate::engine::EngineFixture;
 use crate::support::tables::Table;
 
 /// Columns of many types, with nulls, in three files.
@@ -28,12 +28,12 @@ const MANY: &str = "SELECT value AS id, value % 9 AS k,
     value % 2 = 0 AS flag
     FROM generate_series(0, 999)";
 
-async fn lab() -> Lab {
-    let lab = Lab::new();
-    lab.add(&Table::of_query("many", MANY, 3).await).await;
-    lab.add(&Table::of_query("untyped", "SELECT 1 AS id, NULL AS nothing", 1).await).await;
-    lab.add(&Table::of_query("other", &MANY.replace("999", "99"), 2).await).await;
-    lab
+async fn fixture() -> EngineFixture {
+    let fixture = EngineFixture::new();
+    fixture.add(&Table::of_query("many", MANY, 3).await).await;
+    fixture.add(&Table::of_query("untyped", "SELECT 1 AS id, NULL AS nothing", 1).await).await;
+    fixture.add(&Table::of_query("other", &MANY.replace("999", "99"), 2).await).await;
+    fixture
 }
 
 const QUERIES: &[(&str, &str)] = &[
@@ -151,11 +151,11 @@ const QUERIES: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn types_as_values_and_as_keys() {
-    lab().await.assert_same(QUERIES).await;
+    fixture().await.assert_same(QUERIES).await;
 }
 
 #[tokio::test]
 async fn a_small_float_stays_small() {
     let sql = "SELECT id, arrow_cast(1.5, 'Float16') AS h FROM few";
-    super::lab().await.assert_same(&[("literal", sql)]).await;
+    super::fixture().await.assert_same(&[("literal", sql)]).await;
 }

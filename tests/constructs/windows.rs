@@ -1,4 +1,4 @@
-use super::lab;
+use super::fixture;
 use crate::support::tables::Table;
 
 const FRAMES: [&str; 16] = [
@@ -22,7 +22,7 @@ const FRAMES: [&str; 16] = [
 
 async fn assert_same(queries: &[(String, String)]) {
     let queries: Vec<_> = queries.iter().map(|(n, q)| (n.as_str(), q.as_str())).collect();
-    lab().await.assert_same(&queries).await;
+    fixture().await.assert_same(&queries).await;
 }
 
 #[tokio::test]
@@ -113,7 +113,7 @@ const OTHERS: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn other_windows() {
-    lab().await.assert_same(OTHERS).await;
+    fixture().await.assert_same(OTHERS).await;
 }
 
 /// What `datafusion-proto` does not write into a window: a task would run it without, so there is
@@ -149,15 +149,15 @@ const LOST: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn windows_that_ignore_nulls_or_filter_or_were_turned_around() {
-    lab().await.assert_same(LOST).await;
+    fixture().await.assert_same(LOST).await;
 }
 
 #[tokio::test]
 async fn a_window_by_a_column_that_is_the_same_in_all_rows() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let rows = "SELECT value AS id, 'x' AS c, value % 9 AS k, value % 4 AS g \
                 FROM generate_series(0, 999)";
-    lab.add(&Table::of_query("same", rows, 3).await).await;
+    fixture.add(&Table::of_query("same", rows, 3).await).await;
     let windows = "rank() OVER (PARTITION BY k, c ORDER BY g), \
                    avg(sum(id)) OVER (PARTITION BY k, c, g)";
     let queries = [
@@ -178,5 +178,5 @@ async fn a_window_by_a_column_that_is_the_same_in_all_rows() {
         ),
     ];
     let queries: Vec<_> = queries.iter().map(|(n, q)| (*n, q.as_str())).collect();
-    lab.assert_same(&queries).await;
+    fixture.assert_same(&queries).await;
 }

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::case::Case;
 use super::table::{Format, Table};
-use crate::engine::Lab;
+use crate::engine::EngineFixture;
 use crate::support::compare::{Rule, compare};
 
 /// No query takes so long, whatever else the machine does.
@@ -156,13 +156,13 @@ struct Answer {
 
 /// What the engine makes of a case, in a bucket of its own.
 async fn answer(case: Case, partitions: Option<u32>) -> Result<Answer, String> {
-    let lab = Lab::new();
+    let fixture = EngineFixture::new();
     for (key, bytes) in case.tables.iter().flat_map(Table::files) {
-        lab.put(&key, bytes).await;
+        fixture.put(&key, bytes).await;
     }
-    let outcome = lab.outcome(&case.query.sql(), partitions).await;
-    let batches = lab.batches(&outcome).await?;
-    Ok(Answer { batches, is_spread: lab.plan_of(&outcome).await.single.is_none() })
+    let outcome = fixture.outcome(&case.query.sql(), partitions).await;
+    let batches = fixture.batches(&outcome).await?;
+    Ok(Answer { batches, is_spread: fixture.plan_of(&outcome).await.single.is_none() })
 }
 
 /// All rows that the query may give, in its order.

@@ -8,16 +8,17 @@ mod types;
 
 use bytes::Bytes;
 
-use crate::engine::Lab;
+use crate::engine::EngineFixture;
 use crate::support::tables::Table;
 
 const PARTITIONS: [Option<u32>; 4] = [None, Some(1), Some(2), Some(7)];
 
 /// The rows of a statement, the same over any number of partitions, in their own order or sorted.
-async fn rows(lab: &Lab, sql: &str) -> Vec<String> {
+async fn rows(fixture: &EngineFixture, sql: &str) -> Vec<String> {
     let mut first = None;
     for partitions in PARTITIONS {
-        let mut rows = lab.run(sql, partitions).await.unwrap_or_else(|why| panic!("{sql}: {why}"));
+        let mut rows =
+            fixture.run(sql, partitions).await.unwrap_or_else(|why| panic!("{sql}: {why}"));
         if !sql.contains("ORDER BY") {
             rows.sort();
         }
@@ -28,10 +29,10 @@ async fn rows(lab: &Lab, sql: &str) -> Vec<String> {
 }
 
 /// Why a statement is refused, over any number of partitions.
-async fn refusal(lab: &Lab, sql: &str) -> String {
-    let whole = lab.run(sql, None).await.expect_err(sql);
+async fn refusal(fixture: &EngineFixture, sql: &str) -> String {
+    let whole = fixture.run(sql, None).await.expect_err(sql);
     for partitions in PARTITIONS {
-        assert_eq!(lab.run(sql, partitions).await.expect_err(sql), whole, "{sql}");
+        assert_eq!(fixture.run(sql, partitions).await.expect_err(sql), whole, "{sql}");
     }
     whole
 }
@@ -41,11 +42,11 @@ async fn file(query: &str) -> Bytes {
     Table::of_query("x", query, 1).await.files.remove(0)
 }
 
-/// A lab with a table `t` of the rows of queries, a file for each.
-async fn lab_of(queries: &[&str]) -> Lab {
-    let lab = Lab::new();
+/// A fixture with a table `t` of the rows of queries, a file for each.
+async fn lab_of(queries: &[&str]) -> EngineFixture {
+    let fixture = EngineFixture::new();
     for (n, query) in queries.iter().enumerate() {
-        lab.put(&format!("tables/t/{n}.parquet"), file(query).await).await;
+        fixture.put(&format!("tables/t/{n}.parquet"), file(query).await).await;
     }
-    lab
+    fixture
 }

@@ -15,8 +15,8 @@ async fn times_of_several_units_meet_in_the_finest() {
     let millis = times("Timestamp(Millisecond, None)", "(1000), (2000)");
     let micros = times("Timestamp(Microsecond, None)", "(1000500), (3000000)");
     let nanos = times("Timestamp(Nanosecond, None)", "(1000500001)");
-    let lab = lab_of(&[&millis, &micros, &nanos]).await;
-    let all = rows(&lab, "SELECT ts FROM t ORDER BY ts").await;
+    let fixture = lab_of(&[&millis, &micros, &nanos]).await;
+    let all = rows(&fixture, "SELECT ts FROM t ORDER BY ts").await;
     let seconds = |rest: &str| format!("1970-01-01T00:00:0{rest}");
     let wanted = ["1", "1.000500", "1.000500001", "2", "3"].map(seconds);
     assert_eq!(all, wanted);
@@ -31,12 +31,12 @@ async fn times_of_several_units_meet_in_the_finest() {
         ("ts <> TIMESTAMP '1970-01-01 00:00:02'", 4),
     ] {
         let sql = format!("SELECT count(*) FROM t WHERE {filter}");
-        assert_eq!(rows(&lab, &sql).await, [count.to_string()], "{filter}");
+        assert_eq!(rows(&fixture, &sql).await, [count.to_string()], "{filter}");
     }
     let sql = "SELECT min(ts), max(ts), count(DISTINCT ts) FROM t";
-    assert_eq!(rows(&lab, sql).await, [format!("{}|{}|5", seconds("1"), seconds("3"))]);
+    assert_eq!(rows(&fixture, sql).await, [format!("{}|{}|5", seconds("1"), seconds("3"))]);
     let sql = "SELECT count(*) FROM t a JOIN t b ON a.ts = b.ts";
-    assert_eq!(rows(&lab, sql).await, ["5"]);
+    assert_eq!(rows(&fixture, sql).await, ["5"]);
 }
 
 /// DataFusion alone moves the cast to the literal, which loses its digits.
@@ -47,7 +47,7 @@ async fn a_literal_of_a_finer_unit_than_its_column_keeps_its_digits() {
         ("Millisecond", "(999), (1000), (1001), (NULL)", format!("{second}.0005'")),
         ("Microsecond", "(999999), (1000000), (1000001), (NULL)", format!("{second}.0000005'")),
     ] {
-        let lab = lab_of(&[&times(&format!("Timestamp({unit}, None)"), values)]).await;
+        let fixture = lab_of(&[&times(&format!("Timestamp({unit}, None)"), values)]).await;
         for (filter, count) in [
             (format!("ts < {literal}"), 2),
             (format!("ts <= {literal}"), 2),
@@ -64,7 +64,7 @@ async fn a_literal_of_a_finer_unit_than_its_column_keeps_its_digits() {
             (format!("(ts = {literal}) IS NULL"), 1),
         ] {
             let sql = format!("SELECT count(*) FROM t WHERE {filter}");
-            assert_eq!(rows(&lab, &sql).await, [count.to_string()], "{unit}: {filter}");
+            assert_eq!(rows(&fixture, &sql).await, [count.to_string()], "{unit}: {filter}");
         }
     }
 }
@@ -73,29 +73,30 @@ async fn a_literal_of_a_finer_unit_than_its_column_keeps_its_digits() {
 async fn times_that_the_finest_unit_cannot_hold_are_said_before_anything_is_read() {
     let late = times("Timestamp(Microsecond, None)", "(253402214400000000)");
     let nanos = times("Timestamp(Nanosecond, None)", "(1)");
-    let lab = lab_of(&[&late, &nanos]).await;
-    let why = refusal(&lab, "SELECT ts FROM t").await;
+    let fixture = lab_of(&[&late, &nanos]).await;
+    let why = refusal(&fixture, "SELECT ts FROM t").await;
     assert!(why.contains("tables/t/0.parquet") && why.contains("column ts"), "{why}");
     // what is declared then must hold all values, too
     let declared = json!({ "columns": [{ "name": "ts", "type": "timestamp(6)" }] });
-    lab.put("tables/t/_schema.json", declared.to_string()).await;
-    let why = refusal(&lab, "SELECT ts FROM t").await;
+    fixture.put("tables/t/_schema.json", declared.to_string()).await;
+    let why = refusal(&fixture, "SELECT ts FROM t").await;
     assert!(why.contains("tables/t/1.parquet") && why.contains("would be cut"), "{why}");
-    lab.put("tables/t/1.parquet", file(&times("Timestamp(Nanosecond, None)", "(1000)")).await)
+    fixture
+        .put("tables/t/1.parquet", file(&times("Timestamp(Nanosecond, None)", "(1000)")).await)
         .await;
     let wanted = ["1970-01-01T00:00:00.000001", "9999-12-31T00:00:00"];
-    assert_eq!(rows(&lab, "SELECT ts FROM t ORDER BY ts").await, wanted);
+    assert_eq!(rows(&fixture, "SELECT ts FROM t ORDER BY ts").await, wanted);
 }
 
 #[tokio::test]
 async fn zones_are_views_of_the_same_instants_and_no_zone_is_something_else() {
     let utc = times("Timestamp(Microsecond, Some(\"UTC\"))", "(1000000)");
     let berlin = times("Timestamp(Millisecond, Some(\"Europe/Berlin\"))", "(1000)");
-    let lab = lab_of(&[&utc, &berlin]).await;
-    assert_eq!(rows(&lab, "SELECT count(*), count(DISTINCT ts) FROM t").await, ["2|1"]);
+    let fixture = lab_of(&[&utc, &berlin]).await;
+    assert_eq!(rows(&fixture, "SELECT count(*), count(DISTINCT ts) FROM t").await, ["2|1"]);
     let local = times("Timestamp(Microsecond, None)", "(1000000)");
-    let lab = lab_of(&[&utc, &local]).await;
-    let why = refusal(&lab, "SELECT ts FROM t").await;
+    let fixture = lab_of(&[&utc, &local]).await;
+    let why = refusal(&fixture, "SELECT ts FROM t").await;
     assert!(why.contains("0.parquet") && why.contains("1.parquet"), "{why}");
 }
 
@@ -127,17 +128,21 @@ async fn numbers_of_several_types_meet_in_one_that_holds_them() {
             if turned {
                 files.reverse();
             }
-            let lab = lab_of(&files).await;
-            assert_eq!(rows(&lab, "SELECT n FROM t ORDER BY n").await, wanted, "{types:?}");
+            let fixture = lab_of(&files).await;
+            assert_eq!(rows(&fixture, "SELECT n FROM t ORDER BY n").await, wanted, "{types:?}");
             // a longer literal is a double
             for one in wanted.iter().filter(|w| w.len() < 25) {
                 let sql = format!("SELECT n FROM t WHERE n = {one}");
-                assert_eq!(rows(&lab, &sql).await, [*one], "{types:?}");
+                assert_eq!(rows(&fixture, &sql).await, [*one], "{types:?}");
                 let sql = format!("SELECT count(*) FROM t WHERE n > {one} OR n < {one}");
-                assert_eq!(rows(&lab, &sql).await, [(wanted.len() - 1).to_string()], "{types:?}");
+                assert_eq!(
+                    rows(&fixture, &sql).await,
+                    [(wanted.len() - 1).to_string()],
+                    "{types:?}"
+                );
             }
             let ends = format!("{}|{}", wanted[0], wanted[wanted.len() - 1]);
-            assert_eq!(rows(&lab, "SELECT min(n), max(n) FROM t").await, [ends], "{types:?}");
+            assert_eq!(rows(&fixture, "SELECT min(n), max(n) FROM t").await, [ends], "{types:?}");
         }
     }
 }
@@ -152,15 +157,15 @@ async fn numbers_that_no_type_holds_together_are_refused_by_their_files() {
         (of("Utf8", "1"), of("Int64", "1")),
         (of("Boolean", "true"), of("Int8", "1")),
     ] {
-        let lab = lab_of(&[&a, &b]).await;
-        let why = refusal(&lab, "SELECT n FROM t").await;
+        let fixture = lab_of(&[&a, &b]).await;
+        let why = refusal(&fixture, "SELECT n FROM t").await;
         assert!(why.contains(".parquet") && why.contains("column n"), "{why}");
     }
 }
 
 #[tokio::test]
 async fn dates_and_times_texts_and_dictionaries_meet() {
-    let lab = lab_of(&[
+    let fixture = lab_of(&[
         "SELECT date '2020-01-01' AS d, arrow_cast('a', 'Utf8') AS s",
         "SELECT arrow_cast(timestamp '2020-01-01 00:00:00', 'Timestamp(Millisecond, None)') AS d, \
             arrow_cast('a', 'LargeUtf8') AS s",
@@ -170,28 +175,28 @@ async fn dates_and_times_texts_and_dictionaries_meet() {
     .await;
     let sql = "SELECT d, count(*), max(s) FROM t GROUP BY d ORDER BY d";
     let wanted = ["2020-01-01T00:00:00|2|a", "2020-01-02T00:00:00|1|b", "2020-01-03T00:00:00|1|b"];
-    assert_eq!(rows(&lab, sql).await, wanted);
-    assert_eq!(rows(&lab, "SELECT s, count(*) FROM t GROUP BY s").await, ["a|2", "b|2"]);
-    assert_eq!(rows(&lab, "SELECT count(*) FROM t WHERE s = 'b'").await, ["2"]);
-    assert_eq!(rows(&lab, "SELECT count(*) FROM t WHERE d > '2020-01-01'").await, ["2"]);
-    assert_eq!(rows(&lab, "SELECT count(*) FROM t WHERE d = '2020-01-01'").await, ["2"]);
+    assert_eq!(rows(&fixture, sql).await, wanted);
+    assert_eq!(rows(&fixture, "SELECT s, count(*) FROM t GROUP BY s").await, ["a|2", "b|2"]);
+    assert_eq!(rows(&fixture, "SELECT count(*) FROM t WHERE s = 'b'").await, ["2"]);
+    assert_eq!(rows(&fixture, "SELECT count(*) FROM t WHERE d > '2020-01-01'").await, ["2"]);
+    assert_eq!(rows(&fixture, "SELECT count(*) FROM t WHERE d = '2020-01-01'").await, ["2"]);
 }
 
 #[tokio::test]
 async fn columns_and_fields_that_came_later_are_null_before() {
-    let lab = lab_of(&[
+    let fixture = lab_of(&[
         "SELECT 1 AS a, named_struct('x', arrow_cast(1, 'Int32')) AS o, [named_struct('x', 1)] AS l",
         "SELECT 2 AS a, named_struct('y', 'z', 'x', 2.5::double) AS o, \
             [named_struct('x', 2, 'y', 'z')] AS l, 'new' AS b",
     ])
     .await;
     let sql = "SELECT a, b, o['x'], o['y'], l[1]['x'], l[1]['y'] FROM t ORDER BY a";
-    assert_eq!(rows(&lab, sql).await, ["1|∅|1.0|∅|1|∅", "2|new|2.5|z|2|z"]);
-    assert_eq!(rows(&lab, "SELECT count(b), count(*) FROM t").await, ["1|2"]);
-    assert_eq!(rows(&lab, "SELECT a FROM t WHERE b IS NULL").await, ["1"]);
-    assert_eq!(rows(&lab, "SELECT a FROM t WHERE b = 'new'").await, ["2"]);
-    assert_eq!(rows(&lab, "SELECT a FROM t WHERE o['y'] IS NULL").await, ["1"]);
-    assert_eq!(rows(&lab, "SELECT a FROM t WHERE o['x'] < 1.5").await, ["1"]);
+    assert_eq!(rows(&fixture, sql).await, ["1|∅|1.0|∅|1|∅", "2|new|2.5|z|2|z"]);
+    assert_eq!(rows(&fixture, "SELECT count(b), count(*) FROM t").await, ["1|2"]);
+    assert_eq!(rows(&fixture, "SELECT a FROM t WHERE b IS NULL").await, ["1"]);
+    assert_eq!(rows(&fixture, "SELECT a FROM t WHERE b = 'new'").await, ["2"]);
+    assert_eq!(rows(&fixture, "SELECT a FROM t WHERE o['y'] IS NULL").await, ["1"]);
+    assert_eq!(rows(&fixture, "SELECT a FROM t WHERE o['x'] < 1.5").await, ["1"]);
 }
 
 #[tokio::test]
@@ -201,14 +206,14 @@ async fn what_a_declared_type_would_cut_is_an_error_and_what_it_rounds_is_found(
         ("int", "SELECT 1.5::decimal(9, 2) AS n", "holds 1.50"),
         ("timestamp(3)", "SELECT arrow_cast(1500, 'Timestamp(Microsecond, None)') AS n", "cut"),
     ] {
-        let lab = lab_of(&[query]).await;
+        let fixture = lab_of(&[query]).await;
         let columns = json!({ "columns": [{ "name": "n", "type": declared }] });
-        lab.put("tables/t/_schema.json", columns.to_string()).await;
-        let why = refusal(&lab, "SELECT n FROM t").await;
+        fixture.put("tables/t/_schema.json", columns.to_string()).await;
+        let why = refusal(&fixture, "SELECT n FROM t").await;
         assert!(why.contains(part) && why.contains("tables/t/0.parquet"), "{declared}: {why}");
     }
-    let lab = lab_of(&["SELECT 1.239::decimal(9, 3) AS n"]).await;
+    let fixture = lab_of(&["SELECT 1.239::decimal(9, 3) AS n"]).await;
     let columns = json!({ "columns": [{ "name": "n", "type": "decimal(9, 2)" }] });
-    lab.put("tables/t/_schema.json", columns.to_string()).await;
-    assert_eq!(rows(&lab, "SELECT n FROM t WHERE n = 1.24").await, ["1.24"]);
+    fixture.put("tables/t/_schema.json", columns.to_string()).await;
+    assert_eq!(rows(&fixture, "SELECT n FROM t WHERE n = 1.24").await, ["1.24"]);
 }

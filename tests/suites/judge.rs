@@ -6,9 +6,9 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::player::patiently;
-use crate::engine::Lab;
+use crate::engine::EngineFixture;
+use crate::support::expected_answer::Answer;
 use crate::support::tables::{Table, register};
-use crate::support::trial::Answer;
 
 /// What became of a query.
 pub(super) enum Verdict {
@@ -35,7 +35,7 @@ const REFUSALS: [&str; 6] = [
 
 /// Runs a query in the session and over several partitions, and compares.
 pub(super) async fn judge(
-    lab: &Arc<Lab>,
+    fixture: &Arc<EngineFixture>,
     session: &SessionContext,
     tables: &[Arc<Table>],
     sql: &str,
@@ -48,7 +48,7 @@ pub(super) async fn judge(
         Err(why) => return Verdict::OracleFailed(why),
     };
     for partitions in [None, Some(2), Some(7)] {
-        let (own, text) = (lab.clone(), sql.to_owned());
+        let (own, text) = (fixture.clone(), sql.to_owned());
         let rows = patiently(async move { own.rows_over(&text, partitions).await }).await;
         let verdict: fn(String) -> Verdict;
         let why = match rows {
@@ -67,7 +67,7 @@ pub(super) async fn judge(
         if REFUSALS.iter().any(|r| why.contains(r)) {
             return Verdict::Refused(why);
         }
-        return match stable(lab, tables, sql, &expected).await {
+        return match stable(fixture, tables, sql, &expected).await {
             Ok(()) => verdict(why),
             Err(doubt) => Verdict::Unstable(doubt),
         };
@@ -82,21 +82,21 @@ fn plain(e: &datafusion::error::DataFusionError) -> String {
 /// Whether DataFusion gives the same over the Parquet files, with its own settings, with one
 /// partition, and with the rows in another order.
 async fn stable(
-    lab: &Arc<Lab>,
+    fixture: &Arc<EngineFixture>,
     tables: &[Arc<Table>],
     sql: &str,
     expected: &Answer,
 ) -> Result<(), String> {
     for table in tables {
-        lab.put_table("turned", &table.turned().map_err(|e| plain(&e))?).await;
+        fixture.put_table("turned", &table.turned().map_err(|e| plain(&e))?).await;
     }
     for (partitions, batch, folder) in [(4, 8192, "tables"), (1, 8192, "tables"), (3, 2, "turned")]
     {
         let config = SessionConfig::new().with_target_partitions(partitions).with_batch_size(batch);
         let names: Vec<_> = tables.iter().map(|t| t.name.clone()).collect();
-        let (lab, text) = (lab.clone(), sql.to_owned());
+        let (fixture, text) = (fixture.clone(), sql.to_owned());
         let rows = patiently(async move {
-            let rows = rows(&lab, config, folder, &names, &text).await;
+            let rows = rows(&fixture, config, folder, &names, &text).await;
             rows.map_err(|e| plain(&e))
         });
         let doubt = |why: String| format!("{partitions} partitions of {folder}: {why}");
@@ -107,7 +107,7 @@ async fn stable(
 }
 
 async fn rows(
-    lab: &Lab,
+    fixture: &EngineFixture,
     config: SessionConfig,
     folder: &str,
     tables: &[String],
@@ -116,7 +116,7 @@ async fn rows(
     // a session of its own: what another one knows of a file may be out of date
     let session = SessionContext::new_with_config(config);
     let bucket = ObjectStoreUrl::parse("memory://b")?;
-    let store = lab.oracle.runtime_env().object_store(&bucket)?;
+    let store = fixture.oracle.runtime_env().object_store(&bucket)?;
     session.register_object_store(bucket.as_ref(), store);
     for table in tables {
         register(&session, folder, table).await?;

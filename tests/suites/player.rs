@@ -12,7 +12,7 @@ use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 
 use super::judge::{Verdict, judge};
 use super::records::Record;
-use crate::engine::Lab;
+use crate::engine::EngineFixture;
 use crate::support::tables::Table;
 
 /// What became of the queries of a file.
@@ -49,7 +49,7 @@ impl fmt::Display for Summary {
 /// Plays the records of one file.
 pub(super) struct Player {
     session: SessionContext,
-    lab: Arc<Lab>,
+    fixture: Arc<EngineFixture>,
     root: PathBuf,
     /// The tables that are in the bucket as they are in the session.
     written: HashMap<String, Arc<Table>>,
@@ -75,7 +75,7 @@ impl Player {
         let config = SessionConfig::new().with_target_partitions(4).with_information_schema(true);
         Self {
             session: SessionContext::new_with_config(config),
-            lab: Arc::new(Lab::new()),
+            fixture: Arc::new(EngineFixture::new()),
             root,
             written: HashMap::new(),
             summary: Summary::default(),
@@ -145,8 +145,8 @@ impl Player {
             Ok(tables) => tables,
             Err(why) => return self.skip(&why, &sql),
         };
-        let (lab, session) = (self.lab.clone(), self.session.clone());
-        let verdict = judge(&lab, &session, &tables, &sql).await;
+        let (fixture, session) = (self.fixture.clone(), self.session.clone());
+        let verdict = judge(&fixture, &session, &tables, &sql).await;
         let (word, details) = match verdict {
             Verdict::Equal => ("equal", None),
             Verdict::OracleFailed(why) => ("oracle failed", Some(why)),
@@ -159,7 +159,7 @@ impl Player {
         let Some(details) = details else { return };
         println!("{word}: {details}\n{sql}\n");
         // a run that was given up leaves tasks behind
-        self.lab = Arc::new(Lab::new());
+        self.fixture = Arc::new(EngineFixture::new());
         self.written.clear();
     }
 
@@ -195,7 +195,7 @@ impl Player {
             table.map_err(|e| format!("table {own} is no Parquet: {e}"))
         });
         let table = Arc::new(table.await?);
-        self.lab.put_table("tables", &table).await;
+        self.fixture.put_table("tables", &table).await;
         self.written.insert(name.to_owned(), table.clone());
         Ok(table)
     }

@@ -3,10 +3,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tidemill_protocol::bucket::{Body, Created, Object, ObjectInfo};
+use tidemill_protocol::bucket::{Created, NewObject, Object, ObjectInfo};
 use tidemill_protocol::queue::QueueError;
 use tidemill_protocol::record::{TaskMessage, WatchMessage};
-use tidemill_protocol::{AttemptId, Bucket, BucketError, Queue, WorkerSize};
+use tidemill_protocol::{Bucket, BucketError, Queue, WorkerSize};
 
 /// A crash at the n-th effect: just before it, or just after it, so that its answer is lost.
 #[derive(Debug)]
@@ -69,16 +69,11 @@ impl Bucket for CrashingBucket {
         self.inner.head(key).await
     }
 
-    async fn create(
-        &self,
-        key: &str,
-        body: Body,
-        attempt: &AttemptId,
-        metadata: &[(&str, String)],
-    ) -> Result<Created, BucketError> {
+    async fn create(&self, new: NewObject<'_>) -> Result<Created, BucketError> {
+        let key = new.key;
         let (done, lost) = self.crash.effect();
         let created = match done {
-            true => Some(self.inner.create(key, body, attempt, metadata).await?),
+            true => Some(self.inner.create(new).await?),
             false => None,
         };
         created.filter(|_| !lost).ok_or_else(|| crashed(key))

@@ -1,5 +1,5 @@
 use proptest::prelude::{Rng, RngExt};
-use proptest::test_runner::TestRng;
+use proptest::test_runner::{RngAlgorithm, TestRng};
 
 /// Random choices.
 pub(crate) struct Dice<'a>(pub(crate) &'a mut TestRng);
@@ -20,4 +20,12 @@ impl Dice<'_> {
     pub(crate) fn seed(&mut self) -> u64 {
         self.0.next_u64()
     }
+}
+
+/// Numbers of a seed; each purpose draws its own.
+pub(crate) fn rng(seed: u64, purpose: u64) -> TestRng {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    bytes[8..16].copy_from_slice(&purpose.to_le_bytes());
+    TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)
 }

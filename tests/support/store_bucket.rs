@@ -6,8 +6,8 @@ use object_store::path::Path;
 use object_store::{
     Attribute, Attributes, Error, GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
 };
-use tidemill_protocol::bucket::{Body, Created, Object, ObjectInfo};
-use tidemill_protocol::{AttemptId, Bucket, BucketError};
+use tidemill_protocol::bucket::{Body, Created, NewObject, Object, ObjectInfo};
+use tidemill_protocol::{Bucket, BucketError};
 
 /// A bucket on any object store, so that the engine and the protocol share one in memory.
 pub(crate) struct StoreBucket(pub(crate) Arc<dyn ObjectStore>);
@@ -71,13 +71,8 @@ impl Bucket for StoreBucket {
         }
     }
 
-    async fn create(
-        &self,
-        key: &str,
-        body: Body,
-        attempt: &AttemptId,
-        metadata: &[(&str, String)],
-    ) -> Result<Created, BucketError> {
+    async fn create(&self, new: NewObject<'_>) -> Result<Created, BucketError> {
+        let NewObject { key, body, attempt, metadata } = new;
         let mut attributes = Attributes::new();
         let mut set = |name: &str, value: String| {
             attributes.insert(Attribute::Metadata(name.to_owned().into()), value.into());

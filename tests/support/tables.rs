@@ -11,7 +11,7 @@ use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use datafusion::parquet::file::properties::WriterProperties;
 use datafusion::prelude::{ParquetReadOptions, SessionContext};
 
-use crate::engine::Lab;
+use crate::engine::EngineFixture;
 
 /// Rows of a row group: few, so that a file has several.
 const GROUP: usize = 5000;
@@ -76,7 +76,7 @@ pub(crate) fn parquet(
     Ok(writer.into_inner()?.into())
 }
 
-impl Lab {
+impl EngineFixture {
     /// Puts a table into the bucket and tells the oracle of it.
     pub(crate) async fn add(&self, table: &Table) {
         self.put_table("tables", table).await;

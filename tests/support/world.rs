@@ -2,14 +2,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tidemill_protocol::dispatch::{self, dispatch};
+use tidemill_protocol::bucket::{Body, NewObject};
+use tidemill_protocol::dispatch::dispatch;
 use tidemill_protocol::job::Limits;
 use tidemill_protocol::queue::MemoryQueue;
 use tidemill_protocol::record::{Outcome, TaskMessage};
 use tidemill_protocol::work::Worker;
 use tidemill_protocol::{
-    AttemptId, Bucket, Context, Engine, ObjectEvent, ProtocolError, Queue, SystemClock, WorkerSize,
-    Workers, context,
+    AttemptId, Bucket, Context, Engine, ObjectEvent, Queue, SystemClock, WorkerSize, Workers,
+    context,
 };
 
 use super::crash::{Crash, CrashingBucket, CrashingQueue};
@@ -132,10 +133,10 @@ impl World {
 
     /// Puts an object and tells of it.
     pub(crate) async fn upload(&self, key: &str, text: &str) -> ObjectEvent {
-        let body = tidemill_protocol::bucket::Body::Bytes(text.to_owned().into());
+        let body = Body::Bytes(text.to_owned().into());
         self.bucket.delete(&[key.to_owned()]).await.expect("deleted");
         let attempt = AttemptId("user".into());
-        self.bucket.create(key, body, &attempt, &[]).await.expect("created");
+        self.bucket.create(NewObject::new(key, body, &attempt)).await.expect("created");
         let info = self.bucket.head(key).await.expect("head").expect("an object").info;
         let number = self.attempts.fetch_add(1, Ordering::Relaxed);
         ObjectEvent {
@@ -146,9 +147,5 @@ impl World {
             sequencer: format!("{number:08}"),
             time: chrono::Utc::now(),
         }
-    }
-
-    pub(crate) async fn give_up(&self, event: &ObjectEvent) -> Result<Vec<Outcome>, ProtocolError> {
-        dispatch::give_up(&self.context(1), event, "given up").await
     }
 }

@@ -4,10 +4,10 @@
 
 mod data;
 
-use tidemill_protocol::cost::{Between, Estimate, estimate};
+use tidemill_protocol::cost::{Bounds, Estimate, estimate};
 use tokio::sync::OnceCell;
 
-use crate::engine::Lab;
+use crate::engine::EngineFixture;
 use crate::support::tables::Table;
 
 fn scale() -> f64 {
@@ -15,17 +15,17 @@ fn scale() -> f64 {
     text.parse().expect("TIDEMILL_TPCH_SF is a number")
 }
 
-async fn lab() -> Lab {
+async fn fixture() -> EngineFixture {
     static MADE: OnceCell<Vec<Table>> = OnceCell::const_new();
-    let lab = Lab::new();
+    let fixture = EngineFixture::new();
     let make = || async {
         let tables = data::tables(scale()).into_iter();
         tables.map(|(name, files)| Table { name: name.into(), files }).collect()
     };
     for table in MADE.get_or_init(make).await {
-        lab.add(table).await;
+        fixture.add(table).await;
     }
-    lab
+    fixture
 }
 
 fn queries() -> Vec<(String, String)> {
@@ -34,19 +34,19 @@ fn queries() -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn tpch_gives_the_rows_of_one_process() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let queries = queries();
     let queries: Vec<_> = queries.iter().map(|(n, sql)| (n.as_str(), sql.as_str())).collect();
-    lab.assert_same(&queries).await;
+    fixture.assert_same(&queries).await;
 }
 
 #[tokio::test]
 async fn all_of_tpch_is_spread() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let mut whole = vec![];
     for (name, sql) in queries() {
-        let outcome = lab.outcome(&sql, Some(7)).await;
-        if lab.plan_of(&outcome).await.single.is_some() {
+        let outcome = fixture.outcome(&sql, Some(7)).await;
+        if fixture.plan_of(&outcome).await.single.is_some() {
             whole.push(name);
         }
     }
@@ -54,20 +54,20 @@ async fn all_of_tpch_is_spread() {
 }
 
 /// Whether a number is within a range, or not further outside of it than a quarter.
-fn is_close(range: Between<u64>, value: u64) -> bool {
-    let Between { low, high } = range.map(|n| n as f64);
+fn is_close(range: Bounds<u64>, value: u64) -> bool {
+    let Bounds { low, high } = range.map(|n| n as f64);
     (0.75 * low..=1.25 * high).contains(&(value as f64))
 }
 
 #[tokio::test]
 async fn what_tpch_reads_is_within_a_quarter_of_its_estimate() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let mut wrong = vec![];
     for (name, sql) in queries() {
         for partitions in [None, Some(2), Some(7)] {
-            let outcome = lab.outcome(&sql, partitions).await;
-            let taken = outcome.taken.expect("what it took");
-            let mut plan = lab.plan_of(&outcome).await;
+            let outcome = fixture.outcome(&sql, partitions).await;
+            let actual = outcome.actual.expect("what it took");
+            let mut plan = fixture.plan_of(&outcome).await;
             let Estimate { workers, .. } = plan.estimate.clone().expect("an estimate");
             // all of these tables has to be read; but one task leaves out what a join finds out, and
             // q17 joins no rows at a small scale
@@ -75,9 +75,9 @@ async fn what_tpch_reads_is_within_a_quarter_of_its_estimate() {
             plan.stages.iter_mut().for_each(|stage| stage.expected.prunes = spares);
             let total = estimate(&plan, &workers).total;
             for (figure, range, value) in [
-                ("table_bytes", total.table_bytes, taken.table_bytes),
-                ("exchange_bytes", total.exchange_bytes, taken.exchange_bytes),
-                ("requests", total.requests, taken.requests),
+                ("table_bytes", total.table_bytes, actual.table_bytes),
+                ("exchange_bytes", total.exchange_bytes, actual.exchange_bytes),
+                ("requests", total.requests, actual.requests),
             ] {
                 if !is_close(range, value) {
                     wrong.push(format!("{name} at {partitions:?}: {figure} {value} for {range:?}"));

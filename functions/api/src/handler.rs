@@ -1,14 +1,14 @@
 use aws_lambda_events::encodings::Body;
 use aws_lambda_events::event::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use serde_json::{Value, json};
-use tidemill_aws::Function;
+use tidemill_aws::Deployment;
 use tidemill_protocol::RunId;
 use tidemill_protocol::status::status;
 use tracing::error;
 
 /// Answers `GET /runs/{id}`.
 pub(crate) async fn handle(
-    function: &Function,
+    deployment: &Deployment,
     request: ApiGatewayV2httpRequest,
 ) -> ApiGatewayV2httpResponse {
     let Some(id) = request.path_parameters.get("id") else {
@@ -18,7 +18,7 @@ pub(crate) async fn handle(
         Ok(id) => id,
         Err(e) => return response(400, &json!({ "message": e })),
     };
-    match status(&*function.bucket, &id).await {
+    match status(&*deployment.bucket, &id).await {
         Ok(Some(found)) => response(200, &json!(found)),
         Ok(None) => response(404, &json!({ "message": format!("there is no run {id}") })),
         Err(e) => {

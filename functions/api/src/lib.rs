@@ -3,7 +3,7 @@
 mod handler;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use tidemill_aws::{Function, telemetry};
+use tidemill_aws::{Deployment, telemetry};
 
 /// Serves the function until Lambda ends it.
 ///
@@ -11,10 +11,10 @@ use tidemill_aws::{Function, telemetry};
 /// A variable is missing, or the Runtime API is gone.
 pub async fn run() -> Result<(), Error> {
     telemetry::init();
-    let function = Function::from_env().await?;
+    let deployment = Deployment::from_env().await?;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| {
-        let function = function.clone();
-        async move { Ok::<_, Error>(handler::handle(&function, event.payload).await) }
+        let deployment = deployment.clone();
+        async move { Ok::<_, Error>(handler::handle(&deployment, event.payload).await) }
     }))
     .await
 }

@@ -1,7 +1,7 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Context, LambdaEvent};
 use tidemill_aws::event::{NoEvent, uploads};
-use tidemill_aws::{Function, Handled, Heartbeat, Trace, batch};
+use tidemill_aws::{Deployment, Handled, Heartbeat, Trace, batch};
 use tidemill_compute::DataFusionEngine;
 use tidemill_protocol::ProtocolError;
 use tidemill_protocol::dispatch::dispatch;
@@ -17,7 +17,7 @@ enum Failed {
 }
 
 pub(crate) struct Handler {
-    pub(crate) function: Function,
+    pub(crate) deployment: Deployment,
     pub(crate) queue_url: String,
     pub(crate) engine: DataFusionEngine,
 }
@@ -30,11 +30,11 @@ impl Handler {
     }
 
     async fn start(&self, message: &SqsMessage, invocation: &Context) -> Result<Handled, Failed> {
-        let (sqs, url) = (self.function.sqs.clone(), self.queue_url.clone());
+        let (sqs, url) = (self.deployment.sqs.clone(), self.queue_url.clone());
         let _alive = Heartbeat::start(sqs, url, message).await;
-        let cx = self.function.context(message, invocation);
+        let cx = self.deployment.context(message, invocation);
         for upload in uploads(message.body.as_deref().unwrap_or_default())? {
-            if upload.bucket == self.function.bucket_name {
+            if upload.bucket == self.deployment.bucket_name {
                 let trace = Trace::of(message, invocation);
                 let span = info_span!("upload", trace = trace.id(), key = %upload.key);
                 dispatch(&cx, &self.engine, &upload).instrument(span).await?;

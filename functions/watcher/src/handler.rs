@@ -1,14 +1,15 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Context, LambdaEvent};
 use tidemill_aws::event::uploads;
-use tidemill_aws::{Function, Handled, Trace, batch, hide};
+use tidemill_aws::{Deployment, Handled, Trace, batch, hide};
 use tidemill_protocol::record::{TaskMessage, WatchMessage};
-use tidemill_protocol::watch::{self, Next, TICK};
+use tidemill_protocol::tuning::WATCH_INTERVAL;
+use tidemill_protocol::watch::{self, Next};
 use tidemill_protocol::{Key, ObjectEvent, ProtocolError, dispatch, work};
 use tracing::{Instrument, error, info, info_span};
 
 pub(crate) struct Handler {
-    pub(crate) function: Function,
+    pub(crate) deployment: Deployment,
     /// Of the watch queue.
     pub(crate) queue_url: String,
 }
@@ -30,7 +31,7 @@ impl Handler {
         message: &SqsMessage,
         invocation: &Context,
     ) -> Result<Handled, ProtocolError> {
-        let cx = self.function.context(message, invocation);
+        let cx = self.deployment.context(message, invocation);
         let body = message.body.as_deref().unwrap_or_default();
         if let Ok(watched) = serde_json::from_str::<WatchMessage>(body) {
             return self.watch(&cx, &watched, message).await;
@@ -63,10 +64,10 @@ impl Handler {
         let wait = match &looked {
             Ok(Next::Closed) => return Ok(Handled::Done),
             Ok(Next::Look(after)) => *after,
-            Err(_) => TICK,
+            Err(_) => WATCH_INTERVAL,
         };
         let receipt = message.receipt_handle.as_deref().unwrap_or_default();
-        hide(&self.function.sqs, &self.queue_url, receipt, wait).await;
+        hide(&self.deployment.sqs, &self.queue_url, receipt, wait).await;
         looked.map(|_| Handled::Kept)
     }
 }

@@ -5,7 +5,7 @@ mod handler;
 use std::sync::Arc;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use tidemill_aws::{Function, env, telemetry};
+use tidemill_aws::{Deployment, env, telemetry};
 
 use handler::Handler;
 
@@ -15,9 +15,9 @@ use handler::Handler;
 /// A variable is missing, or the Runtime API is gone.
 pub async fn run() -> Result<(), Error> {
     telemetry::init();
-    let function = Function::from_env().await?;
+    let deployment = Deployment::from_env().await?;
     let queue_url = env::required(env::WATCH_QUEUE_URL)?;
-    let handler = Arc::new(Handler { function, queue_url });
+    let handler = Arc::new(Handler { deployment, queue_url });
     lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| {
         let handler = handler.clone();
         async move { Ok::<_, Error>(handler.handle(event).await) }

@@ -1,6 +1,6 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Context, LambdaEvent};
-use tidemill_aws::{Function, Handled, Heartbeat, Trace, batch};
+use tidemill_aws::{Deployment, Handled, Heartbeat, Trace, batch};
 use tidemill_protocol::ProtocolError;
 use tidemill_protocol::record::TaskMessage;
 use tidemill_protocol::work::Worker;
@@ -16,7 +16,7 @@ enum Failed {
 }
 
 pub(crate) struct Handler {
-    pub(crate) function: Function,
+    pub(crate) deployment: Deployment,
     pub(crate) queue_url: String,
     pub(crate) worker: Worker,
 }
@@ -29,10 +29,10 @@ impl Handler {
     }
 
     async fn execute(&self, message: &SqsMessage, invocation: &Context) -> Result<Handled, Failed> {
-        let (sqs, url) = (self.function.sqs.clone(), self.queue_url.clone());
+        let (sqs, url) = (self.deployment.sqs.clone(), self.queue_url.clone());
         let _alive = Heartbeat::start(sqs, url, message).await;
         let tasks: TaskMessage = serde_json::from_str(message.body.as_deref().unwrap_or_default())?;
-        let cx = self.function.context(message, invocation);
+        let cx = self.deployment.context(message, invocation);
         let trace = Trace::of(message, invocation);
         let trace = trace.id();
         let span =

@@ -20,17 +20,17 @@ use crate::iam::TOKEN;
 use spec::{Kind, Rule};
 
 /// A doomed invocation makes at most so many requests after its first sign of life.
-const LAST_REQUEST: u32 = 16;
+const DOOMED_REQUESTS_MAX: u32 = 16;
 
 /// An invocation without memory dies at this write to S3: the first says that it has started, the
 /// second would be what it has made.
-const WRITE_WITHOUT_MEMORY: u32 = 2;
+const FATAL_WRITE_NUMBER: u32 = 2;
 
 /// How long a request of a slow invocation waits at most.
-const SLOW: Duration = Duration::from_millis(500);
+const REQUEST_DELAY_MAX: Duration = Duration::from_millis(500);
 
 /// How much later a message arrives at most.
-const LATE: Duration = Duration::from_secs(5);
+const MESSAGE_DELAY_MAX: Duration = Duration::from_secs(5);
 
 /// Decides which faults happen, and counts them.
 #[derive(Debug)]
@@ -158,8 +158,8 @@ impl Injector {
         let death = death.map(|kind| {
             let mut dice = lock(&self.dice);
             let (requests, after_effect) = match kind {
-                Kind::OutOfMemory => (WRITE_WITHOUT_MEMORY, false),
-                _ => (dice.u32(1..=LAST_REQUEST), dice.bool()),
+                Kind::OutOfMemory => (FATAL_WRITE_NUMBER, false),
+                _ => (dice.u32(1..=DOOMED_REQUESTS_MAX), dice.bool()),
             };
             Death { kind, lives: false, requests, after_effect, kill }
         });
@@ -177,7 +177,7 @@ impl Injector {
         let token = headers.get(TOKEN).and_then(|t| t.to_str().ok()).unwrap_or_default();
         let mut fates = lock(&self.fates);
         let Some(fate) = fates.get_mut(token) else { return Verdict::SPARED };
-        let wait = if fate.slow { self.up_to(SLOW) } else { Duration::ZERO };
+        let wait = if fate.slow { self.up_to(REQUEST_DELAY_MAX) } else { Duration::ZERO };
         let is_last = fate.death.as_mut().is_some_and(|death| death.is_last(method, is_sqs));
         if let Some(death) = fate.death.take_if(|_| is_last) {
             let Death { kind, after_effect, kill, .. } = death;
@@ -204,7 +204,7 @@ impl Injector {
         let may = |kind| {
             self.strikes(kind, queue).then(|| {
                 self.count(kind);
-                self.up_to(LATE)
+                self.up_to(MESSAGE_DELAY_MAX)
             })
         };
         (may(Kind::Delay), may(Kind::Duplicate))

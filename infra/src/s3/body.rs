@@ -21,7 +21,7 @@ use crate::hex::hex;
 const CHUNK_BYTES: usize = 256 * 1024;
 
 /// The most bytes of an object that is sent at once, or of a part.
-const MOST_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+const OBJECT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
 
 /// An upload in a spool file, which goes with this unless it was renamed.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Upload<'_> {
     /// Receives the body into a spool file and verifies it.
     pub(super) async fn receive(self, folder: &Folder) -> S3Result<Spooled> {
         let stated = self.length.and_then(|n| u64::try_from(n).ok());
-        if stated.is_some_and(|n| n > MOST_BYTES) {
+        if stated.is_some_and(|n| n > OBJECT_BYTES_MAX) {
             let message = "Your proposed upload exceeds the maximum allowed size";
             return Err(s3_error!(EntityTooLarge, "{message}"));
         }
@@ -172,7 +172,9 @@ mod tests {
     async fn what_is_too_large_for_one_request_is_refused_before_it_is_read() {
         let dir = tempfile::tempdir().expect("a folder");
         let folder = Folder::open(dir.path().to_owned()).expect("a folder");
-        for (bytes, code) in [(MOST_BYTES + 1, "EntityTooLarge"), (MOST_BYTES, "IncompleteBody")] {
+        for (bytes, code) in
+            [(OBJECT_BYTES_MAX + 1, "EntityTooLarge"), (OBJECT_BYTES_MAX, "IncompleteBody")]
+        {
             let upload = Upload {
                 body: None,
                 length: i64::try_from(bytes).ok(),

@@ -19,10 +19,10 @@ use std::path::{Path, PathBuf};
 use percent_encoding::percent_decode_str;
 
 /// Longest piece of a name, so that suffixes still fit into 255 bytes.
-const MAX_PIECE: usize = 180;
+const PIECE_BYTES_MAX: usize = 180;
 
 /// Longest name of most file systems.
-const MAX_NAME: usize = 255;
+const NAME_BYTES_MAX: usize = 255;
 
 /// Marks a piece that the next one continues.
 const CONTINUED: &str = "%+";
@@ -41,7 +41,7 @@ fn pieces(key: &str) -> Vec<String> {
 fn pieces_of_segment(segment: &str) -> Vec<String> {
     let mut pieces = vec![];
     let mut rest = encode(segment);
-    while rest.len() > MAX_PIECE {
+    while rest.len() > PIECE_BYTES_MAX {
         let at = cut(&rest);
         let tail = rest.split_off(at);
         pieces.push(format!("{rest}{CONTINUED}"));
@@ -54,7 +54,7 @@ fn pieces_of_segment(segment: &str) -> Vec<String> {
 /// Where a long name is cut: at a character, and not within an escape.
 fn cut(name: &str) -> usize {
     let bytes = name.as_bytes();
-    let mut at = MAX_PIECE;
+    let mut at = PIECE_BYTES_MAX;
     while !name.is_char_boundary(at) || bytes[at - 1] == b'%' || bytes[at - 2] == b'%' {
         at -= 1;
     }
@@ -117,8 +117,8 @@ fn decode_piece(piece: &str) -> Option<String> {
 
 /// The name that a segment of a key has if somebody put it there by hand, where it is another.
 fn by_hand(segment: &str) -> Option<&str> {
-    let is_name = !matches!(segment, "" | "." | "..") && segment.len() <= MAX_NAME;
-    let is_ours = encode(segment) == segment && segment.len() <= MAX_PIECE;
+    let is_name = !matches!(segment, "" | "." | "..") && segment.len() <= NAME_BYTES_MAX;
+    let is_ours = encode(segment) == segment && segment.len() <= PIECE_BYTES_MAX;
     let reads_so = || match entry(segment, true) {
         Entry::Folder(text) => text == segment,
         Entry::File(_) | Entry::Continued(_) => false,

@@ -10,7 +10,7 @@ use aws_sdk_s3::primitives::SdkBody;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-const CHUNK: usize = 256 * 1024;
+const CHUNK_BYTES: usize = 256 * 1024;
 
 /// A range of a file as a request body that can be sent again from its start.
 pub(crate) fn of_range(file: File, range: Range<u64>) -> SdkBody {
@@ -39,7 +39,7 @@ impl Body for FileBody {
         if left == 0 {
             return Poll::Ready(None);
         }
-        let mut chunk = vec![0; left.min(CHUNK)];
+        let mut chunk = vec![0; left.min(CHUNK_BYTES)];
         match self.file.read_exact_at(&mut chunk, self.at) {
             Ok(()) => {
                 self.at += chunk.len() as u64;

@@ -5,26 +5,27 @@ use std::fs::File;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{ByteStream, DateTime, SdkBody};
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use tidemill_protocol::bucket::{Body, Bucket, BucketError, Created, Object, ObjectInfo};
-use tidemill_protocol::context::full_text;
+use tidemill_protocol::bucket::{
+    Body, Bucket, BucketError, Created, NewObject, Object, ObjectInfo,
+};
 use tidemill_protocol::ids::AttemptId;
 
 use crate::body;
 use crate::multipart::{Upload, Uploaded};
+use crate::s3_error::{failed, io, status};
 
 /// The most keys of one DeleteObjects request.
-const DELETE_BATCH: usize = 1000;
+const DELETE_KEYS_MAX: usize = 1000;
 
 /// How often a write is repeated that S3 answered with 409 (a concurrent conditional write).
-const CONFLICT_RETRIES: u32 = 5;
+const CONFLICT_RETRIES_MAX: u32 = 5;
 
 /// The most bytes of an object that is written by one PUT (S3).
-const PUT_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+const PUT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
 
 /// The characters of a copy source that stay as they are.
 const COPY_SOURCE: &AsciiSet =
@@ -46,8 +47,9 @@ pub struct S3Bucket {
 }
 
 impl S3Bucket {
+    /// The bucket of this name, as the client reaches it.
     pub fn new(client: Client, name: String) -> Self {
-        Self { client, name, put_bytes: PUT_BYTES }
+        Self { client, name, put_bytes: PUT_BYTES_MAX }
     }
 
     /// One that writes files of more than so many bytes in parts; S3 takes 5 GiB at once.
@@ -56,10 +58,12 @@ impl S3Bucket {
         Self { put_bytes, ..self }
     }
 
+    /// The client that it is reached with.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
+    /// The name of the bucket.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -190,15 +194,10 @@ impl Bucket for S3Bucket {
         }
     }
 
-    async fn create(
-        &self,
-        key: &str,
-        body: Body,
-        attempt: &AttemptId,
-        metadata: &[(&str, String)],
-    ) -> Result<Created, BucketError> {
+    async fn create(&self, new: NewObject<'_>) -> Result<Created, BucketError> {
+        let NewObject { key, body, attempt, metadata } = new;
         let source = self.source(body).map_err(|e| io("spooling", key, e))?;
-        for _ in 0..=CONFLICT_RETRIES {
+        for _ in 0..=CONFLICT_RETRIES_MAX {
             let uploaded = match &source {
                 Source::Whole(body) => self.create_at_once(key, body, attempt, metadata).await,
                 Source::Parts(file) => self.upload(key).create(file, attempt, metadata).await,
@@ -234,7 +233,7 @@ impl Bucket for S3Bucket {
     }
 
     async fn delete(&self, keys: &[String]) -> Result<(), BucketError> {
-        for batch in keys.chunks(DELETE_BATCH) {
+        for batch in keys.chunks(DELETE_KEYS_MAX) {
             let objects = batch.iter().map(|k| ObjectIdentifier::builder().key(k).build());
             let objects = objects.collect::<Result<Vec<_>, _>>();
             let delete = objects
@@ -264,28 +263,4 @@ fn unsigned(n: Option<i64>) -> u64 {
 
 fn metadata(found: Option<&std::collections::HashMap<String, String>>) -> Vec<(String, String)> {
     found.into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect()
-}
-
-pub(crate) fn status<E>(error: &SdkError<E>) -> Option<u16> {
-    error.raw_response().map(|r| r.status().as_u16())
-}
-
-pub(crate) fn failed<E>(action: &'static str, key: &str, error: &SdkError<E>) -> BucketError
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    let code = error.code().unwrap_or_default();
-    match status(error) {
-        Some(404) if code != "NoSuchBucket" => BucketError::NotFound { key: key.into() },
-        Some(412) => BucketError::Changed { key: key.into() },
-        _ => io(action, key, full_text(error)),
-    }
-}
-
-pub(crate) fn io(
-    action: &'static str,
-    key: &str,
-    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> BucketError {
-    BucketError::Io { action, key: key.into(), source: source.into() }
 }

@@ -19,16 +19,16 @@ use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, pread};
 
 /// Objects below this many bytes are fetched: a request costs less than making sure of a file.
-const MIN_BYTES: u64 = 256 * 1024;
+const FILE_BYTES_MIN: u64 = 256 * 1024;
 
 /// Bytes that are read at once: most column chunks in one piece, text files in a stream of them.
-const PIECE: usize = 8 * 1024 * 1024;
+const PIECE_BYTES: usize = 8 * 1024 * 1024;
 
 /// How many pieces are read ahead.
 const PIECES_AHEAD: usize = 2;
 
 /// How many files are remembered.
-const REMEMBERED: usize = 1024;
+const REMEMBERED_FILES_MAX: usize = 1024;
 
 /// A bucket of the emulator on the same machine: the endpoint says which file holds the pinned
 /// version of an object, and its ranges are then read from that file without a copy through
@@ -99,7 +99,7 @@ impl FolderReads {
         }
         let meta = self.confirm(path, etag).await?;
         let found =
-            open(&file_path).filter(|(_, id)| id.size == meta.size && meta.size >= MIN_BYTES);
+            open(&file_path).filter(|(_, id)| id.size == meta.size && meta.size >= FILE_BYTES_MIN);
         let Some((file, id)) = found else {
             self.remember(entry, Known::Fetched);
             return Ok(None);
@@ -117,7 +117,7 @@ impl FolderReads {
 
     fn remember(&self, entry: (Path, String), known: Known) {
         let mut all = self.lock();
-        if all.len() >= REMEMBERED {
+        if all.len() >= REMEMBERED_FILES_MAX {
             all.clear();
         }
         all.insert(entry, known);
@@ -137,8 +137,8 @@ fn open(path: &std::path::Path) -> Option<(File, FileId)> {
 /// The bytes of a range: at once if they are few, else piece by piece, some ahead of the reader.
 fn read(file: File, range: Range<u64>, path: &Path) -> BoxStream<'static, Result<Bytes>> {
     let (file, path) = (Arc::new(file), path.clone());
-    let starts = range.clone().step_by(PIECE);
-    let pieces = starts.map(move |at| at..(at + PIECE as u64).min(range.end));
+    let starts = range.clone().step_by(PIECE_BYTES);
+    let pieces = starts.map(move |at| at..(at + PIECE_BYTES as u64).min(range.end));
     let read_piece = move |piece: Range<u64>| {
         let (file, path) = (file.clone(), path.clone());
         async move {

@@ -10,16 +10,16 @@ use tidemill_protocol::bucket::BucketError;
 use tidemill_protocol::ids::AttemptId;
 
 use crate::body;
-use crate::bucket::{failed, io, status};
+use crate::s3_error::{failed, io, status};
 
 /// The least bytes of a part. S3 asks for 5 MiB; a part that fails is sent again whole.
-const PART_BYTES: u64 = 64 * 1024 * 1024;
+const PART_BYTES_MIN: u64 = 64 * 1024 * 1024;
 
 /// The most parts of an upload (S3).
-const MOST_PARTS: u64 = 10_000;
+const PARTS_MAX: u64 = 10_000;
 
 /// How many parts are sent at once.
-const PARALLEL: usize = 4;
+const PARALLEL_PARTS: usize = 4;
 
 /// What became of an upload.
 pub(crate) enum Uploaded {
@@ -63,12 +63,12 @@ impl Upload<'_> {
 
     async fn send(&self, id: &str, file: &File) -> Result<Uploaded, BucketError> {
         let size = file.metadata().map_err(|e| io("spooling", self.key, e))?.len();
-        let part_bytes = PART_BYTES.max(size.div_ceil(MOST_PARTS));
+        let part_bytes = PART_BYTES_MIN.max(size.div_ceil(PARTS_MAX));
         let starts = (0..size).step_by(usize::try_from(part_bytes).unwrap_or(usize::MAX));
         let parts = starts.zip(1..).map(|(from, number)| {
             self.send_part(id, file, number, from..size.min(from + part_bytes))
         });
-        let parts = stream::iter(parts).buffered(PARALLEL).try_collect().await?;
+        let parts = stream::iter(parts).buffered(PARALLEL_PARTS).try_collect().await?;
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let complete = self.client.complete_multipart_upload().bucket(self.bucket).key(self.key);
         let complete = complete.upload_id(id).multipart_upload(parts).if_none_match("*");

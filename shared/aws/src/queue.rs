@@ -18,16 +18,16 @@ use crate::env::{self, MissingVariable};
 use crate::trace::Trace;
 
 /// Messages of one SendMessageBatch request.
-const BATCH: usize = 10;
+const BATCH_MESSAGES_MAX: usize = 10;
 
 /// Requests under way at once.
-const PARALLEL: usize = 16;
+const PARALLEL_REQUESTS: usize = 16;
 
 /// The longest delay of a message, in seconds: Amazon SQS message quotas.
-const MAX_DELAY: i32 = 900;
+const DELAY_SECONDS_MAX: i32 = 900;
 
 /// How often the part of a batch that SQS refused is sent again.
-const RETRIES: usize = 3;
+const REFUSED_RETRIES_MAX: usize = 3;
 
 /// The queues that a function sends to, by their URLs in the environment. One that a function has
 /// no use for is not there.
@@ -38,6 +38,7 @@ pub struct SqsQueues {
 }
 
 impl SqsQueues {
+    /// The queues, as the client reaches them; what is sent starts a trace of its own.
     pub fn new(client: Client) -> Self {
         Self { client, trace: Trace::default() }
     }
@@ -59,7 +60,7 @@ impl SqsQueues {
     async fn send_batch(&self, url: &str, messages: &[TaskMessage]) -> Result<(), Source> {
         let mut left: Vec<(String, &TaskMessage)> =
             messages.iter().enumerate().map(|(n, m)| (n.to_string(), m)).collect();
-        for _ in 0..=RETRIES {
+        for _ in 0..=REFUSED_RETRIES_MAX {
             let failed = self.try_send(url, &left).await?;
             left.retain(|(id, _)| failed.contains(id));
             if left.is_empty() {
@@ -105,8 +106,13 @@ impl Queue for SqsQueues {
             WorkerSize::Large => env::LARGE_TASK_QUEUE_URL,
         });
         let url = url.map_err(|e: MissingVariable| failed(e.into()))?;
-        let batches: Vec<_> = messages.chunks(BATCH).map(|b| self.send_batch(&url, b)).collect();
-        stream::iter(batches).buffer_unordered(PARALLEL).try_collect::<()>().await.map_err(failed)
+        let batches: Vec<_> =
+            messages.chunks(BATCH_MESSAGES_MAX).map(|b| self.send_batch(&url, b)).collect();
+        stream::iter(batches)
+            .buffer_unordered(PARALLEL_REQUESTS)
+            .try_collect::<()>()
+            .await
+            .map_err(failed)
     }
 
     async fn watch(&self, message: &WatchMessage, delay: Duration) -> Result<(), QueueError> {
@@ -116,7 +122,7 @@ impl Queue for SqsQueues {
             let request = self.client.send_message().queue_url(url);
             let request = request.message_body(serde_json::to_string(message)?);
             let request = request.set_message_system_attributes(self.system_attributes()?);
-            let sent = request.delay_seconds(delay.min(MAX_DELAY)).send().await;
+            let sent = request.delay_seconds(delay.min(DELAY_SECONDS_MAX)).send().await;
             sent.map_err(|e| full_text(&e))?;
             Ok::<_, Source>(())
         };

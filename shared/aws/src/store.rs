@@ -8,9 +8,9 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use object_store::aws::{AmazonS3Builder, AwsCredential};
 use object_store::{ClientOptions, CredentialProvider, ObjectStore};
 
+use crate::deployment::StartError;
 use crate::env;
 use crate::folder_reads::FolderReads;
-use crate::function::StartError;
 
 /// The region that an endpoint without one gets.
 const ANY_REGION: &str = "us-east-1";

@@ -7,10 +7,10 @@ use tracing::warn;
 
 /// How long a message stays hidden after its worker was last heard of, so that a death shows
 /// within this time.
-const HIDDEN: Duration = Duration::from_secs(30);
+const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often the worker is heard of.
-const RENEWAL: Duration = Duration::from_secs(10);
+const VISIBILITY_RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Keeps a message hidden for as long as its worker lives.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Heartbeat {
         renew(&sqs, &queue_url, &receipt).await;
         Self(tokio::spawn(async move {
             loop {
-                tokio::time::sleep(RENEWAL).await;
+                tokio::time::sleep(VISIBILITY_RENEWAL_INTERVAL).await;
                 renew(&sqs, &queue_url, &receipt).await;
             }
         }))
@@ -33,7 +33,7 @@ impl Heartbeat {
 
 async fn renew(sqs: &aws_sdk_sqs::Client, queue_url: &str, receipt: &str) {
     // at worst the task is delivered a second time, and one of the two commits
-    hide(sqs, queue_url, receipt, HIDDEN).await;
+    hide(sqs, queue_url, receipt, VISIBILITY_TIMEOUT).await;
 }
 
 /// Hides a message for a while from now on. If that fails, it stays hidden as long as it was to.

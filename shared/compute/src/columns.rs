@@ -39,11 +39,11 @@ pub(crate) fn value_bytes(column: &ArrayRef) -> usize {
 /// the whole, and what LZ4 did not make smaller, as hashes in hexadecimal, is a part of all that was read
 /// with it. Operators count all that their columns hold, the same buffer once for each of its parts.
 pub(crate) fn own(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    const LITTLE: usize = 4096;
+    const SPARE_BYTES_MAX: usize = 4096;
     let kind = column.data_type();
     let is_simple = !kind.is_nested() && !matches!(kind, DataType::Dictionary(..) | DataType::Null);
     let bytes = value_bytes(column);
-    if !is_simple || column.get_array_memory_size() <= bytes + bytes / 2 + LITTLE {
+    if !is_simple || column.get_array_memory_size() <= bytes + bytes / 2 + SPARE_BYTES_MAX {
         return Ok(column.clone());
     }
     Ok(match kind {

@@ -1,10 +1,33 @@
 //! `DESCRIBE t`: the columns of a table, as rows.
 
+use tidemill_protocol::record::{Plan, StageIo};
+use tidemill_protocol::{PlanRequest, cost};
+
+use crate::engine_plan::{EnginePlan, single_stage};
+use crate::error::Failure;
+use crate::session::ENGINE_VERSION;
 use crate::sql_type;
 use crate::table::Table;
 
+/// A plan whose rows are the columns of a table.
+pub(crate) fn description(request: &PlanRequest<'_>, table: &Table) -> Result<Plan, Failure> {
+    let says = EnginePlan::of_statement(statement_of(table), request.now);
+    Ok(Plan {
+        run: request.run.clone(),
+        engine: ENGINE_VERSION.to_owned(),
+        stages: vec![single_stage(StageIo::default())],
+        task_bytes: cost::TASK_BYTES,
+        max_cost_usd: None,
+        single: Some("it describes a table".into()),
+        publication: None,
+        engine_plan: says.stored()?,
+        estimate: None,
+        explains: None,
+    })
+}
+
 /// A statement whose rows are the columns of a table and their types.
-pub(crate) fn statement_of(table: &Table) -> String {
+fn statement_of(table: &Table) -> String {
     let fields = table.file_schema();
     let of_files =
         fields.fields().iter().map(|f| (f.name().clone(), sql_type::name(f.data_type())));

@@ -7,14 +7,15 @@ use serde::Deserialize;
 use tidemill_protocol::record::Plan;
 use tidemill_protocol::{Engine, EngineError, PlanRequest, RunId, TaskOutput, TaskRequest};
 
-use crate::plan::{self, EnginePlan};
+use crate::engine_plan::EnginePlan;
+use crate::plan;
 use crate::planning_thread::on_planning_thread;
 use crate::resources::Resources;
 use crate::session::ENGINE_VERSION;
 use crate::task::{self, LoadedPlan};
 
 /// How many decoded plans a warm process remembers.
-const REMEMBERED: usize = 8;
+const REMEMBERED_PLANS_MAX: usize = 8;
 
 /// SQL on DataFusion over the objects of one bucket.
 pub struct DataFusionEngine {
@@ -43,7 +44,7 @@ impl DataFusionEngine {
         let decoded = Arc::new(LoadedPlan::new(decoded));
         let mut plans = lock();
         plans.push_front((plan.run.clone(), decoded.clone()));
-        plans.truncate(REMEMBERED);
+        plans.truncate(REMEMBERED_PLANS_MAX);
         Ok(decoded)
     }
 }

@@ -4,17 +4,50 @@ use std::sync::Arc;
 
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
-use tidemill_protocol::cost::{Between, Estimate, StageEstimate, idle_usd_per_month, limits};
-use tidemill_protocol::dollars;
-use tidemill_protocol::record::{Output, Plan, Read, Stage};
+use datafusion::prelude::SessionContext;
+use tidemill_protocol::cost::{self, Bounds, Estimate, StageEstimate, idle_usd_per_month, limits};
+use tidemill_protocol::record::{Output, Plan, Read, Stage, StageIo};
+use tidemill_protocol::{Workers, dollars};
 
+use crate::engine_plan::{EnginePlan, single_stage};
 use crate::error::Failure;
-use crate::plan::EnginePlan;
 use crate::spread::scanned_bytes;
 use crate::table::title;
 
+/// A plan whose rows say what another would do.
+pub(crate) async fn explanation(
+    plan: Plan,
+    engine_plan: &EnginePlan,
+    context: &SessionContext,
+    logical: &LogicalPlan,
+    workers: &Workers,
+) -> Result<Plan, Failure> {
+    let estimate = cost::estimate(&plan, workers);
+    let mut lines = explain(&plan, engine_plan, logical, &estimate)?;
+    let state = context.state();
+    let physical = state.query_planner().create_physical_plan(logical, &state).await?;
+    lines.extend(operators(&physical));
+    let says = EnginePlan::of_statement(statement_of(&lines), engine_plan.now);
+    Ok(Plan {
+        run: plan.run.clone(),
+        engine: plan.engine.clone(),
+        stages: vec![single_stage(StageIo::default())],
+        task_bytes: plan.task_bytes,
+        max_cost_usd: None,
+        single: Some("it explains a statement".into()),
+        publication: None,
+        engine_plan: says.stored()?,
+        estimate: None,
+        explains: Some(Box::new(Plan {
+            engine_plan: serde_json::Value::Null,
+            estimate: Some(estimate),
+            ..plan
+        })),
+    })
+}
+
 /// What a plan does, line by line.
-pub(crate) fn explain(
+fn explain(
     plan: &Plan,
     engine_plan: &EnginePlan,
     logical: &LogicalPlan,
@@ -93,8 +126,8 @@ fn takes(estimate: &Estimate) -> Vec<String> {
     ]
 }
 
-fn range<T: Copy + Default + PartialEq>(range: Between<T>, text: impl Fn(T) -> String) -> String {
-    let Between { low, high } = range;
+fn range<T: Copy + Default + PartialEq>(range: Bounds<T>, text: impl Fn(T) -> String) -> String {
+    let Bounds { low, high } = range;
     let (from, to) = (text(low), text(high));
     match from == to {
         true => to,
@@ -108,7 +141,7 @@ fn seconds(seconds: f64) -> String {
 }
 
 /// The operators of a plan before it is cut, below a line that says so.
-pub(crate) fn operators(physical: &Arc<dyn ExecutionPlan>) -> Vec<String> {
+fn operators(physical: &Arc<dyn ExecutionPlan>) -> Vec<String> {
     let text = displayable(physical.as_ref()).indent(false).to_string();
     let title = "operators:".to_owned();
     std::iter::once(title).chain(text.lines().map(|line| format!("  {line}"))).collect()
@@ -137,7 +170,7 @@ fn stage(stage: &Stage, estimate: &StageEstimate) -> String {
 }
 
 /// A job whose rows are these lines.
-pub(crate) fn statement_of(lines: &[String]) -> String {
+fn statement_of(lines: &[String]) -> String {
     let quoted = |line: &String| line.replace('\'', "''");
     let rows: Vec<_> = lines
         .iter()

@@ -5,8 +5,8 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tidemill_protocol::record::{Input, Output, Stage};
 
+use crate::engine_plan::EnginePlan;
 use crate::error::Failure;
-use crate::plan::EnginePlan;
 use crate::session::ENGINE_VERSION;
 use crate::stage::Fragment;
 

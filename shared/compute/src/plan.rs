@@ -10,115 +10,144 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, displaya
 use datafusion::prelude::SessionContext;
 use futures::future::try_join_all;
 use object_store::ObjectStore;
-use serde::{Deserialize, Serialize};
 use tidemill_protocol::job::Format;
-use tidemill_protocol::record::{Expected, Output, Plan, Stage};
-use tidemill_protocol::{PlanRequest, StageId, Workers, cost};
+use tidemill_protocol::record::{Plan, Publication, Stage, StageIo};
+use tidemill_protocol::{PlanRequest, cost};
 
 use crate::corrections;
-use crate::describe;
+use crate::describe::description;
+use crate::engine_plan::{EnginePlan, Write, single_stage};
 use crate::error::{Failure, refused};
-use crate::expect;
-use crate::explain;
+use crate::estimate;
+use crate::explain::explanation;
 use crate::fingerprint;
 use crate::meter::Meter;
 use crate::resources::Resources;
-use crate::session::{self, ENGINE_VERSION, Reach, Room};
+use crate::session::{self, ENGINE_VERSION, MemoryMode, Placement};
 use crate::spread::Spread;
-use crate::stage::{Fragment, StageDraft, cut, encode, splittable_input};
+use crate::stage::{CutError, Fragment, StageDraft, cut, encode, splittable_input};
 use crate::statement::{Parsed, parse};
 use crate::table::{self, Table};
-use crate::write::{self, Target, WriteRequest, align};
+use crate::write::{self, WriteRequest, align};
 
-/// The part of a plan that only the engine reads.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct EnginePlan {
-    pub(crate) sql: String,
-    pub(crate) now: DateTime<Utc>,
-    pub(crate) tables: Vec<Table>,
-    /// The table that the rows are written into, if they are not the result.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) write: Option<Write>,
-    /// By stage.
-    pub(crate) fragments: Vec<Fragment>,
-}
-
-/// What a statement asks to be written, and how the table takes it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Write {
-    pub(crate) request: WriteRequest,
-    pub(crate) target: Target,
-}
-
-/// Pins the inputs of a job and cuts it into stages.
+/// Plans a job: pins its inputs, finds the shape that it runs in, and puts both into a plan.
 pub(crate) async fn plan(
     store: &Arc<dyn ObjectStore>,
     bucket: &str,
     resources: &Resources,
     request: &PlanRequest<'_>,
 ) -> Result<Plan, Failure> {
-    let sql = request.spec.sql.as_str();
     let meter = Arc::new(Meter::default());
-    let runtime = session::runtime(resources.memory, &meter)?;
-    let state = session::session(runtime, Reach::OneTask, Room::Wide, 1, request.now);
-    let parsed = parse(sql)?;
-    let references = table::references(&state, sql, &parsed)?;
-    check_table_options(request, &references)?;
-    let pinned = references
-        .iter()
-        .map(|r| table::pin(&state, store, bucket, r, request.spec, request.input));
-    let tables = try_join_all(pinned).await?;
-    if let (true, [table]) = (parsed.describes, &tables[..]) {
+    let parsed = parse(&request.spec.sql)?;
+    let inputs = pin_inputs(store, bucket, resources, request, &parsed, &meter).await?;
+    if let (true, [table]) = (parsed.describes, &inputs.tables[..]) {
         return description(request, table);
     }
-    let (write, publication) = match write_request(&parsed, request)? {
-        None => (None, None),
-        Some(asked) => {
-            let pinned = write::pin(&state, store, bucket, &asked, request.spec).await?;
-            (Some(Write { request: asked, target: pinned.0 }), Some(pinned.1))
-        }
-    };
+    let shaped = shape(store, resources, request, &inputs, &meter).await?;
+    assemble(request, inputs, shaped, parsed.explain).await
+}
+
+/// What a job reads and where it writes, as it is now.
+struct Inputs {
+    tables: Vec<Table>,
+    write: Option<Write>,
+    publication: Option<Publication>,
+}
+
+async fn pin_inputs(
+    store: &Arc<dyn ObjectStore>,
+    bucket: &str,
+    resources: &Resources,
+    request: &PlanRequest<'_>,
+    parsed: &Parsed,
+    meter: &Arc<Meter>,
+) -> Result<Inputs, Failure> {
+    let PlanRequest { spec, input, now, .. } = *request;
+    let runtime = session::runtime(resources.memory, meter)?;
+    let state = session::session(runtime, Placement::SingleTask, MemoryMode::Normal, 1, now);
+    let references = table::references(&state, &spec.sql, parsed)?;
+    check_table_options(request, &references)?;
+    let pinned = references.iter().map(|r| table::pin(&state, store, bucket, r, spec, input));
+    let tables = try_join_all(pinned).await?;
+    let (mut write, mut publication) = (None, None);
+    if !parsed.describes
+        && let Some(asked) = write_request(parsed, request)?
+    {
+        let pinned = write::pin(&state, store, bucket, &asked, spec).await?;
+        write = Some(Write { request: asked, target: pinned.0 });
+        publication = Some(pinned.1);
+    }
+    Ok(Inputs { tables, write, publication })
+}
+
+/// How a job runs.
+enum Shape {
+    /// In stages, with the fragment of each.
+    Distributed(Vec<Stage>, Vec<Fragment>),
+    /// As one task that plans the SQL again.
+    SingleTask { reason: String },
+}
+
+/// The shape of a job, and the plan that it was found with.
+struct Shaped {
+    shape: Shape,
+    context: SessionContext,
+    logical: LogicalPlan,
+}
+
+/// One task for what reads little, or cannot be spread; else as many as its bytes are worth.
+async fn shape(
+    store: &Arc<dyn ObjectStore>,
+    resources: &Resources,
+    request: &PlanRequest<'_>,
+    inputs: &Inputs,
+    meter: &Arc<Meter>,
+) -> Result<Shaped, Failure> {
+    let (sql, tables) = (request.spec.sql.as_str(), &inputs.tables);
     let planning = Planning {
         store,
-        tables: &tables,
-        write: write.as_ref(),
+        tables,
+        write: inputs.write.as_ref(),
         memory: resources.memory,
-        meter: &meter,
-        room: Room::Wide,
+        meter,
+        memory_mode: MemoryMode::Normal,
         seed: 0, // nothing is drawn before a task runs
         now: request.now,
     };
-    let whole = planning.logical(sql, Reach::OneTask, &Spread::within(1, &tables)).await?;
+    let within = Spread::within(1, tables);
+    let (context, logical) = planning.logical(sql, Placement::SingleTask, &within).await?;
     let spread = match request.spec.options.partitions {
-        Some(asked) => Some(Spread::over(asked, &tables, resources.memory)),
-        None => Spread::of(&whole.1, &tables, resources, &request.workers)?,
+        Some(asked) => Some(Spread::over(asked, tables, resources.memory)),
+        None => Spread::of(&logical, tables, resources, &request.workers)?,
     };
-    let (context, logical) = match &spread {
-        None => whole,
-        Some(s) => planning.logical(sql, Reach::ManyTasks, s).await?,
+    let Some(spread) = spread else {
+        let shape = Shape::SingleTask { reason: "it reads little".to_owned() };
+        return Ok(Shaped { shape, context, logical });
     };
-    let single = spread.is_none().then(|| "it reads little".to_owned());
-    let mut engine_plan = EnginePlan {
-        sql: sql.to_owned(),
-        now: request.now,
-        tables: tables.clone(),
-        write: write.clone(),
-        fragments: vec![],
-    };
-    let (stages, single) = match single {
-        Some(reason) => (vec![], Some(reason)),
-        None => match distribute(&context, &logical, &mut engine_plan).await? {
-            Ok(stages) => (stages, None),
-            Err(reason) => (vec![], Some(reason)),
-        },
-    };
-    let stages = match &single {
-        None => stages,
-        Some(_) => {
-            engine_plan.fragments = vec![Fragment::Sql];
-            vec![single_stage(expect::of_one_task(&logical, &tables)?)]
+    let (context, logical) = planning.logical(sql, Placement::Distributed, &spread).await?;
+    let shape = distribute(&context, &logical, tables, request.now).await?;
+    Ok(Shaped { shape, context, logical })
+}
+
+/// The plan of a job, or one whose rows explain it.
+async fn assemble(
+    request: &PlanRequest<'_>,
+    inputs: Inputs,
+    shaped: Shaped,
+    explains: bool,
+) -> Result<Plan, Failure> {
+    let Inputs { tables, write, publication } = inputs;
+    let Shaped { shape, context, logical } = shaped;
+    let (mut stages, fragments, single) = match shape {
+        Shape::Distributed(stages, fragments) => (stages, fragments, None),
+        Shape::SingleTask { reason } => {
+            let stage = single_stage(estimate::of_one_task(&logical, &tables)?);
+            (vec![stage], vec![Fragment::Sql], Some(reason))
         }
     };
+    let (sql, now) = (request.spec.sql.clone(), request.now);
+    let engine_plan = EnginePlan { sql, now, tables, write, fragments };
+    fingerprint::add(&mut stages, &engine_plan)?;
     let plan = Plan {
         run: request.run.clone(),
         engine: ENGINE_VERSION.to_owned(),
@@ -130,79 +159,12 @@ pub(crate) async fn plan(
         explains: None,
         single,
         publication,
-        engine_plan: stored(&engine_plan)?,
+        engine_plan: engine_plan.stored()?,
     };
-    if parsed.explain {
-        explanation(plan, &engine_plan, &context, &logical, &request.workers).await
-    } else {
-        Ok(plan)
+    match explains {
+        true => explanation(plan, &engine_plan, &context, &logical, &request.workers).await,
+        false => Ok(plan),
     }
-}
-
-fn stored(engine_plan: &EnginePlan) -> Result<serde_json::Value, Failure> {
-    serde_json::to_value(engine_plan)
-        .map_err(|e| Failure::Refused(format!("the plan cannot be stored: {e}")))
-}
-
-/// A plan whose rows say what another would do.
-async fn explanation(
-    plan: Plan,
-    engine_plan: &EnginePlan,
-    context: &SessionContext,
-    logical: &LogicalPlan,
-    workers: &Workers,
-) -> Result<Plan, Failure> {
-    let estimate = cost::estimate(&plan, workers);
-    let mut lines = explain::explain(&plan, engine_plan, logical, &estimate)?;
-    let state = context.state();
-    let physical = state.query_planner().create_physical_plan(logical, &state).await?;
-    lines.extend(explain::operators(&physical));
-    let says = EnginePlan {
-        sql: explain::statement_of(&lines),
-        now: engine_plan.now,
-        tables: vec![],
-        write: None,
-        fragments: vec![Fragment::Sql],
-    };
-    Ok(Plan {
-        run: plan.run.clone(),
-        engine: plan.engine.clone(),
-        stages: vec![single_stage(Expected::default())],
-        task_bytes: plan.task_bytes,
-        max_cost_usd: None,
-        single: Some("it explains a statement".into()),
-        publication: None,
-        engine_plan: stored(&says)?,
-        estimate: None,
-        explains: Some(Box::new(Plan {
-            engine_plan: serde_json::Value::Null,
-            estimate: Some(estimate),
-            ..plan
-        })),
-    })
-}
-
-/// A plan whose rows are the columns of a table.
-fn description(request: &PlanRequest<'_>, table: &Table) -> Result<Plan, Failure> {
-    let says = EnginePlan {
-        sql: describe::statement_of(table),
-        now: request.now,
-        tables: vec![],
-        write: None,
-        fragments: vec![Fragment::Sql],
-    };
-    Ok(Plan {
-        run: request.run.clone(),
-        engine: ENGINE_VERSION.to_owned(),
-        stages: vec![single_stage(Expected::default())],
-        task_bytes: cost::TASK_BYTES,
-        max_cost_usd: None,
-        single: Some("it describes a table".into()),
-        publication: None,
-        engine_plan: stored(&says)?,
-        estimate: None,
-        explains: None,
-    })
 }
 
 /// Where the rows go: by the statement, or by the option `into`.
@@ -243,7 +205,7 @@ pub(crate) struct Planning<'a> {
     /// Bytes.
     pub(crate) memory: usize,
     pub(crate) meter: &'a Arc<Meter>,
-    pub(crate) room: Room,
+    pub(crate) memory_mode: MemoryMode,
     /// Of `random()` and `uuid()`.
     pub(crate) seed: u64,
     pub(crate) now: DateTime<Utc>,
@@ -254,11 +216,12 @@ impl Planning<'_> {
     pub(crate) async fn logical(
         self,
         sql: &str,
-        reach: Reach,
+        placement: Placement,
         spread: &Spread,
     ) -> Result<(SessionContext, LogicalPlan), Failure> {
         let runtime = session::runtime(self.memory, self.meter)?;
-        let mut state = session::session(runtime, reach, self.room, spread.partitions, self.now);
+        let mut state =
+            session::session(runtime, placement, self.memory_mode, spread.partitions, self.now);
         spread.set(&mut state.config_mut().options_mut().optimizer);
         session::register_functions(&mut state, self.seed)?;
         let context = SessionContext::new_with_state(state.clone());
@@ -284,35 +247,36 @@ impl Planning<'_> {
 async fn distribute(
     context: &SessionContext,
     logical: &LogicalPlan,
-    engine_plan: &mut EnginePlan,
-) -> Result<Result<Vec<Stage>, String>, Failure> {
-    let partitions = context.state().config().target_partitions();
+    tables: &[Table],
+    now: DateTime<Utc>,
+) -> Result<Shape, Failure> {
     if let Some(reason) = lost_in_encoding(logical)? {
-        return Ok(Err(reason));
+        return Ok(Shape::SingleTask { reason });
     }
     let mut state = context.state();
-    state.execution_props_mut().query_execution_start_time = Some(engine_plan.now);
+    let partitions = state.config().target_partitions();
+    state.execution_props_mut().query_execution_start_time = Some(now);
     let physical = state.query_planner().create_physical_plan(logical, &state).await?;
-    let drafts = match cut(physical, partitions)? {
+    let drafts = match cut(physical, partitions) {
         Ok(drafts) => drafts,
-        Err(reason) => return Ok(Err(reason)),
+        Err(CutError::NotDistributable(reason)) => return Ok(Shape::SingleTask { reason }),
+        Err(CutError::Failed(failure)) => return Err(failure),
     };
     let task_context = context.task_ctx();
+    let mut fragments = vec![];
     for draft in &drafts {
-        match encode(&draft.plan, &engine_plan.tables, &task_context) {
-            Ok(fragment) => engine_plan.fragments.push(fragment),
+        match encode(&draft.plan, tables, &task_context) {
+            Ok(fragment) => fragments.push(fragment),
             Err(e) => {
-                return Ok(Err(format!("a fragment cannot be encoded: {}", e.strip_backtrace())));
+                let reason = format!("a fragment cannot be encoded: {}", e.strip_backtrace());
+                return Ok(Shape::SingleTask { reason });
             }
         }
     }
-    let EnginePlan { tables, fragments, .. } = engine_plan;
     let bytes = fragments.iter().map(|f| f.scan_bytes(tables));
-    let expected = expect::of_stages(&drafts, tables);
-    let mut stages: Vec<_> =
-        drafts.iter().zip(bytes).zip(expected).map(|((d, b), e)| stage(d, b, e)).collect();
-    fingerprint::add(&mut stages, engine_plan)?;
-    Ok(Ok(stages))
+    let io = estimate::of_stages(&drafts, tables);
+    let stages = drafts.iter().zip(bytes).zip(io).map(|((d, b), io)| stage(d, b, io)).collect();
+    Ok(Shape::Distributed(stages, fragments))
 }
 
 /// What a fragment would be decoded without: `datafusion-proto` writes a window function without
@@ -335,7 +299,7 @@ fn lost_in_encoding(plan: &LogicalPlan) -> Result<Option<String>, Failure> {
     Ok(lost)
 }
 
-fn stage(draft: &StageDraft, scan_bytes: u64, expected: Expected) -> Stage {
+fn stage(draft: &StageDraft, scan_bytes: u64, expected: StageIo) -> Stage {
     Stage {
         id: draft.id,
         inputs: draft.inputs.clone(),
@@ -374,21 +338,4 @@ fn operators(plan: &Arc<dyn ExecutionPlan>) -> String {
     names.reverse();
     names.dedup();
     names.join(" → ")
-}
-
-fn single_stage(expected: Expected) -> Stage {
-    Stage {
-        id: StageId(0),
-        inputs: vec![],
-        partitions: 1,
-        whole: true,
-        scans: true,
-        scan_bytes: 0,
-        expected,
-        splits: None,
-        fingerprint: String::new(),
-        reused: None,
-        output: Output::Result,
-        operators: "the whole statement".into(),
-    }
 }

@@ -15,7 +15,7 @@ use crate::meter::Meter;
 use crate::resources::function_mib;
 
 /// An operator that holds less than this part of the pool is not asked to spill.
-const WORTH_SPILLING: usize = 4;
+const SPILL_POOL_DIVISOR: usize = 4;
 
 /// A pool that is shared fairly by what can spill, and remembers its peak. Not all that operators hold is
 /// counted by them, so the pool also has its eye on the process: where that is close to the memory of its
@@ -36,7 +36,7 @@ impl MeteredPool {
     /// Whether the process is close to its limit, and `reservation` so large that spilling it helps.
     fn is_crowded(&self, reservation: &MemoryReservation) -> bool {
         reservation.consumer().can_spill()
-            && reservation.size() >= self.bytes / WORTH_SPILLING
+            && reservation.size() >= self.bytes / SPILL_POOL_DIVISOR
             && self.process.is_some_and(Process::is_crowded)
     }
 }

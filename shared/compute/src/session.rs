@@ -24,30 +24,30 @@ use crate::{corrections, volatile};
 pub const ENGINE_VERSION: &str =
     concat!("tidemill ", env!("CARGO_PKG_VERSION"), ", datafusion 55.2");
 
-/// Bytes of a pool that makes room for large batches.
-const LARGE_MEMORY: usize = 1 << 30;
+/// Bytes of a pool that has room for large batches.
+const LARGE_POOL_BYTES: usize = 1 << 30;
 
 /// The sorts of a task keep this part of the pool for merging. While sorted batches are merged, their keys
 /// are there a second time, encoded. A sort reserves as much for them as the rows have; the keys of short
 /// rows have more, and with this up to a quarter more.
-const MERGE_SHARE: usize = 8;
+const MERGE_POOL_DIVISOR: usize = 8;
 
 /// The same where that did not suffice: the keys may have twice the bytes of the rows.
-const LARGE_MERGE_SHARE: usize = 3;
+const LARGE_MERGE_POOL_DIVISOR: usize = 3;
 
 /// Bytes of Parquet footers that a warm process keeps.
-const FOOTER_BYTES: usize = 64 * 1024 * 1024;
+const FOOTER_CACHE_BYTES: usize = 64 * 1024 * 1024;
 
 /// The footers of files by their key and version.
 static FOOTERS: LazyLock<Arc<FileMetadataCache>> =
-    LazyLock::new(|| Arc::new(DefaultCache::new(FOOTER_BYTES).with_name("footers")));
+    LazyLock::new(|| Arc::new(DefaultCache::new(FOOTER_CACHE_BYTES).with_name("footers")));
 
 /// A runtime whose sorts, aggregates and joins share `memory` bytes and then spill.
 pub(crate) fn runtime(memory: usize, meter: &Arc<Meter>) -> Result<Arc<RuntimeEnv>, Failure> {
     let pool = Arc::new(MeteredPool::new(memory, meter.clone()));
     let caches = CacheManagerConfig::default()
         .with_file_metadata_cache(Some(FOOTERS.clone()))
-        .with_metadata_cache_limit(FOOTER_BYTES)
+        .with_metadata_cache_limit(FOOTER_CACHE_BYTES)
         .with_list_files_cache_limit(0)
         .with_file_statistics_cache_limit(0);
     Ok(RuntimeEnvBuilder::new().with_memory_pool(pool).with_cache_manager(caches).build_arc()?)
@@ -56,43 +56,43 @@ pub(crate) fn runtime(memory: usize, meter: &Arc<Meter>) -> Result<Arc<RuntimeEn
 /// Rows of a batch. Aggregates and joins over many groups are faster with larger ones (TPC-H q18
 /// takes a third of the time at scale factor 10), until they leave the processor's cache (at 32,768
 /// q1 takes a sixth longer). Each operator holds a few, so small functions keep to DataFusion's default.
-fn batch_rows(runtime: &RuntimeEnv, room: Room) -> usize {
+fn batch_rows(runtime: &RuntimeEnv, memory_mode: MemoryMode) -> usize {
     match runtime.memory_pool.memory_limit() {
-        _ if room == Room::Narrow => 1_024,
-        MemoryLimit::Finite(bytes) if bytes < LARGE_MEMORY => 8_192,
+        _ if memory_mode == MemoryMode::Tight => 1_024,
+        MemoryLimit::Finite(bytes) if bytes < LARGE_POOL_BYTES => 8_192,
         _ => 16_384,
     }
 }
 
-/// How much room an operator has in the pool.
+/// How careful a task is of its memory: how large its batches are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Room {
+pub(crate) enum MemoryMode {
     #[default]
-    Wide,
-    /// Barely any: batches are small.
-    Narrow,
+    Normal,
+    /// An operator has barely any room in the pool: batches are small.
+    Tight,
 }
 
 /// Where the partitions of a plan run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reach {
+pub(crate) enum Placement {
     /// All in one process.
-    OneTask,
+    SingleTask,
     /// In tasks that know nothing of each other.
-    ManyTasks,
+    Distributed,
 }
 
 /// A session whose `now()` is fixed. `partitions` is what its plans aim for.
 pub(crate) fn session(
     runtime: Arc<RuntimeEnv>,
-    reach: Reach,
-    room: Room,
+    placement: Placement,
+    memory_mode: MemoryMode,
     partitions: usize,
     now: DateTime<Utc>,
 ) -> SessionState {
     let builder = SessionStateBuilder::new()
         .with_default_features()
-        .with_config(config(&runtime, reach, room, partitions))
+        .with_config(config(&runtime, placement, memory_mode, partitions))
         .with_runtime_env(runtime);
     let mut state = corrections::add_rules(builder).build();
     state.execution_props_mut().query_execution_start_time = Some(now);
@@ -106,11 +106,11 @@ static FUNCTIONS: LazyLock<SessionState> =
 /// What a fragment runs in: a session without what only planning needs.
 pub(crate) fn fragment_context(
     runtime: Arc<RuntimeEnv>,
-    room: Room,
+    memory_mode: MemoryMode,
     partitions: usize,
     seed: u64,
 ) -> Result<TaskContext, Failure> {
-    let config = config(&runtime, Reach::ManyTasks, room, partitions);
+    let config = config(&runtime, Placement::Distributed, memory_mode, partitions);
     let mut context = TaskContext::new(
         None,
         String::new(),
@@ -135,16 +135,21 @@ pub(crate) fn register_functions(
     Ok(())
 }
 
-fn config(runtime: &RuntimeEnv, reach: Reach, room: Room, partitions: usize) -> SessionConfig {
+fn config(
+    runtime: &RuntimeEnv,
+    placement: Placement,
+    memory_mode: MemoryMode,
+    partitions: usize,
+) -> SessionConfig {
     let mut config = SessionConfig::new()
         .with_target_partitions(partitions)
-        .with_batch_size(batch_rows(runtime, room))
-        .with_round_robin_repartition(reach == Reach::OneTask)
+        .with_batch_size(batch_rows(runtime, memory_mode))
+        .with_round_robin_repartition(placement == Placement::SingleTask)
         .with_repartition_file_scans(false) // our splits are final
         .with_collect_statistics(false);
     let options = config.options_mut();
     options.sql_parser.collect_spans = true;
-    if reach == Reach::ManyTasks {
+    if placement == Placement::Distributed {
         // a task reads the splits of its own partitions and no others
         options.execution.enable_file_stream_work_stealing = false;
         // a dynamic filter waits for all partitions of its join, and a task runs only some
@@ -163,7 +168,7 @@ pub(crate) fn with_room_to_merge(
     plan: &Arc<dyn ExecutionPlan>,
     spills: bool,
 ) -> SessionConfig {
-    let share = if spills { LARGE_MERGE_SHARE } else { MERGE_SHARE };
+    let share = if spills { LARGE_MERGE_POOL_DIVISOR } else { MERGE_POOL_DIVISOR };
     let sorts = sorts(plan, resources.cores).max(1);
     config.with_sort_spill_reservation_bytes(resources.memory / share / sorts)
 }

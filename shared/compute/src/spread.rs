@@ -12,12 +12,12 @@ use crate::resources::Resources;
 use crate::table::{Table, table_number};
 
 /// A side of a join with so many rows is collected by DataFusion, or if it takes so many bytes.
-const COLLECTED_ROWS: usize = 128 * 1024;
-const COLLECTED_BYTES: usize = 1024 * 1024;
+const COLLECTED_ROWS_MAX: usize = 128 * 1024;
+const COLLECTED_BYTES_MAX: usize = 1024 * 1024;
 
 /// The largest scan of a task may have so many times the rows of a side that the task collects: it
 /// reads them from an exchange and builds a table of them, where it would write and read its own.
-const ROWS_OF_A_COLLECTED: usize = 4;
+const SCAN_ROWS_PER_COLLECTED: usize = 4;
 
 /// Bytes of memory for a collected row.
 const COLLECTED_ROW_BYTES: usize = 256;
@@ -36,7 +36,7 @@ impl Spread {
     /// Over the cores of one task.
     pub(crate) fn within(cores: usize, tables: &[Table]) -> Self {
         let scans = vec![cores; tables.len()];
-        Self { partitions: cores, scans, collected_rows: COLLECTED_ROWS }
+        Self { partitions: cores, scans, collected_rows: COLLECTED_ROWS_MAX }
     }
 
     /// Over so many partitions, whatever the job reads.
@@ -49,8 +49,8 @@ impl Spread {
     fn new(partitions: usize, scans: Vec<usize>, tables: &[Table], memory: usize) -> Self {
         let of_a_task =
             tables.iter().zip(&scans).map(|(table, tasks)| table.rows() / tasks.max(&1));
-        let rows = of_a_task.max().unwrap_or(0) / ROWS_OF_A_COLLECTED;
-        let collected_rows = rows.min(memory / COLLECTED_ROW_BYTES).max(COLLECTED_ROWS);
+        let rows = of_a_task.max().unwrap_or(0) / SCAN_ROWS_PER_COLLECTED;
+        let collected_rows = rows.min(memory / COLLECTED_ROW_BYTES).max(COLLECTED_ROWS_MAX);
         Self { partitions, scans, collected_rows }
     }
 
@@ -58,7 +58,7 @@ impl Spread {
     pub(crate) fn set(&self, options: &mut OptimizerOptions) {
         options.hash_join_single_partition_threshold_rows = self.collected_rows;
         options.hash_join_single_partition_threshold =
-            self.collected_rows.saturating_mul(COLLECTED_BYTES / COLLECTED_ROWS);
+            self.collected_rows.saturating_mul(COLLECTED_BYTES_MAX / COLLECTED_ROWS_MAX);
     }
 
     /// By the bytes that the statement reads, as the estimate of a run says; `None` if they are
@@ -153,8 +153,8 @@ mod tests {
         assert_eq!(collected([1, 10], ENOUGH), 2_000_000);
         assert_eq!(collected([1, 1_000], ENOUGH), 250_000);
         assert_eq!(collected([1, 10], 256 * 1_000_000), 1_000_000);
-        assert_eq!(collected([100, 10_000], ENOUGH), COLLECTED_ROWS);
-        assert_eq!(collected([1, 10], 0), COLLECTED_ROWS);
+        assert_eq!(collected([100, 10_000], ENOUGH), COLLECTED_ROWS_MAX);
+        assert_eq!(collected([1, 10], 0), COLLECTED_ROWS_MAX);
     }
 
     #[test]

@@ -16,13 +16,13 @@ use crate::forms;
 use crate::write::{self, WriteRequest};
 
 /// How deep SQL may be nested.
-const NESTING: usize = 100;
+const NESTING_LEVELS_MAX: usize = 100;
 
 /// The most words and signs of a statement; planning takes more than linear time in them.
-const MAX_TOKENS: usize = 20_000;
+const TOKENS_MAX: usize = 20_000;
 
 /// The most operators, which nest as deep as they are many: `1 + 1 + 1 …`.
-const MAX_OPERATORS: usize = 1_000;
+const OPERATORS_MAX: usize = 1_000;
 
 /// A statement that may be planned.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ pub(crate) fn parse(sql: &str) -> Result<Parsed, Failure> {
     check_size(sql)?;
     let mut statements = DFParserBuilder::new(sql)
         .with_dialect(&GenericDialect {})
-        .with_recursion_limit(NESTING)
+        .with_recursion_limit(NESTING_LEVELS_MAX)
         .build()?
         .parse_statements()?;
     let (Some(statement), None) = (statements.pop_front(), statements.pop_front()) else {
@@ -90,16 +90,16 @@ fn check_size(sql: &str) -> Result<(), Failure> {
         return Ok(()); // the parser says what is wrong
     };
     let words = tokens.iter().filter(|t| !matches!(t, Token::Whitespace(_))).count();
-    if words > MAX_TOKENS {
+    if words > TOKENS_MAX {
         return refused(format!(
-            "the SQL has {words} words and signs, and at most {MAX_TOKENS} are planned: put long \
+            "the SQL has {words} words and signs, and at most {TOKENS_MAX} are planned: put long \
              lists of values into a table"
         ));
     }
     let operators = tokens.iter().filter(|t| is_operator(t)).count();
-    if operators > MAX_OPERATORS {
+    if operators > OPERATORS_MAX {
         return refused(format!(
-            "the SQL has {operators} operators, and at most {MAX_OPERATORS} are planned: put long \
+            "the SQL has {operators} operators, and at most {OPERATORS_MAX} are planned: put long \
              lists of conditions into a table, or into IN (…)"
         ));
     }

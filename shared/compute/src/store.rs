@@ -52,7 +52,7 @@ impl PinnedFiles {
             etag: file.etag.clone(),
             size: file.size,
             gzip: file.gzip,
-            is_small: file.size <= SMALL_BYTES,
+            is_small: file.size <= SMALL_FILE_BYTES_MAX,
             cuts: cuts.map(Arc::new),
         };
         self.files.insert(path, pinned);
@@ -103,10 +103,10 @@ impl PinnedStore {
 }
 
 /// Bytes of a file that is read at once.
-pub(crate) const SMALL_BYTES: u64 = 256 * 1024;
+pub(crate) const SMALL_FILE_BYTES_MAX: u64 = 256 * 1024;
 
 /// How many small files are kept: a few for each partition that is read at the same time.
-const KEPT: usize = 64;
+const KEPT_FILES_MAX: usize = 64;
 
 /// The small files that were read last.
 #[derive(Debug, Default)]
@@ -131,7 +131,7 @@ impl SmallFiles {
                 let bytes = got.bytes().await?;
                 let mut kept = self.lock();
                 kept.push_front((path.clone(), meta.clone(), bytes.clone()));
-                kept.truncate(KEPT);
+                kept.truncate(KEPT_FILES_MAX);
                 (meta, bytes)
             }
         };

@@ -35,7 +35,7 @@ pub(crate) async fn of_stage(
 ) -> Result<GroupIndex, BucketError> {
     let run = plan.home(stage);
     let objects = cx.bucket.list(&Key::stage_out_folder(run, stage.id)).await?;
-    if objects.len() <= TaskId::GROUP as usize {
+    if objects.len() <= TaskId::GROUP_TASKS as usize {
         return of_objects(cx, stage, objects, &Known::new()).await;
     }
     let marks = group_marks(cx, run, stage.id).await?;

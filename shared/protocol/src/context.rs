@@ -12,7 +12,7 @@ use crate::job::Limits;
 use crate::queue::{Queue, QueueError, WorkerSize};
 use crate::record::Versioned;
 
-/// The seams, and who we are.
+/// Storage, queue and time of an invocation, its identity, and what it may take.
 #[derive(Clone)]
 pub struct Context {
     pub bucket: Arc<dyn Bucket>,
@@ -77,7 +77,7 @@ impl Context {
     /// Creates an object whose existence is all that it says.
     pub(crate) async fn mark(&self, key: String) -> Result<Created, BucketError> {
         let empty = bucket::Body::Bytes(bytes::Bytes::new());
-        self.bucket.create(&key, empty, &self.attempt, &[]).await
+        self.bucket.create(bucket::NewObject::new(&key, empty, &self.attempt)).await
     }
 
     pub(crate) async fn exists(&self, key: &str) -> Result<bool, BucketError> {

@@ -19,7 +19,7 @@ use crate::cost;
 use crate::engine::{Engine, PlanRequest};
 use crate::event::ObjectEvent;
 use crate::ids::{JobName, RunId};
-use crate::job::{self, JobFile, JobSpec, Refusal};
+use crate::job::{self, JobFile, JobReadError, JobSpec, Refusal};
 use crate::key::{Key, is_hidden};
 use crate::pipeline::{self, Pipeline};
 use crate::record::{Outcome, PinnedObject, Plan, Run, Source, WatchMessage};
@@ -189,7 +189,11 @@ async fn start(cx: &Context, engine: &dyn Engine, mut asked: Asked) -> Result<()
     }
     let spec = match asked.spec.take() {
         Some(known) => known,
-        None => read_job(cx, &mut asked.run, asked.size).await?,
+        None => match read_job(cx, &mut asked.run, asked.size).await {
+            Ok(spec) => Ok(spec),
+            Err(JobReadError::Refused(refusal)) => Err(refusal),
+            Err(JobReadError::Bucket(e)) => return Err(e.into()),
+        },
     };
     let (spec, refusal) = match spec {
         Ok(mut spec) => {
@@ -261,50 +265,36 @@ async fn plan(cx: &Context, engine: &dyn Engine, run: &Run) -> Result<Option<Pla
 }
 
 /// Reads the job file that the event tells of, at the event's version.
-async fn read_job(
-    cx: &Context,
-    run: &mut Run,
-    size: u64,
-) -> Result<Result<JobSpec, Refusal>, ProtocolError> {
+async fn read_job(cx: &Context, run: &mut Run, size: u64) -> Result<JobSpec, JobReadError> {
     let key = run.source.key.clone();
-    if size > job::MAX_JOB_BYTES {
-        return Ok(Err(job::too_large(&key, size)));
+    if size > job::JOB_BYTES_MAX {
+        return Err(job::too_large(&key, size).into());
     }
     let object = match cx.bucket.get(&key, Some(&run.source.etag)).await {
         Ok(object) => object,
         Err(e) if e.is_not_found() || e.is_changed() => {
             let why = format!("{key} was overwritten or deleted before run {} read it", run.run);
-            return Ok(Err(Refusal(why)));
+            return Err(Refusal(why).into());
         }
         Err(e) => return Err(e.into()),
     };
     run.submission = object.metadata(SUBMISSION).map(str::to_owned);
-    match job::parse(&key, &object.bytes) {
-        Ok(JobFile::Job(spec)) => Ok(Ok(spec)),
-        Ok(JobFile::Backfill { pipeline, input }) => {
-            read_backfill(cx, run, &pipeline, &input).await
-        }
-        Ok(JobFile::Retry { run: earlier }) => read_retry(cx, run, &earlier).await,
-        Err(refusal) => Ok(Err(refusal)),
+    match job::parse(&key, &object.bytes)? {
+        JobFile::Job(spec) => Ok(spec),
+        JobFile::Backfill { pipeline, input } => read_backfill(cx, run, &pipeline, &input).await,
+        JobFile::Retry { run: earlier } => read_retry(cx, run, &earlier).await,
     }
 }
 
 /// What an earlier run was asked for. The run takes its job's name, so that its result lies where
 /// the earlier one's would.
-async fn read_retry(
-    cx: &Context,
-    run: &mut Run,
-    earlier: &str,
-) -> Result<Result<JobSpec, Refusal>, ProtocolError> {
-    let (earlier, spec) = match retry::earlier(&*cx.bucket, earlier).await? {
-        Ok(found) => found,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
+async fn read_retry(cx: &Context, run: &mut Run, earlier: &str) -> Result<JobSpec, JobReadError> {
+    let (earlier, spec) = retry::earlier(&*cx.bucket, earlier).await?;
     run.job = earlier.job;
     run.source.pipeline = earlier.source.pipeline;
     run.input = earlier.input;
     run.retries = Some(earlier.run);
-    Ok(Ok(spec))
+    Ok(spec)
 }
 
 /// A pipeline over a file that landed before the pipeline existed. The run takes the pipeline's
@@ -314,27 +304,25 @@ async fn read_backfill(
     run: &mut Run,
     name: &str,
     input: &str,
-) -> Result<Result<JobSpec, Refusal>, ProtocolError> {
+) -> Result<JobSpec, JobReadError> {
     let key = format!("{}{name}.json", Key::PIPELINES);
     let pipeline = match cx.bucket.get(&key, None).await {
-        Ok(object) => Pipeline::parse(&key, &object.bytes),
-        Err(e) if e.is_not_found() => Err(Refusal(format!("there is no pipeline {key}"))),
+        Ok(object) => Pipeline::parse(&key, &object.bytes)?,
+        Err(e) if e.is_not_found() => {
+            return Err(Refusal(format!("there is no pipeline {key}")).into());
+        }
         Err(e) => return Err(e.into()),
-    };
-    let pipeline = match pipeline {
-        Ok(pipeline) => pipeline,
-        Err(refusal) => return Ok(Err(refusal)),
     };
     if !pipeline.matches(input) {
         let why = format!("{input} is not what pipeline {name} runs on ({}…)", pipeline.prefix);
-        return Ok(Err(Refusal(why)));
+        return Err(Refusal(why).into());
     }
     let Some(head) = cx.bucket.head(input).await? else {
-        return Ok(Err(Refusal(format!("there is no object {input}"))));
+        return Err(Refusal(format!("there is no object {input}")).into());
     };
     run.job = JobName::new(name);
     run.source.pipeline = Some(name.to_owned());
     run.input =
         Some(PinnedObject { key: input.into(), size: head.info.size, etag: head.info.etag });
-    Ok(Ok(pipeline.spec()))
+    Ok(pipeline.spec())
 }

@@ -31,9 +31,9 @@ pub async fn succeed(cx: &Context, plan: &Plan) -> Result<Outcome, ProtocolError
     let bad_rows = bad_rows(cx, &run).await?;
     let ended = cx.clock.now();
     let seconds = seconds(ended - run.created);
-    let mut taken = cost::taken(plan, &stages, &cx.workers, seconds);
+    let mut actual = cost::actual(plan, &stages, &cx.workers, seconds);
     if plan.max_cost_usd.is_some() {
-        taken.cost_usd = budget::account(cx, plan).await?.spent;
+        actual.cost_usd = budget::account(cx, plan).await?.spent;
     }
     let estimate = plan.estimate.as_ref().map(|e| e.total);
     let outcome = Outcome {
@@ -49,9 +49,9 @@ pub async fn succeed(cx: &Context, plan: &Plan) -> Result<Outcome, ProtocolError
         tasks: stages.iter().map(|s| s.tasks).sum(),
         usage: stages.iter().map(|s| s.usage).sum(),
         bad_rows,
-        taken: Some(taken),
+        actual: Some(actual),
         estimate,
-        estimate_errors: estimate.map(|e| e.errors(&taken)),
+        estimate_errors: estimate.map(|e| e.deviation(&actual)),
         stages,
         ended,
     };
@@ -106,7 +106,7 @@ async fn end_early(
         tasks: 0,
         usage: Usage::default(),
         bad_rows: None,
-        taken: None,
+        actual: None,
         estimate: None,
         estimate_errors: None,
         stages: vec![],

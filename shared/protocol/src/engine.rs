@@ -80,6 +80,7 @@ impl TaskOutput {
         Self { files, usage, footer: None, rejects: vec![] }
     }
 
+    /// The same output, with the lines of its input that could not be read.
     #[must_use]
     pub fn with_rejects(self, rejects: Vec<(RejectedPart, Bytes)>) -> Self {
         Self { rejects, ..self }
@@ -121,6 +122,7 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// Whether another attempt may succeed without more memory.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Transient { .. })
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// The longest job name, in bytes: it is part of keys, which S3 limits to 1,024 bytes.
-pub const MAX_JOB_NAME: usize = 200;
+pub const JOB_NAME_BYTES_MAX: usize = 200;
 
 /// The name of a job: its key under `jobs/` without the suffix, or the pipeline's name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -22,13 +22,14 @@ impl JobName {
             let ok = c.is_ascii_alphanumeric() || "-_./".contains(c);
             clean.push(if ok { c } else { '-' });
         }
-        clean.truncate(MAX_JOB_NAME);
+        clean.truncate(JOB_NAME_BYTES_MAX);
         // a hidden or relative segment would make the results invisible to readers
         let segments = clean.split('/').map(|s| s.trim_start_matches(['.', '_']));
         let clean = segments.filter(|s| !s.is_empty()).collect::<Vec<_>>().join("/");
         Self(if clean.is_empty() { "job".into() } else { clean })
     }
 
+    /// As keys have it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -90,6 +91,7 @@ impl RunId {
         format!("{}-", job.slug())
     }
 
+    /// As keys have it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -107,10 +109,11 @@ pub struct TaskId(pub u32);
 
 impl TaskId {
     /// Tasks of one group are listed together when the stage advances.
-    pub const GROUP: u32 = 64;
+    pub const GROUP_TASKS: u32 = 64;
 
+    /// The number of the group that the task is listed with.
     pub fn group(self) -> u32 {
-        self.0 / Self::GROUP
+        self.0 / Self::GROUP_TASKS
     }
 }
 

@@ -4,19 +4,31 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bucket::BucketError;
 use crate::ids::JobName;
 use crate::key::{Key, is_table_folder};
 
 /// The largest job or pipeline file, in bytes.
-pub const MAX_JOB_BYTES: u64 = 1024 * 1024;
+pub const JOB_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The longest deadline, in seconds: working keys are kept for a week.
-const MAX_DEADLINE: u32 = 6 * 24 * 60 * 60;
+const DEADLINE_SECONDS_MAX: u32 = 6 * 24 * 60 * 60;
 
 /// One sentence that refuses a job: what is wrong, where, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Refusal(pub String);
+
+/// Why a job that lies in the bucket was not read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JobReadError {
+    /// No other delivery of its event reads it either.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Another delivery may read it.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+}
 
 /// A job: one SQL statement and its options.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -124,6 +136,7 @@ impl TableOptions {
     }
 }
 
+/// The format of the files of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -248,7 +261,7 @@ pub fn parse(key: &str, bytes: &[u8]) -> Result<JobFile, Refusal> {
 }
 
 pub(crate) fn text<'a>(key: &str, bytes: &'a [u8]) -> Result<&'a str, Refusal> {
-    if bytes.len() as u64 > MAX_JOB_BYTES {
+    if bytes.len() as u64 > JOB_BYTES_MAX {
         return Err(too_large(key, bytes.len() as u64));
     }
     std::str::from_utf8(bytes).map(|t| t.trim_start_matches('\u{feff}')).map_err(|e| {
@@ -257,7 +270,7 @@ pub(crate) fn text<'a>(key: &str, bytes: &'a [u8]) -> Result<&'a str, Refusal> {
 }
 
 pub(crate) fn too_large(key: &str, size: u64) -> Refusal {
-    Refusal(format!("{key} has {size} bytes: a job file may have at most {MAX_JOB_BYTES}"))
+    Refusal(format!("{key} has {size} bytes: a job file may have at most {JOB_BYTES_MAX}"))
 }
 
 impl JobSpec {
@@ -268,10 +281,10 @@ impl JobSpec {
             return Err(Refusal(format!("{key}: partitions is {n}: it must be from 1 to 10000")));
         }
         if let Some(n) = self.options.deadline
-            && !(1..=MAX_DEADLINE).contains(&n)
+            && !(1..=DEADLINE_SECONDS_MAX).contains(&n)
         {
             return Err(Refusal(format!(
-                "{key}: deadline is {n}: it must be from 1 to {MAX_DEADLINE} seconds"
+                "{key}: deadline is {n}: it must be from 1 to {DEADLINE_SECONDS_MAX} seconds"
             )));
         }
         if let Some(usd) = self.options.max_cost_usd

@@ -64,8 +64,11 @@ impl Key<'_> {
     pub const PIPELINES: &'static str = "pipelines/";
     /// A folder is a table.
     pub const TABLES: &'static str = "tables/";
+    /// What is kept of each run: its records, and the key that cancels it.
     pub const RUNS: &'static str = "runs/";
+    /// What runs write for themselves; swept after success, and kept for a week for `retry` else.
     pub const WORK: &'static str = "work/";
+    /// The files of results, by job and run.
     pub const RESULTS: &'static str = "results/";
 
     /// `runs/<run>/`: what is kept of a run.

@@ -27,6 +27,7 @@ pub mod queue;
 pub mod record;
 mod retry;
 pub mod status;
+pub mod tuning;
 pub mod watch;
 pub mod work;
 

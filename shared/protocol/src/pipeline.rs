@@ -56,10 +56,12 @@ impl Pipeline {
         (!crate::is_hidden(key) && !name.is_empty()).then_some(name)
     }
 
+    /// Whether the pipeline runs on an object of this key.
     pub fn matches(&self, key: &str) -> bool {
         !crate::is_hidden(key) && key.starts_with(&self.prefix) && key.ends_with(&self.suffix)
     }
 
+    /// The job that it runs on each object.
     pub fn spec(&self) -> JobSpec {
         JobSpec {
             sql: self.sql.clone(),
@@ -77,7 +79,7 @@ pub async fn load_all(
     let mut pipelines = vec![];
     for info in bucket.list(Key::PIPELINES).await? {
         let Some(name) = Pipeline::name(&info.key) else { continue };
-        if info.size > job::MAX_JOB_BYTES {
+        if info.size > job::JOB_BYTES_MAX {
             pipelines.push((name.to_owned(), Err(job::too_large(&info.key, info.size))));
             continue;
         }

@@ -13,7 +13,7 @@ use tracing::info;
 use crate::bucket::{Bucket, BucketError};
 use crate::context::{Context, find};
 use crate::ids::{JobName, RunId};
-use crate::job::{JobSpec, Refusal};
+use crate::job::{JobReadError, JobSpec, Refusal};
 use crate::key::Key;
 use crate::record::{Layout, Outcome, Plan, Run, Stage, Status};
 
@@ -21,11 +21,8 @@ use crate::record::{Layout, Outcome, Plan, Run, Stage, Status};
 ///
 /// # Errors
 /// There is none of that id, it has not ended, it succeeded, or it was refused.
-pub(crate) async fn earlier(
-    bucket: &dyn Bucket,
-    id: &str,
-) -> Result<Result<(Run, JobSpec), Refusal>, BucketError> {
-    let refused = |why: String| Ok(Err(Refusal(why)));
+pub(crate) async fn earlier(bucket: &dyn Bucket, id: &str) -> Result<(Run, JobSpec), JobReadError> {
+    let refused = |why: String| Err(Refusal(why).into());
     let Ok(id) = RunId::parse(id) else { return refused(format!("'{id}' is not a run id")) };
     let Some(mut run) = find::<Run>(bucket, &Key::Run(&id).to_string()).await? else {
         return refused(format!("there is no run {id} to retry"));
@@ -38,7 +35,7 @@ pub(crate) async fn earlier(
         Some(Status::Failed | Status::Cancelled) => {}
     }
     match run.spec.take() {
-        Some(spec) => Ok(Ok((run, spec))),
+        Some(spec) => Ok((run, spec)),
         None => refused(format!("the job of run {id} was refused: mend it and upload it again")),
     }
 }

@@ -9,7 +9,7 @@ use crate::key::Key;
 use crate::record::{Layout, Outcome, Plan, Run, Stage};
 
 /// Objects of one LIST request.
-const LISTED_AT_ONCE: usize = 1000;
+const LIST_OBJECTS_MAX: usize = 1000;
 
 /// A run, as `GET /runs/{id}` shows it.
 #[derive(Debug, Clone, Serialize)]
@@ -22,7 +22,7 @@ pub struct RunStatus {
     pub outcome: Option<Outcome>,
 }
 
-/// How far a stage is.
+/// A stage of a run as its status shows it: how many of its tasks are committed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StageStatus {
     pub operators: String,
@@ -38,7 +38,7 @@ pub struct StageStatus {
 /// so that looking costs one LIST.
 async fn committed(bucket: &dyn Bucket, layout: &Layout) -> Result<usize, BucketError> {
     let (run, stage) = (&layout.run, layout.stage);
-    if layout.tasks.len() <= LISTED_AT_ONCE {
+    if layout.tasks.len() <= LIST_OBJECTS_MAX {
         return Ok(bucket.list(&Key::stage_out_folder(run, stage)).await?.len());
     }
     let marks = bucket.list(&Key::done_folder(run, stage)).await?;
@@ -49,7 +49,7 @@ async fn committed(bucket: &dyn Bucket, layout: &Layout) -> Result<usize, Bucket
     Ok((0..layout.groups()).filter(|g| is_done(*g)).map(|g| layout.group_len(g)).sum())
 }
 
-/// How far a stage is.
+/// Looks up how many tasks of a stage are committed.
 pub(crate) async fn progress(
     bucket: &dyn Bucket,
     plan: &Plan,

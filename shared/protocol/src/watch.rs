@@ -24,10 +24,8 @@ use crate::key::Key;
 use crate::queue::WorkerSize;
 use crate::record::{Layout, Outcome, Plan, Run, Stage, Status, TaskMessage, WatchMessage};
 use crate::status::progress;
+use crate::tuning::{STRAGGLER_FACTOR, STRAGGLER_MESSAGES_MIN, STRAGGLER_TIME_MIN, WATCH_INTERVAL};
 use crate::{advance, end};
-
-/// The time between two looks at a run.
-pub const TICK: Duration = Duration::from_secs(30);
 
 /// A planner that has not started a run for so long never will: its event was delivered as often
 /// as the queue does.
@@ -39,15 +37,6 @@ const LAST_SWEEP: TimeDelta = TimeDelta::minutes(15);
 
 /// What has not been gone on from for so long is taken up by the watcher.
 const STALLED: TimeDelta = TimeDelta::seconds(30);
-
-/// A stage of fewer messages has no stragglers: there is no telling what is slow.
-pub(crate) const MIN_MESSAGES: usize = 10;
-
-/// A message is a straggler if it takes so many times as long as the median one.
-pub(crate) const SLOW: i32 = 3;
-
-/// What is no straggler, however long the others took.
-pub(crate) const NOT_SLOW: TimeDelta = TimeDelta::seconds(10);
 
 /// When the message is needed again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +51,7 @@ pub enum Next {
 pub(crate) fn first_look(cx: &Context, run: &Run) -> Duration {
     let deadline = run.deadline().to_std().unwrap_or_default();
     let budget = run.spec.as_ref().and_then(|s| s.options.max_cost_usd);
-    TICK.min(deadline).min(budget.map_or(TICK, |usd| cx.workers.outlast(usd)))
+    WATCH_INTERVAL.min(deadline).min(budget.map_or(WATCH_INTERVAL, |usd| cx.workers.outlast(usd)))
 }
 
 /// Looks at a run, and repairs, repeats or ends what is to be.
@@ -77,7 +66,7 @@ pub async fn watch(cx: &Context, message: &WatchMessage) -> Result<Next, Protoco
     }
     let Some(asked) = cx.find::<Run>(&Key::Run(run).to_string()).await? else {
         if now - message.sent < UNSTARTED {
-            return Ok(Next::Look(TICK));
+            return Ok(Next::Look(WATCH_INTERVAL));
         }
         let reason = "the planner did not get the run started; its log says why, and uploading \
                       the job again tries again";
@@ -104,7 +93,7 @@ pub async fn watch(cx: &Context, message: &WatchMessage) -> Result<Next, Protoco
                 let outcome = end::fail(cx, run, &asked.job, &reason).await?;
                 return close(cx, &outcome).await;
             }
-            next = TICK.min(account.next_look(&cx.workers, max));
+            next = WATCH_INTERVAL.min(account.next_look(&cx.workers, max));
         }
         for stage in plan.stages.iter().filter(|s| s.reused.is_none()) {
             mend(cx, &plan, stage).await?;
@@ -251,7 +240,7 @@ async fn repeat_stragglers(
     objects: &[ObjectInfo],
 ) -> Result<(), ProtocolError> {
     let messages = layout.messages(stage);
-    if messages.len() < MIN_MESSAGES || objects.len() * 2 < layout.tasks.len() {
+    if messages.len() < STRAGGLER_MESSAGES_MIN || objects.len() * 2 < layout.tasks.len() {
         return Ok(());
     }
     let mut starts = BTreeMap::new();
@@ -271,7 +260,7 @@ async fn repeat_stragglers(
     }
     took.sort_unstable();
     let Some(median) = took.get(took.len() / 2) else { return Ok(()) };
-    let limit = (*median * SLOW).max(NOT_SLOW);
+    let limit = (*median * STRAGGLER_FACTOR).max(STRAGGLER_TIME_MIN);
     for (message, started) in open {
         if cx.clock.now() - started < limit {
             continue;

@@ -7,7 +7,7 @@ use tidemill_protocol::job::Format;
 use super::records::{End, Splitter, is_line_end};
 use super::rejects::{Reading, Reject};
 use super::rules::{Counted, Rules};
-use super::{MAX_RECORD, MAX_TEXT};
+use super::{LINE_TEXT_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::quotes::CutInQuotes;
 use crate::table::{Header, Unreadable};
 
@@ -15,7 +15,7 @@ use crate::table::{Header, Unreadable};
 pub(super) type Fault = Box<dyn Error + Send + Sync>;
 
 /// Records are tried together up to so many bytes.
-const BATCH: usize = 64 * 1024;
+const BATCH_BYTES: usize = 64 * 1024;
 
 /// Passes the good lines of a part of a file on.
 pub(super) struct Cleaner {
@@ -103,7 +103,7 @@ impl Cleaner {
                 break;
             }
             match self.splitter.end(rest) {
-                End::At { bytes, fields } if bytes <= MAX_RECORD => {
+                End::At { bytes, fields } if bytes <= RECORD_BYTES_MAX => {
                     let range = at..at + bytes;
                     at += bytes;
                     if std::mem::take(&mut self.at_header) {
@@ -115,7 +115,7 @@ impl Cleaner {
                         batch.push(Record { range, fields, at_start });
                     }
                 }
-                End::Beyond if !is_last && rest.len() <= MAX_RECORD => {
+                End::Beyond if !is_last && rest.len() <= RECORD_BYTES_MAX => {
                     self.worth_a_look = 2 * rest.len(); // else each piece would be looked at again
                     break;
                 }
@@ -138,7 +138,7 @@ impl Cleaner {
                 }
             }
             self.worth_a_look = 0;
-            if batch.first().is_some_and(|first| at - first.range.start >= BATCH) {
+            if batch.first().is_some_and(|first| at - first.range.start >= BATCH_BYTES) {
                 self.sort(&pending, &batch, &mut good)?;
                 batch.clear();
             }
@@ -184,9 +184,9 @@ impl Cleaner {
             good.extend(self.rules.stand_in_header()); // the reader skips a line in any case
         }
         let bytes = end.unwrap_or(rest.len());
-        let reason = match bytes > MAX_RECORD {
-            true => format!("it is longer than {MAX_RECORD} bytes"),
-            false => format!("a quote in it does not end within {MAX_RECORD} bytes"),
+        let reason = match bytes > RECORD_BYTES_MAX {
+            true => format!("it is longer than {RECORD_BYTES_MAX} bytes"),
+            false => format!("a quote in it does not end within {RECORD_BYTES_MAX} bytes"),
         };
         self.skips = end.is_none();
         self.set_aside(pending, at..at + bytes, reason)?;
@@ -233,7 +233,7 @@ impl Cleaner {
         let before = bytes.iter().take_while(|b| is_line_end(**b)).count();
         let after = bytes.iter().rev().take_while(|b| is_line_end(**b)).count();
         let text = bytes.get(before..bytes.len() - after).unwrap_or_default();
-        let text = &text[..text.len().min(MAX_TEXT)];
+        let text = &text[..text.len().min(LINE_TEXT_BYTES_MAX)];
         self.count_lines(&bytes[..before]);
         let reject = Reject {
             file: self.file.clone(),
@@ -339,7 +339,7 @@ mod tests {
     fn the_end_of_a_quote_is_looked_for_so_far_and_no_further() {
         let mut text = b"id,name,price\n0,\"a,1\n".to_vec();
         let line = format!("1,{},2\n", "b".repeat(1000));
-        let lines = MAX_RECORD / line.len() + 10;
+        let lines = RECORD_BYTES_MAX / line.len() + 10;
         text.extend(line.repeat(lines).into_bytes());
         text.extend(b"9,\"c\",3\n");
         for piece in [100_000, 64 << 20] {
@@ -351,7 +351,7 @@ mod tests {
 
     #[test]
     fn a_line_that_is_too_long_is_one_bad_line_whatever_its_pieces() {
-        let long = "x".repeat(MAX_RECORD + 1);
+        let long = "x".repeat(RECORD_BYTES_MAX + 1);
         for (format, text) in [
             (Format::Csv, format!("1,a,1\n2,{long}, lorem, ipsum\n3,b,3\n")),
             (Format::Json, format!("{{\"id\": 1}}\n{{\"name\": \"{long}\"}}\n{{\"id\": 3}}\n")),
@@ -362,7 +362,7 @@ mod tests {
                 assert_eq!(good.lines().count(), 2, "{piece}");
                 assert_eq!((rejects.len(), rejects[0].line), (1, Some(2)), "{piece}");
                 assert!(rejects[0].reason.starts_with("it is longer"), "{}", rejects[0].reason);
-                assert_eq!(rejects[0].text.len(), MAX_TEXT);
+                assert_eq!(rejects[0].text.len(), LINE_TEXT_BYTES_MAX);
             }
         }
     }

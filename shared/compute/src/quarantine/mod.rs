@@ -5,7 +5,7 @@
 //! every attempt sees the same rows. What is set aside does not depend on where the bytes were cut
 //! on their way.
 //!
-//! A quote that does not end within [`MAX_RECORD`] bytes, or in the file, makes its own line bad and no
+//! A quote that does not end within [`RECORD_BYTES_MAX`] bytes, or in the file, makes its own line bad and no
 //! other.
 
 mod cleaner;
@@ -19,18 +19,18 @@ pub(crate) use rejects::Rejects;
 pub(crate) use rules::{Rules, fields_of_first_line};
 
 /// The most bytes of a record.
-const MAX_RECORD: usize = 16 * 1024 * 1024;
+const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// So many bytes of a bad line are kept as text.
-const MAX_TEXT: usize = 64 * 1024;
+const LINE_TEXT_BYTES_MAX: usize = 64 * 1024;
 
 /// The most bytes of bad lines that a task sets aside: it holds them.
-const MAX_REJECTED: usize = 64 * 1024 * 1024;
+const REJECTED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A file is not what its table says.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "more than {limit} MiB of {0} are bad lines: look at the columns that its table declares",
-    limit = MAX_REJECTED / 1024 / 1024
+    limit = REJECTED_BYTES_MAX / 1024 / 1024
 )]
 pub(crate) struct TooManyBadLines(String);

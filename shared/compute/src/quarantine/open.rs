@@ -12,10 +12,10 @@ use tidemill_protocol::record::RejectedPart;
 use super::cleaner::Cleaner;
 use super::rejects::Rejects;
 use super::rules::Rules;
-use crate::table::{HEADER_BYTES, Header, Unreadable};
+use crate::table::{HEADER_BYTES_MAX, Header, Unreadable};
 
 /// Bytes that are looked at for the end of a line.
-const LOOKAHEAD: u64 = 16 * 1024;
+const LINE_LOOKAHEAD_BYTES: u64 = 16 * 1024;
 
 /// A part of a file; a reader knows it as a file of its own, `<key>/<from>-<to>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +86,7 @@ async fn header_of(
     key: &str,
     size: u64,
 ) -> Result<(Arc<Rules>, Vec<u8>)> {
-    let range = Some(GetRange::Bounded(0..HEADER_BYTES.min(size)));
+    let range = Some(GetRange::Bounded(0..HEADER_BYTES_MAX.min(size)));
     let found = store.get_opts(path, GetOptions { range, ..GetOptions::default() }).await?;
     let bytes = found.bytes().await?;
     let Some(header) = Header::parse(&rules.csv, &bytes, false) else {
@@ -136,13 +136,13 @@ async fn line_start(store: &dyn ObjectStore, path: &Path, at: u64, size: u64) ->
     }
     let mut from = at - 1;
     while from < size {
-        let range = Some(GetRange::Bounded(from..(from + LOOKAHEAD).min(size)));
+        let range = Some(GetRange::Bounded(from..(from + LINE_LOOKAHEAD_BYTES).min(size)));
         let found = store.get_opts(path, GetOptions { range, ..GetOptions::default() }).await?;
         let bytes = found.bytes().await?;
         if let Some(line_end) = bytes.iter().position(|b| *b == b'\n') {
             return Ok(from + line_end as u64 + 1);
         }
-        from += LOOKAHEAD;
+        from += LINE_LOOKAHEAD_BYTES;
     }
     Ok(size)
 }

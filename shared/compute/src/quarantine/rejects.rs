@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use tidemill_protocol::record::RejectedPart;
 
-use super::{MAX_REJECTED, TooManyBadLines};
+use super::{REJECTED_BYTES_MAX, TooManyBadLines};
 
 /// A bad line, as it is set aside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -77,7 +77,7 @@ impl Reading {
     /// Sets a line aside.
     pub(super) fn add(&self, line: Reject) -> Result<(), TooManyBadLines> {
         let bytes = line.text.len() + line.reason.len() + line.file.len();
-        if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > MAX_REJECTED {
+        if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > REJECTED_BYTES_MAX {
             return Err(TooManyBadLines(line.file));
         }
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);

@@ -51,7 +51,7 @@ use crate::error::Failure;
 type PlanRef = Arc<dyn ExecutionPlan>;
 
 /// Rows of a scan that every task may repeat: an exchange takes a task, and its readers wait for it.
-const REPEATED_ROWS: usize = 128 * 1024;
+const REPEATED_SCAN_ROWS_MAX: usize = 128 * 1024;
 
 /// A stage whose fragment is still a plan.
 #[derive(Debug)]
@@ -67,20 +67,20 @@ pub(crate) struct StageDraft {
 /// Cuts a plan into stages, inputs before readers; `partitions` is what hash exchanges have.
 ///
 /// # Errors
-/// The inner error names the operator that cannot be spread over tasks.
-pub(crate) fn cut(
-    plan: PlanRef,
-    partitions: usize,
-) -> Result<Result<Vec<StageDraft>, String>, Failure> {
+/// [`CutError::NotDistributable`] names the operator that cannot be spread over tasks.
+pub(crate) fn cut(plan: PlanRef, partitions: usize) -> Result<Vec<StageDraft>, CutError> {
     let mut cutter = Cutter { stages: vec![], partitions, values: None };
-    match cutter.visit(plan) {
-        Ok(last) => {
-            cutter.end_stage(last, Output::Result);
-            Ok(Ok(cutter.stages))
-        }
-        Err(Stop::Refused(reason)) => Ok(Err(reason)),
-        Err(Stop::Failed(e)) => Err(e),
-    }
+    let last = cutter.visit(plan)?;
+    cutter.end_stage(last, Output::Result);
+    Ok(cutter.stages)
+}
+
+/// Why a plan was not cut.
+#[derive(Debug)]
+pub(crate) enum CutError {
+    /// The plan cannot be spread; the text says why.
+    NotDistributable(String),
+    Failed(Failure),
 }
 
 /// A part of the plan that has not met its exchange yet.
@@ -91,13 +91,7 @@ struct Open {
     scans: bool,
 }
 
-enum Stop {
-    /// The plan cannot be spread; the text says why.
-    Refused(String),
-    Failed(Failure),
-}
-
-impl From<datafusion::error::DataFusionError> for Stop {
+impl From<datafusion::error::DataFusionError> for CutError {
     fn from(e: datafusion::error::DataFusionError) -> Self {
         Self::Failed(e.into())
     }
@@ -121,7 +115,7 @@ struct Values {
 }
 
 impl Cutter {
-    fn visit(&mut self, plan: PlanRef) -> Result<Open, Stop> {
+    fn visit(&mut self, plan: PlanRef) -> Result<Open, CutError> {
         if let Some(repartition) = plan.downcast_ref::<RepartitionExec>() {
             return self.repartition(repartition);
         }
@@ -142,20 +136,23 @@ impl Cutter {
         }
         if is_one_empty_grouping_set(&plan) {
             let reason = "GROUPING SETS (()) does not survive its encoding";
-            return Err(Stop::Refused(reason.into()));
+            return Err(CutError::NotDistributable(reason.into()));
         }
         if is_reversed_window(&plan) {
             let reason = "a window function that runs backwards does not survive its encoding";
-            return Err(Stop::Refused(reason.into()));
+            return Err(CutError::NotDistributable(reason.into()));
         }
         if !is_known(&plan) {
-            return Err(Stop::Refused(format!("{} cannot be spread over tasks", plan.name())));
+            return Err(CutError::NotDistributable(format!(
+                "{} cannot be spread over tasks",
+                plan.name()
+            )));
         }
         self.pass(plan)
     }
 
     /// An operator that works on each of its partitions alone.
-    fn pass(&mut self, plan: PlanRef) -> Result<Open, Stop> {
+    fn pass(&mut self, plan: PlanRef) -> Result<Open, CutError> {
         let mut open = Open {
             plan: plan.clone(),
             inputs: vec![],
@@ -173,9 +170,11 @@ impl Cutter {
     }
 
     /// A stage for each subquery, and a read of it for every fragment that needs its value.
-    fn scalar_subqueries(&mut self, node: &ScalarSubqueryExec) -> Result<Open, Stop> {
+    fn scalar_subqueries(&mut self, node: &ScalarSubqueryExec) -> Result<Open, CutError> {
         if self.values.is_some() {
-            return Err(Stop::Refused("a scalar subquery below another cannot be spread".into()));
+            return Err(CutError::NotDistributable(
+                "a scalar subquery below another cannot be spread".into(),
+            ));
         }
         let (mut links, mut inputs) = (vec![], vec![]);
         for link in node.subqueries() {
@@ -193,7 +192,7 @@ impl Cutter {
 
     /// A fragment that reads the values of scalar subqueries first, if an expression needs one: all
     /// of them, since they are encoded by their place.
-    fn with_values(&self, mut open: Open) -> Result<Open, Stop> {
+    fn with_values(&self, mut open: Open) -> Result<Open, CutError> {
         if let Some(Values { links, inputs, results }) = &self.values
             && needs_values(&open.plan)?
         {
@@ -204,9 +203,9 @@ impl Cutter {
         Ok(open)
     }
 
-    fn repartition(&mut self, node: &RepartitionExec) -> Result<Open, Stop> {
+    fn repartition(&mut self, node: &RepartitionExec) -> Result<Open, CutError> {
         let Partitioning::Hash(keys, slots) = node.partitioning() else {
-            return Err(Stop::Refused(format!(
+            return Err(CutError::NotDistributable(format!(
                 "a repartition by {} cannot be spread",
                 node.partitioning()
             )));
@@ -214,11 +213,11 @@ impl Cutter {
         for key in keys {
             if needs_value(key)? {
                 let reason = format!("a repartition by {key} cannot be spread");
-                return Err(Stop::Refused(reason));
+                return Err(CutError::NotDistributable(reason));
             }
         }
         if node.preserve_order() {
-            return Err(Stop::Refused(
+            return Err(CutError::NotDistributable(
                 "a repartition that keeps its order cannot be spread".into(),
             ));
         }
@@ -229,7 +228,7 @@ impl Cutter {
     }
 
     /// All partitions into one, in no order.
-    fn gather(&mut self, input: PlanRef, fetch: Option<usize>) -> Result<Open, Stop> {
+    fn gather(&mut self, input: PlanRef, fetch: Option<usize>) -> Result<Open, CutError> {
         let mut child = self.visit(input)?;
         if child.partitions() > 1 {
             if let Some(fetch) = fetch {
@@ -244,7 +243,7 @@ impl Cutter {
     }
 
     /// All partitions into one, in their common order.
-    fn merge(&mut self, node: &SortPreservingMergeExec) -> Result<Open, Stop> {
+    fn merge(&mut self, node: &SortPreservingMergeExec) -> Result<Open, CutError> {
         let mut child = self.visit(node.input().clone())?;
         let partitions = child.partitions();
         if partitions > 1 {
@@ -257,10 +256,15 @@ impl Cutter {
     }
 
     /// A join whose left side is collected by every task.
-    fn collected_join(&mut self, plan: PlanRef, join_type: JoinType) -> Result<Open, Stop> {
+    fn collected_join(&mut self, plan: PlanRef, join_type: JoinType) -> Result<Open, CutError> {
         let (left, right) = match plan.children()[..] {
             [left, right] => (left.clone(), right.clone()),
-            _ => return Err(Stop::Refused(format!("{} has not two inputs", plan.name()))),
+            _ => {
+                return Err(CutError::NotDistributable(format!(
+                    "{} has not two inputs",
+                    plan.name()
+                )));
+            }
         };
         let left = self.visit(left)?;
         let left = self.broadcast(left)?;
@@ -274,7 +278,7 @@ impl Cutter {
     }
 
     /// Makes a single partition readable by every task.
-    fn broadcast(&mut self, left: Open) -> Result<Open, Stop> {
+    fn broadcast(&mut self, left: Open) -> Result<Open, CutError> {
         let repeatable = left.inputs.is_empty()
             && left.partitions() == 1
             && !is_volatile(&left.plan)
@@ -288,7 +292,7 @@ impl Cutter {
     }
 
     /// Ends a stage and starts the next with a read of it, whose partitions are the slots.
-    fn exchange(&mut self, open: Open, slots: usize, read: Read) -> Result<Open, Stop> {
+    fn exchange(&mut self, open: Open, slots: usize, read: Read) -> Result<Open, CutError> {
         let open = self.with_values(open)?;
         let schema = open.plan.schema();
         let output = Output::Exchange { slots: u32::try_from(slots).unwrap_or(u32::MAX) };
@@ -329,11 +333,12 @@ impl Open {
     }
 }
 
-fn rebuild(plan: PlanRef, children: Vec<PlanRef>) -> Result<PlanRef, Stop> {
+fn rebuild(plan: PlanRef, children: Vec<PlanRef>) -> Result<PlanRef, CutError> {
     let name = plan.name().to_owned();
     // a reader of an exchange knows less of its rows than what it stands for
-    replace_children_if_necessary(plan, children)
-        .map_err(|e| Stop::Refused(format!("{name} cannot be cut: {}", e.strip_backtrace())))
+    replace_children_if_necessary(plan, children).map_err(|e| {
+        CutError::NotDistributable(format!("{name} cannot be cut: {}", e.strip_backtrace()))
+    })
 }
 
 /// A join that would run whole because it emits rows of its collected side, though its other side
@@ -349,9 +354,9 @@ fn join_to_partition(plan: &PlanRef) -> Option<&HashJoinExec> {
 }
 
 /// The same join with both sides spread by its keys.
-fn partition_join(join: &HashJoinExec, partitions: usize) -> Result<PlanRef, Stop> {
+fn partition_join(join: &HashJoinExec, partitions: usize) -> Result<PlanRef, CutError> {
     let (left_keys, right_keys) = join.on.iter().cloned().unzip();
-    let spread = |side: &PlanRef, keys| -> Result<PlanRef, Stop> {
+    let spread = |side: &PlanRef, keys| -> Result<PlanRef, CutError> {
         let hash = Partitioning::Hash(keys, partitions);
         Ok(Arc::new(RepartitionExec::try_new(side.clone(), hash)?))
     };
@@ -397,10 +402,10 @@ fn reads_of(plan: &PlanRef, stage: StageId) -> usize {
 }
 
 /// Whether every task may as well scan the files below it.
-fn scans_little(plan: &PlanRef) -> Result<bool, Stop> {
+fn scans_little(plan: &PlanRef) -> Result<bool, CutError> {
     if plan.is::<DataSourceExec>() {
         let known = StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::default())?;
-        return Ok(known.num_rows.get_value().is_none_or(|rows| *rows <= REPEATED_ROWS));
+        return Ok(known.num_rows.get_value().is_none_or(|rows| *rows <= REPEATED_SCAN_ROWS_MAX));
     }
     for child in plan.children() {
         if !scans_little(child)? {

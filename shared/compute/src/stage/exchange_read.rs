@@ -26,19 +26,19 @@ use tokio::sync::OnceCell;
 use crate::columns::{map_columns, own};
 
 /// How many pieces are fetched ahead of the one that is decoded.
-const READ_AHEAD: usize = 4;
+const READ_AHEAD_PIECES: usize = 4;
 
 /// Where so many slots are read at once, there are requests enough without reading ahead.
-const MANY_READERS: usize = 16;
+const READ_AHEAD_SLOTS_MAX: usize = 16;
 
 /// The least and the most bytes of one request.
 const PIECE_BYTES: Range<u64> = 128 * 1024..8 * 1024 * 1024;
 
 /// Pieces that wait to be decoded may take this part of the memory.
-const MEMORY_SHARE: usize = 16;
+const PIECES_MEMORY_DIVISOR: usize = 16;
 
 /// The most bytes of neighbouring slots that are fetched together.
-const WINDOW_BYTES: u64 = 4 * 1024 * 1024;
+const WINDOW_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Reads what another stage wrote. In a plan it is a placeholder; a task gives it a source.
 #[derive(Debug, Clone)]
@@ -159,8 +159,8 @@ impl ExchangeSource {
         readers: usize,
         memory: usize,
     ) -> Self {
-        let ahead = if readers > MANY_READERS { 1 } else { READ_AHEAD };
-        let share = memory / MEMORY_SHARE / readers.max(1) / ahead;
+        let ahead = if readers > READ_AHEAD_SLOTS_MAX { 1 } else { READ_AHEAD_PIECES };
+        let share = memory / PIECES_MEMORY_DIVISOR / readers.max(1) / ahead;
         let piece = PIECE_BYTES.start.max(share as u64).min(PIECE_BYTES.end);
         let windows = index.objects.iter().map(|_| OnceCell::new()).collect();
         Self { store, index, slice, ahead, piece, windows }
@@ -220,7 +220,7 @@ impl ExchangeSource {
         let offsets = &self.index.objects[piece.object].footer.offsets;
         let (start, end) = (*offsets.get(from as usize)?, *offsets.get(to as usize)?);
         let holds = start <= piece.range.start && piece.range.end <= end;
-        (to - from > 1 && holds && end - start <= WINDOW_BYTES).then_some(start..end)
+        (to - from > 1 && holds && end - start <= WINDOW_BYTES_MAX).then_some(start..end)
     }
 
     async fn get(&self, object: usize, range: Range<u64>) -> Result<Bytes> {

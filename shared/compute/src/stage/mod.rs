@@ -13,7 +13,7 @@ use std::sync::Arc;
 use datafusion::common::Result;
 use datafusion::physical_plan::ExecutionPlan;
 
-pub(crate) use cut::{StageDraft, collects_left, cut, splittable_input};
+pub(crate) use cut::{CutError, StageDraft, collects_left, cut, splittable_input};
 pub(crate) use exchange_read::{ExchangeReadExec, ExchangeSource};
 pub(crate) use fragment::{Fragment, Part, decode, encode};
 pub(crate) use scalar_subqueries::row_inputs;

@@ -15,7 +15,7 @@ use super::{PartitionColumn, PartitionKind, TableFile};
 use crate::error::{Failure, refused};
 
 /// How many tables are named where one is not found.
-const NAMED_TABLES: usize = 12;
+const NAMED_TABLES_MAX: usize = 12;
 
 /// The value of a partition that Hive writes for null.
 pub(crate) const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
@@ -123,8 +123,8 @@ pub(crate) async fn not_found(
         if names.is_empty() {
             sentence.push_str("; there are no tables yet");
         } else {
-            let more = if names.len() > NAMED_TABLES { ", …" } else { "" };
-            let named = &names[..names.len().min(NAMED_TABLES)];
+            let more = if names.len() > NAMED_TABLES_MAX { ", …" } else { "" };
+            let named = &names[..names.len().min(NAMED_TABLES_MAX)];
             sentence.push_str(&format!("; tables there are: {}{more}", named.join(", ")));
             let wanted = reference.name.table();
             if let Some(other) = names.iter().find(|n| n.eq_ignore_ascii_case(wanted)) {

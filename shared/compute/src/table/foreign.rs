@@ -19,7 +19,7 @@ use crate::error::Failure;
 const OWN: [&str; 3] = [Key::TABLES, Key::RESULTS, Key::INBOX];
 
 /// Keys of a folder that are looked at: a page of a listing.
-const LOOKED_AT: usize = 1000;
+const LISTED_KEYS_MAX: usize = 1000;
 
 /// # Errors
 /// A key, or a folder that ends in `/`, lies in a table of another system.
@@ -34,7 +34,7 @@ pub(super) async fn check_above(store: &Arc<dyn ObjectStore>, place: &str) -> Re
 
 async fn look(store: &Arc<dyn ObjectStore>, folder: String) -> Result<(), Failure> {
     let path = files::path(folder.trim_end_matches('/'))?;
-    let mut listing = store.list(Some(&path)).take(LOOKED_AT);
+    let mut listing = store.list(Some(&path)).take(LISTED_KEYS_MAX);
     while let Some(meta) = listing.try_next().await.map_err(|e| unlisted(&folder, e))? {
         if let Some(table) = ForeignTable::of_key(meta.location.as_ref()) {
             return Err(refusal(&table));

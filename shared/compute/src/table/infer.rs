@@ -172,7 +172,7 @@ async fn form(
     let fields = match format {
         Format::Csv => {
             let gzip = files::is_gzip(file.location.as_ref());
-            let start = quarantine::start(&**store, file, gzip, text::HEADER_BYTES).await?;
+            let start = quarantine::start(&**store, file, gzip, text::HEADER_BYTES_MAX).await?;
             fields_of_first_line(csv, &start)
         }
         _ => 0,

@@ -14,23 +14,23 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use tidemill_protocol::job::CsvOptions;
 
-use super::text::{HEADER_BYTES, Header};
+use super::text::{HEADER_BYTES_MAX, Header};
 use crate::error::Failure;
 
 /// Bytes between the places where a file may be cut.
-const APART: u64 = 16 * 1024 * 1024;
+const CUT_DISTANCE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The most places of one file.
-const MAX_PLACES: u64 = 256;
+const CUT_PLACES_MAX: u64 = 256;
 
 /// Bytes that are looked at for each.
-const WINDOW: u64 = 64 * 1024;
+const WINDOW_BYTES: u64 = 64 * 1024;
 
 /// Lines that have to look right.
-const LINES: usize = 4;
+const RIGHT_LINES_MIN: usize = 4;
 
 /// For each line that does not, so many others do: some may be bad.
-const RIGHT_FOR_WRONG: usize = 10;
+const RIGHT_LINES_PER_WRONG: usize = 10;
 
 const PARALLEL_WINDOWS: usize = 16;
 
@@ -43,16 +43,16 @@ pub(super) async fn line_starts(
     columns: usize,
 ) -> Result<Vec<u64>, Failure> {
     let plain = csv.escape.is_none() && csv.comment.is_none() && csv.quote.is_ascii();
-    if !plain || file.size < 2 * APART {
+    if !plain || file.size < 2 * CUT_DISTANCE_BYTES {
         return Ok(vec![]);
     }
-    let apart = APART.max(file.size.div_ceil(MAX_PLACES));
+    let apart = CUT_DISTANCE_BYTES.max(file.size.div_ceil(CUT_PLACES_MAX));
     let fields = fields(store, file, csv).await?.unwrap_or(columns);
     let dialect = Dialect { delimiter: csv.delimiter as u8, quote: csv.quote as u8, fields };
     let windows = (1..file.size.div_ceil(apart)).map(|n| n * apart);
     let found: Vec<Option<u64>> = stream::iter(windows)
         .map(|from| async move {
-            let to = (from + WINDOW).min(file.size);
+            let to = (from + WINDOW_BYTES).min(file.size);
             let bytes = store.get_range(&file.location, from..to).await?;
             Ok::<_, Failure>(dialect.line_start(&bytes).map(|at| from + at as u64))
         })
@@ -71,7 +71,7 @@ async fn fields(
     if !csv.header {
         return Ok(None);
     }
-    let start = store.get_range(&file.location, 0..HEADER_BYTES.min(file.size)).await?;
+    let start = store.get_range(&file.location, 0..HEADER_BYTES_MAX.min(file.size)).await?;
     Ok(Header::parse(csv, &start, false).map(|header| header.names.len()))
 }
 
@@ -123,7 +123,7 @@ impl Dialect {
                 _ => {}
             }
         }
-        start.filter(|_| right >= LINES && right >= RIGHT_FOR_WRONG * wrong)
+        start.filter(|_| right >= RIGHT_LINES_MIN && right >= RIGHT_LINES_PER_WRONG * wrong)
     }
 }
 

@@ -23,7 +23,7 @@ use tidemill_protocol::job::{CsvOptions, Format};
 pub(crate) use files::HIVE_NULL;
 pub(crate) use infer::{dialect, find, pin, title};
 pub(crate) use locate::{Location, Reference, references};
-pub(crate) use parquet::PARQUET_FOOTER;
+pub(crate) use parquet::PARQUET_FOOTER_BYTES;
 pub(crate) use provider::{
     adapter, compression, file_group, probe, register, register_store, table_number, table_of_url,
 };
@@ -32,7 +32,7 @@ pub(crate) use schema::EncodedSchema;
 pub(crate) use split::Split;
 pub(crate) use statistics::FileStatistics;
 pub(crate) use text::{
-    CsvDecoder, Decoder, Fields, HEADER_BYTES, Header, JsonDecoder, Problem, TextSource,
+    CsvDecoder, Decoder, Fields, HEADER_BYTES_MAX, Header, JsonDecoder, Problem, TextSource,
     Unreadable, places, widened,
 };
 
@@ -124,13 +124,13 @@ impl Table {
         if let Some(rows) = known {
             return *rows;
         }
-        const GZIP: u64 = 5;
+        const GZIP_RATIO: u64 = 5;
         let value = match self.format {
             Format::Parquet => 4,
             Format::Csv => 8,
             Format::Json => 24,
         };
-        let bytes = |file: &TableFile| if file.gzip { GZIP * file.size } else { file.size };
+        let bytes = |file: &TableFile| if file.gzip { GZIP_RATIO * file.size } else { file.size };
         let row = value * self.schema.0.fields().len().max(1) as u64;
         let rows = self.files.iter().map(bytes).sum::<u64>() / row;
         usize::try_from(rows).unwrap_or(usize::MAX)

@@ -20,7 +20,7 @@ use super::FileStatistics;
 use crate::error::Failure;
 
 /// Bytes that most footers of Parquet files fit into.
-pub(crate) const PARQUET_FOOTER: usize = 64 * 1024;
+pub(crate) const PARQUET_FOOTER_BYTES: usize = 64 * 1024;
 
 /// Bytes of a UUID.
 pub(super) const UUID_BYTES: i32 = 16;
@@ -32,7 +32,7 @@ pub(super) async fn infer(
 ) -> Result<(Schema, Option<FileStatistics>), Failure> {
     let footer = FooterOf { store: store.clone(), path: file.location.clone() };
     let metadata = ParquetMetaDataReader::new()
-        .with_prefetch_hint(Some(PARQUET_FOOTER))
+        .with_prefetch_hint(Some(PARQUET_FOOTER_BYTES))
         .load_and_finish(footer, file.size)
         .await?;
     let about = metadata.file_metadata();

@@ -30,7 +30,7 @@ use object_store::path::Path;
 use tidemill_protocol::job::Format;
 
 use super::adapt::Adapting;
-use super::parquet::{self, PARQUET_FOOTER};
+use super::parquet::{self, PARQUET_FOOTER_BYTES};
 use super::split::{Split, spread};
 use super::{Table, TableFile, TextSource};
 use crate::error::Failure;
@@ -221,7 +221,7 @@ fn partitioned_file(table: &Table, split: &Split) -> Result<PartitionedFile> {
         version: None,
     };
     let mut partitioned =
-        PartitionedFile::new_from_meta(meta).with_metadata_size_hint(PARQUET_FOOTER);
+        PartitionedFile::new_from_meta(meta).with_metadata_size_hint(PARQUET_FOOTER_BYTES);
     partitioned.partition_values = table
         .partition_columns
         .iter()

@@ -14,7 +14,7 @@ pub(crate) struct Split {
 }
 
 /// Files below this many bytes are not split: each split reads a footer or a line more.
-const MIN_SPLIT_BYTES: u64 = 4 * 1024 * 1024;
+const SPLIT_BYTES_MIN: u64 = 4 * 1024 * 1024;
 
 /// Distributes files over at most `partitions` partitions of about the same size. Files that can
 /// be cut anywhere are cut; `files` are numbers of files in the table.
@@ -48,7 +48,7 @@ fn cut(number: usize, file: &TableFile, format: Format, share: u64) -> Vec<(Spli
         return cut_at_lines(number, file, share);
     }
     let can_be_cut = !file.gzip;
-    let pieces = file.size.div_ceil(share.max(MIN_SPLIT_BYTES)).max(1);
+    let pieces = file.size.div_ceil(share.max(SPLIT_BYTES_MIN)).max(1);
     if !can_be_cut || pieces == 1 {
         return vec![(Split { file: number, range: None }, file.size)];
     }
@@ -62,7 +62,7 @@ fn cut(number: usize, file: &TableFile, format: Format, share: u64) -> Vec<(Spli
 
 /// A CSV file may hold a line break inside quotes, so it is cut at known lines only.
 fn cut_at_lines(number: usize, file: &TableFile, share: u64) -> Vec<(Split, u64)> {
-    let piece = share.max(MIN_SPLIT_BYTES);
+    let piece = share.max(SPLIT_BYTES_MIN);
     let mut cuts = vec![0];
     for at in file.lines.iter().filter(|at| **at < file.size) {
         // the known line that is closest to the end of a piece, or a little before it

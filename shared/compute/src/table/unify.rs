@@ -10,13 +10,13 @@ use super::FileStatistics;
 use crate::error::{Failure, refused};
 
 /// The most digits of a decimal.
-const MAX_DIGITS: u8 = 76;
+const DECIMAL256_DIGITS_MAX: u8 = 76;
 
 /// The most digits of one of 128 bits.
-const MAX_DIGITS_128: u8 = 38;
+const DECIMAL128_DIGITS_MAX: u8 = 38;
 
 /// The largest number up to which a double has every whole one.
-const WHOLE_DOUBLES: i128 = 1 << 53;
+const EXACT_DOUBLE_MAX: i128 = 1 << 53;
 
 /// The type that holds the values of both without loss, or all that the files turn out to have: of
 /// that [`check`] makes sure.
@@ -153,8 +153,8 @@ fn decimal(a: (u8, u8), b: (u8, u8)) -> Option<DataType> {
     let precision = a.0.max(b.0) + scale;
     let signed = i8::try_from(scale).ok()?;
     match precision {
-        0..=MAX_DIGITS_128 => Some(DataType::Decimal128(precision.max(1), signed)),
-        _ if precision <= MAX_DIGITS => Some(DataType::Decimal256(precision, signed)),
+        0..=DECIMAL128_DIGITS_MAX => Some(DataType::Decimal128(precision.max(1), signed)),
+        _ if precision <= DECIMAL256_DIGITS_MAX => Some(DataType::Decimal256(precision, signed)),
         _ => None,
     }
 }
@@ -189,8 +189,9 @@ fn misfit(from: &DataType, to: &DataType, bounds: Option<(i128, i128)>) -> Optio
     use DataType::{Date32, Float64, Int64, Timestamp, UInt64};
     match (from, to) {
         (Int64 | UInt64, Float64) => {
-            let fits =
-                |(least, most): (i128, i128)| least >= -WHOLE_DOUBLES && most <= WHOLE_DOUBLES;
+            let fits = |(least, most): (i128, i128)| {
+                least >= -EXACT_DOUBLE_MAX && most <= EXACT_DOUBLE_MAX
+            };
             (!bounds.is_some_and(fits)).then_some(
                 "has whole numbers that may be too large for the fractions of other files",
             )

@@ -11,12 +11,12 @@ use datafusion::execution::TaskContext;
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use futures::FutureExt;
 
+use crate::engine_plan::EnginePlan;
 use crate::error::{Failure, sentence};
-use crate::plan::EnginePlan;
 use crate::table::{probe, title};
 
 /// At most this many bytes are read again.
-const MAX_PROBED_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+const PROBED_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
 
 /// Turns an error of reading into a sentence that names the file; leaves other errors alone.
 pub(crate) async fn name_the_file(
@@ -30,7 +30,7 @@ pub(crate) async fn name_the_file(
     if failure.store_error().is_some() || !is_about_data(&failure) {
         return failure;
     }
-    let mut left = MAX_PROBED_BYTES;
+    let mut left = PROBED_BYTES_MAX;
     for (number, table) in plan.tables.iter().enumerate() {
         for (file, pinned) in table.files.iter().enumerate() {
             let Some(rest) = left.checked_sub(pinned.size) else { return failure };

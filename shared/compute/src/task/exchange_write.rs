@@ -25,7 +25,7 @@ use crate::error::Failure;
 const BATCH_ROWS: std::ops::RangeInclusive<usize> = 256..=8192;
 
 /// An object of fewer bytes is no file before it is committed.
-const IN_MEMORY_BYTES: usize = 1024 * 1024;
+const IN_MEMORY_BYTES_MAX: usize = 1024 * 1024;
 
 /// How the rows of a task are spread over the slots of its object.
 pub(crate) enum Spreading {
@@ -113,7 +113,7 @@ impl ExchangeWriter {
 
     /// The object, its bytes and its footer.
     pub(crate) fn finish(self, usage: Usage) -> Result<(Body, u64, Footer), Failure> {
-        let mut file = tempfile::spooled_tempfile(IN_MEMORY_BYTES);
+        let mut file = tempfile::spooled_tempfile(IN_MEMORY_BYTES_MAX);
         let mut offsets = vec![0];
         let mut at = 0;
         for (number, slot) in self.slots.into_iter().enumerate() {

@@ -16,12 +16,13 @@ use super::diagnose;
 use super::exchange_write::{ExchangeWriter, Spreading};
 use super::run::run;
 use super::wider::Wider;
+use crate::engine_plan::EnginePlan;
 use crate::error::{Failure, panic_text, refused};
 use crate::meter::{Meter, MeteredStore};
-use crate::plan::{EnginePlan, Planning};
+use crate::plan::Planning;
 use crate::planning_thread::on_planning_thread;
 use crate::resources::Resources;
-use crate::session::{self, Reach, Room};
+use crate::session::{self, MemoryMode, Placement};
 use crate::spread::Spread;
 use crate::stage::{ExchangeSource, Fragment, Part, decode, runnable};
 use crate::table;
@@ -31,7 +32,7 @@ use crate::write::TableWriter;
 type PlanRef = Arc<dyn ExecutionPlan>;
 
 /// The files that a task writes hold at most this part of its memory before they are written out.
-const WRITER_SHARE: usize = 8;
+const WRITER_MEMORY_DIVISOR: usize = 8;
 
 /// Runs the partitions of one task and spools what they make.
 pub(crate) async fn execute(
@@ -41,24 +42,24 @@ pub(crate) async fn execute(
     request: &TaskRequest<'_>,
 ) -> Result<TaskOutput, Failure> {
     let resources = resources.of_task(request.layout.tasks.len());
-    let mut way = Way::default();
+    let mut fallback = Fallback::default();
     let mut wider = Wider::new(loaded);
     loop {
-        let cores = if way.room == Room::Narrow { 1 } else { resources.cores };
+        let cores = if fallback.memory_mode == MemoryMode::Tight { 1 } else { resources.cores };
         let resources = Resources { cores, ..resources };
         let loaded = wider.loaded().clone();
         let task = Task::new(store, &resources, &loaded, request);
-        let attempt = AssertUnwindSafe(task.attempt(way)).catch_unwind().await;
+        let attempt = AssertUnwindSafe(task.attempt(fallback)).catch_unwind().await;
         let failure = match attempt.unwrap_or_else(|panic| Err(panicked(&*panic))) {
             Err(failure) => failure,
             done => return done,
         };
-        if failure.is_cut_in_quotes() && task.is_sql() && !way.whole_files {
-            way.whole_files = true;
-        } else if failure.is_out_of_memory() && !way.spills {
-            way.spills = true;
-        } else if failure.is_out_of_memory() && way.room == Room::Wide {
-            way.room = Room::Narrow;
+        if failure.is_cut_in_quotes() && task.is_sql() && !fallback.whole_files {
+            fallback.whole_files = true;
+        } else if failure.is_out_of_memory() && !fallback.spills {
+            fallback.spills = true;
+        } else if failure.is_out_of_memory() && fallback.memory_mode == MemoryMode::Normal {
+            fallback.memory_mode = MemoryMode::Tight;
         } else if !(task.is_sql() && wider.widen(&failure)) {
             return Err(wider.explained(failure));
         }
@@ -69,15 +70,15 @@ fn panicked(panic: &(dyn Any + Send)) -> Failure {
     Failure::Panicked(panic_text(panic).to_owned())
 }
 
-/// How a task runs; each is tried only when the faster one did not work.
+/// What a task falls back to; each is tried only when what is faster did not work.
 #[derive(Debug, Clone, Copy, Default)]
-struct Way {
+struct Fallback {
     /// CSV files are not read in parts.
     whole_files: bool,
     /// Joins and sorts can spill.
     spills: bool,
-    /// With little room one partition runs at a time.
-    room: Room,
+    /// In the tight mode one partition runs at a time.
+    memory_mode: MemoryMode,
 }
 
 /// One try of a task.
@@ -106,8 +107,8 @@ impl<'a> Task<'a> {
         matches!(self.loaded.fragment(self.request.layout.stage), Some(Fragment::Sql))
     }
 
-    async fn attempt(&self, way: Way) -> Result<TaskOutput, Failure> {
-        let (part, context) = self.prepare(way).await?;
+    async fn attempt(&self, fallback: Fallback) -> Result<TaskOutput, Failure> {
+        let (part, context) = self.prepare(fallback).await?;
         let TaskRequest { plan: whole, layout, .. } = *self.request;
         let Some(stage) = whole.stage(layout.stage) else {
             return refused("the task is not in the plan");
@@ -140,7 +141,7 @@ impl<'a> Task<'a> {
     }
 
     /// Decodes the task's fragment, or plans its SQL.
-    async fn prepare(&self, way: Way) -> Result<(Part, Arc<TaskContext>), Failure> {
+    async fn prepare(&self, fallback: Fallback) -> Result<(Part, Arc<TaskContext>), Failure> {
         let (store, meter) = (self.store.clone(), self.meter.clone());
         let (resources, loaded) = (*self.resources, self.loaded.clone());
         let TaskRequest { plan: whole, layout, task, .. } = *self.request;
@@ -154,14 +155,14 @@ impl<'a> Task<'a> {
         let work = async move {
             let plan = &loaded.plan;
             let Some(Fragment::Plan { plan: fragment, scans }) = loaded.fragment(stage) else {
-                let planned = plan_sql(&store, &meter, &resources, plan, seed, way).await?;
+                let planned = plan_sql(&store, &meter, &resources, plan, seed, fallback).await?;
                 return Ok((Part::whole(planned.0), planned.1));
             };
-            let context = fragment_context(&store, &meter, &resources, &loaded, seed, way)?;
+            let context = fragment_context(&store, &meter, &resources, &loaded, seed, fallback)?;
             let part = decode(fragment, scans, &plan.tables, &sources, slice, &context)?;
-            let plan = runnable(part.plan, way.spills)?;
+            let plan = runnable(part.plan, fallback.spills)?;
             let config = context.session_config().clone();
-            let config = session::with_room_to_merge(config, &resources, &plan, way.spills);
+            let config = session::with_room_to_merge(config, &resources, &plan, fallback.spills);
             let context = context.with_session_config(config);
             Ok((Part { plan, ..part }, Arc::new(context)))
         };
@@ -192,7 +193,7 @@ impl<'a> Task<'a> {
         context: &Arc<TaskContext>,
     ) -> Result<TaskOutput, Failure> {
         let schema = part.plan.schema();
-        let memory = self.resources.memory / WRITER_SHARE;
+        let memory = self.resources.memory / WRITER_MEMORY_DIVISOR;
         let (mut writer, needs_file) = match &self.loaded.plan.write {
             None => (TableWriter::of_part(&schema, memory)?, true),
             Some(write) => {
@@ -217,7 +218,7 @@ impl<'a> Task<'a> {
     ) -> Result<TaskOutput, Failure> {
         let (plan, spreading) = spreading(&part.plan, slots)?;
         let part = Part { plan, ..part };
-        let memory = self.resources.memory / WRITER_SHARE;
+        let memory = self.resources.memory / WRITER_MEMORY_DIVISOR;
         let schema = part.plan.schema();
         let (slots, tasks) = (slots as usize, self.request.layout.tasks.len());
         let mut writer = ExchangeWriter::new(&schema, slots, tasks, spreading, memory)?;
@@ -256,11 +257,11 @@ async fn plan_sql(
     resources: &Resources,
     engine_plan: &EnginePlan,
     seed: u64,
-    way: Way,
+    fallback: Fallback,
 ) -> Result<(PlanRef, Arc<TaskContext>), Failure> {
     let EnginePlan { sql, now, tables, write, .. } = engine_plan;
     let mut tables = Cow::Borrowed(tables);
-    if way.whole_files {
+    if fallback.whole_files {
         tables.to_mut().iter_mut().flat_map(|t| &mut t.files).for_each(|f| f.lines.clear());
     }
     let cores = resources.cores;
@@ -270,21 +271,21 @@ async fn plan_sql(
         write: write.as_ref(),
         memory: resources.memory,
         meter,
-        room: way.room,
+        memory_mode: fallback.memory_mode,
         seed,
         now: *now,
     };
     let spread = Spread::within(cores, &tables);
-    let (context, logical) = planning.logical(sql, Reach::OneTask, &spread).await?;
+    let (context, logical) = planning.logical(sql, Placement::SingleTask, &spread).await?;
     let mut state = context.state();
     state.execution_props_mut().query_execution_start_time = Some(*now);
-    if way.spills {
+    if fallback.spills {
         state.config_mut().options_mut().optimizer.prefer_hash_join = false;
     }
     let plan = state.query_planner().create_physical_plan(&logical, &state).await?;
-    let plan = runnable(plan, way.spills)?;
+    let plan = runnable(plan, fallback.spills)?;
     let config = state.config().clone();
-    *state.config_mut() = session::with_room_to_merge(config, resources, &plan, way.spills);
+    *state.config_mut() = session::with_room_to_merge(config, resources, &plan, fallback.spills);
     Ok((plan, state.task_ctx()))
 }
 
@@ -294,13 +295,13 @@ fn fragment_context(
     resources: &Resources,
     loaded: &LoadedPlan,
     seed: u64,
-    way: Way,
+    fallback: Fallback,
 ) -> Result<TaskContext, Failure> {
     let runtime = session::runtime(resources.memory, meter)?;
     for number in 0..loaded.plan.tables.len() {
         table::register_store(&runtime, store, &meter.rejects, loaded.files(number)?, number)?;
     }
-    session::fragment_context(runtime, way.room, resources.cores, seed)
+    session::fragment_context(runtime, fallback.memory_mode, resources.cores, seed)
 }
 
 /// A repartition on top of a fragment says how rows are spread over the slots.

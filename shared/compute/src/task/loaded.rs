@@ -2,8 +2,8 @@ use std::sync::{Arc, OnceLock};
 
 use tidemill_protocol::StageId;
 
+use crate::engine_plan::EnginePlan;
 use crate::error::Failure;
-use crate::plan::EnginePlan;
 use crate::stage::Fragment;
 use crate::store::PinnedFiles;
 

@@ -14,10 +14,10 @@ use crate::error::Failure;
 use crate::table::{EncodedSchema, Table, widened};
 
 /// How often the types of a task are changed.
-const MAX_TIMES: usize = 20;
+const TYPE_CHANGES_MAX: usize = 20;
 
 /// How often that of one column, before it becomes text.
-const MAX_TIMES_A_COLUMN: usize = 3;
+const COLUMN_TYPE_CHANGES_MAX: usize = 3;
 
 /// A plan whose columns become wider.
 pub(super) struct Wider {
@@ -48,14 +48,14 @@ impl Wider {
         };
         let column = table.schema.0.fields().iter().position(|f| *f.name() == misfit.column);
         let Some(column) = column else { return false };
-        if self.times.values().sum::<usize>() >= MAX_TIMES {
+        if self.times.values().sum::<usize>() >= TYPE_CHANGES_MAX {
             return false;
         }
         let times = self.times.entry((number, column)).or_default();
         *times += 1;
         let from = table.schema.0.field(column).data_type();
         let to = match *times {
-            ..=MAX_TIMES_A_COLUMN => widened(from, &misfit.value),
+            ..=COLUMN_TYPE_CHANGES_MAX => widened(from, &misfit.value),
             _ => DataType::Utf8,
         };
         if *from == to {

@@ -11,7 +11,7 @@ use crate::error::{Failure, refused};
 use crate::table::HIVE_NULL;
 
 /// The longest folder of one file, in bytes: a key has at most 1,024.
-const MAX_FOLDER: usize = 700;
+const FOLDER_BYTES_MAX: usize = 700;
 
 /// Takes the partition columns out of batches.
 pub(super) struct Folders {
@@ -96,7 +96,7 @@ impl Folders {
             };
             folder.push_str(&format!("{name}={value}/"));
         }
-        if folder.len() > MAX_FOLDER {
+        if folder.len() > FOLDER_BYTES_MAX {
             return refused(format!(
                 "a value of the partition columns is too long for a key ({} bytes): {}…",
                 folder.len(),

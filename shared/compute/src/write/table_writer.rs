@@ -17,7 +17,7 @@ use crate::error::Failure;
 const FILE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Files that are open at once: each takes a descriptor, of which a function on Lambda has 1,024.
-const OPEN_FILES: usize = 256;
+const OPEN_FILES_MAX: usize = 256;
 
 /// Writes the rows of one task into files, which lie in folders if the table has partition
 /// columns.
@@ -86,7 +86,7 @@ impl TableWriter {
 
     fn write_to(&mut self, folder: &str, rows: &RecordBatch) -> Result<(), Failure> {
         if !self.open.contains_key(folder) {
-            if self.open.len() >= OPEN_FILES {
+            if self.open.len() >= OPEN_FILES_MAX {
                 self.finish_largest()?;
             }
             let encoder = Encoder::new(&self.file_schema, self.format, &self.csv)?;

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use super::{Body, Bucket, Created};
+use super::{Body, Bucket, Created, NewObject};
 use crate::ids::AttemptId;
 
 /// Runs the whole contract on keys that start with `prefix`, which must be unused.
@@ -29,14 +29,17 @@ fn attempt(name: &str) -> AttemptId {
 
 async fn put(bucket: &dyn Bucket, key: &str, bytes: &'static [u8], by: &str) -> Created {
     let body = Body::Bytes(bytes.into());
-    bucket.create(key, body, &attempt(by), &[]).await.expect("create")
+    bucket.create(NewObject::new(key, body, &attempt(by))).await.expect("create")
 }
 
 async fn what_is_created_is_read_back(bucket: &dyn Bucket, prefix: &str) {
     let key = format!("{prefix}back");
     let body = Body::Bytes(b"abc".as_slice().into());
     let meta = [("rows", "7".to_owned())];
-    bucket.create(&key, body, &attempt("a"), &meta).await.expect("create");
+    bucket
+        .create(NewObject { metadata: &meta, ..NewObject::new(&key, body, &attempt("a")) })
+        .await
+        .expect("create");
     let object = bucket.get(&key, None).await.expect("get");
     assert_eq!(&object.bytes[..], b"abc");
     assert_eq!(object.info.size, 3);
@@ -71,7 +74,10 @@ async fn of_many_creators_one_wins(bucket: &Arc<dyn Bucket>, prefix: &str) {
         let (bucket, key) = (bucket.clone(), key.clone());
         tasks.spawn(async move {
             let body = Body::Bytes(format!("{n}").into());
-            bucket.create(&key, body, &attempt(&format!("{n}")), &[]).await.expect("create")
+            bucket
+                .create(NewObject::new(&key, body, &attempt(&format!("{n}"))))
+                .await
+                .expect("create")
         });
     }
     let all = tasks.join_all().await;
@@ -96,17 +102,9 @@ async fn the_tail_is_the_end(bucket: &dyn Bucket, prefix: &str) {
 
 async fn a_file_is_a_body(bucket: &dyn Bucket, prefix: &str) {
     let key = format!("{prefix}file");
-    let path = std::env::temp_dir().join(format!("tidemill-contract-{}", std::process::id()));
-    let mut file = std::fs::File::options()
-        .create(true)
-        .truncate(true)
-        .read(true)
-        .write(true)
-        .open(&path)
-        .expect("open");
+    let mut file = tempfile::tempfile().expect("a file");
     file.write_all(&vec![7; 300_000]).expect("write");
-    bucket.create(&key, Body::File(file), &attempt("a"), &[]).await.expect("create");
-    std::fs::remove_file(&path).expect("remove");
+    bucket.create(NewObject::new(&key, Body::File(file), &attempt("a"))).await.expect("create");
     assert_eq!(bucket.get(&key, None).await.expect("get").bytes, vec![7; 300_000]);
 }
 

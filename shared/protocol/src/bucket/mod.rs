@@ -35,6 +35,7 @@ pub struct Object {
 }
 
 impl Object {
+    /// The value of a user metadata entry.
     pub fn metadata(&self, name: &str) -> Option<&str> {
         self.metadata.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str())
     }
@@ -48,6 +49,24 @@ pub enum Body {
     File(File),
     /// A spool file that is not open yet; it is removed with this.
     Path(TempPath),
+}
+
+/// An object that is to be created.
+#[derive(Debug)]
+pub struct NewObject<'a> {
+    pub key: &'a str,
+    pub body: Body,
+    /// Who creates it: what an object of this key that is there already is told apart by.
+    pub attempt: &'a AttemptId,
+    /// Of the user, beside the attempt.
+    pub metadata: &'a [(&'a str, String)],
+}
+
+impl<'a> NewObject<'a> {
+    /// One without metadata of its own.
+    pub fn new(key: &'a str, body: Body, attempt: &'a AttemptId) -> Self {
+        Self { key, body, attempt, metadata: &[] }
+    }
 }
 
 /// Who created an object that [`Bucket::create`] was asked for.
@@ -77,15 +96,9 @@ pub trait Bucket: Send + Sync {
     /// Describes an object, or `None` if there is none.
     async fn head(&self, key: &str) -> Result<Option<Object>, BucketError>;
 
-    /// Creates an object if there is none at `key`. The attempt's id goes into the metadata
+    /// Creates an object if there is none of its key. The attempt's id goes into the metadata
     /// (`attempt`), so that a writer whose answer was lost recognises its own success.
-    async fn create(
-        &self,
-        key: &str,
-        body: Body,
-        attempt: &AttemptId,
-        metadata: &[(&str, String)],
-    ) -> Result<Created, BucketError>;
+    async fn create(&self, new: NewObject<'_>) -> Result<Created, BucketError>;
 
     /// Copies an object within the bucket, over whatever is there.
     ///
@@ -117,10 +130,12 @@ pub enum BucketError {
 }
 
 impl BucketError {
+    /// Whether there is no object of the key.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound { .. })
     }
 
+    /// Whether the object is no longer the version that was asked for.
     pub fn is_changed(&self) -> bool {
         matches!(self, Self::Changed { .. })
     }
@@ -143,7 +158,7 @@ pub(crate) async fn create_json<T: serde::Serialize + Sync>(
         key: key.into(),
         source: e.into(),
     })?;
-    bucket.create(key, Body::Bytes(bytes.into()), attempt, &[]).await
+    bucket.create(NewObject::new(key, Body::Bytes(bytes.into()), attempt)).await
 }
 
 /// Reads a JSON record.

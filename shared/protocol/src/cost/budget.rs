@@ -20,7 +20,10 @@ use crate::attempts::{self, AttemptTimes};
 use crate::bucket::BucketError;
 use crate::context::Context;
 use crate::cost::requests::Requests;
-use crate::cost::workers::{LONGEST, MIB, MOST_AROUND, SLOW, Workers};
+use crate::cost::workers::{
+    FUNCTION_TIMEOUT_SECONDS, MIB, SCAN_BYTES_PER_VCPU_SECOND_MIN, TASK_OVERHEAD_SECONDS_MAX,
+    Workers,
+};
 use crate::ids::TaskId;
 use crate::key::Key;
 use crate::record::{Layout, Plan, Stage, TaskMessage};
@@ -29,7 +32,7 @@ use crate::record::{Layout, Plan, Stage, TaskMessage};
 const REQUEST_BYTES: f64 = MIB;
 
 /// The shortest time between two looks at a run: a look takes about $0.00002 for each stage.
-const SOON: Duration = Duration::from_secs(2);
+const NEXT_LOOK_MIN: Duration = Duration::from_secs(2);
 
 /// The account of a run.
 #[derive(Debug, Default)]
@@ -52,8 +55,8 @@ impl Workers {
 
     /// Dollars that a message's tasks may take: a high estimate, not a bound.
     fn estimate(&self, tasks: u32, bytes: f64, is_large: bool) -> f64 {
-        let work = bytes / (SLOW * self.vcpus(is_large));
-        let seconds = MOST_AROUND * (1.0 + f64::from(tasks)) + work;
+        let work = bytes / (SCAN_BYTES_PER_VCPU_SECOND_MIN * self.vcpus(is_large));
+        let seconds = TASK_OVERHEAD_SECONDS_MAX * (1.0 + f64::from(tasks)) + work;
         seconds * self.rate(is_large) + self.requests(tasks, bytes)
     }
 
@@ -64,7 +67,7 @@ impl Workers {
 }
 
 fn wait(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX).max(SOON)
+    Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX).max(NEXT_LOOK_MIN)
 }
 
 impl Account {
@@ -121,7 +124,9 @@ impl Seen<'_> {
             let next = attempts.get(number + 1).map_or(end, |next| next.started.min(end));
             let took = attempt.failed.unwrap_or(next) - attempt.started;
             let is_large = large.is_some_and(|since| attempt.started >= since);
-            let seconds = (took.num_milliseconds() as f64 / 1e3).clamp(0.0, LONGEST) + MOST_AROUND;
+            let seconds = (took.num_milliseconds() as f64 / 1e3)
+                .clamp(0.0, FUNCTION_TIMEOUT_SECONDS)
+                + TASK_OVERHEAD_SECONDS_MAX;
             seconds * workers.rate(is_large) + workers.requests(message.tasks, bytes)
         };
         attempts.iter().enumerate().map(one).sum()
@@ -180,7 +185,7 @@ mod tests {
         let account = Account { spent: 3.0 * rate, open: rate, rates: vec![rate; 5] };
         let left = account.next_look(&WORKERS, 24.0 * rate).as_secs_f64();
         assert!((left - 10.0).abs() < 1e-6, "two of five messages run at once: {left}");
-        assert_eq!(account.next_look(&WORKERS, 4.0 * rate), SOON);
+        assert_eq!(account.next_look(&WORKERS, 4.0 * rate), NEXT_LOOK_MIN);
     }
 
     #[test]

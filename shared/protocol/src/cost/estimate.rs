@@ -6,9 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::figures::{Between, Estimated};
-use super::play::{Play, play};
-use super::requests::{OF_A_RUN, READS, Requests, StageShape};
+use super::figures::{Bounds, Estimated, StageEstimate};
+use super::requests::{READS_PER_MESSAGE, RUN_REQUESTS, Requests, StageShape};
+use super::simulate::{Scenario, simulate};
 use super::workers::{MIB, Workers};
 use crate::ids::StageId;
 use crate::record::{Input, Output, Plan, Read, Stage, share_messages};
@@ -22,26 +22,9 @@ pub struct Estimate {
     pub stages: Vec<StageEstimate>,
 }
 
-/// The estimate of a stage; of one that is taken over only its tasks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct StageEstimate {
-    pub tasks: Between<u64>,
-    /// That name them; tiny tasks share some.
-    pub messages: Between<u64>,
-    pub table_bytes: Between<u64>,
-    /// Read of other stages.
-    pub exchange_bytes: Between<u64>,
-    /// To the bucket.
-    pub requests: Between<u64>,
-    /// Of the tasks that share a message, most often one.
-    pub message_seconds: Between<f64>,
-    pub gb_seconds: Between<f64>,
-    pub cost_usd: Between<f64>,
-}
-
 /// An exchange is read in pieces of at most so many bytes, and of at least so many where it is not
 /// smaller.
-const PIECES: Between<f64> = Between { low: 8.0 * MIB, high: MIB };
+const PIECE_BYTES: Bounds<f64> = Bounds { low: 8.0 * MIB, high: MIB };
 
 /// The estimate of a plan over these workers.
 pub fn estimate(plan: &Plan, workers: &Workers) -> Estimate {
@@ -50,27 +33,29 @@ pub fn estimate(plan: &Plan, workers: &Workers) -> Estimate {
         stages.push(match stage.reused {
             // those who read it ask each of its objects
             Some(_) => StageEstimate {
-                tasks: Between::exactly(u64::from(stage.partitions)),
+                tasks: Bounds::exactly(u64::from(stage.partitions)),
                 ..StageEstimate::default()
             },
             None => of_stage(plan, stage, &stages, workers),
         });
     }
-    let played = Between { low: false, high: true }
-        .map(|is_high| play(plan, &stages, workers, &Play { is_high, ..Play::default() }).seconds);
-    let sum = |of: fn(&StageEstimate) -> Between<u64>| -> Between<u64> {
+    let seconds = |is_high| {
+        simulate(plan, &stages, workers, &Scenario { is_high, ..Scenario::default() }).seconds
+    };
+    let seconds = Bounds { low: false, high: true }.map(seconds);
+    let sum = |of: fn(&StageEstimate) -> Bounds<u64>| -> Bounds<u64> {
         let own = stages.iter().filter(|s| s.messages.high > 0);
-        own.map(|s| of(s).map(|n| n as f64)).sum::<Between<f64>>().whole()
+        own.map(|s| of(s).map(|n| n as f64)).sum::<Bounds<f64>>().whole()
     };
     let total = Estimated {
         tasks: sum(|s| s.tasks),
         table_bytes: sum(|s| s.table_bytes),
         exchange_bytes: sum(|s| s.exchange_bytes),
-        requests: sum(|s| s.requests).map(|n| n + OF_A_RUN.sum() as u64),
+        requests: sum(|s| s.requests).map(|n| n + RUN_REQUESTS.sum() as u64),
         gb_seconds: stages.iter().map(|s| s.gb_seconds).sum(),
-        seconds: played,
-        cost_usd: stages.iter().map(|s| s.cost_usd).sum::<Between<f64>>()
-            + Between::exactly(OF_A_RUN.usd(0.0)),
+        seconds,
+        cost_usd: stages.iter().map(|s| s.cost_usd).sum::<Bounds<f64>>()
+            + Bounds::exactly(RUN_REQUESTS.usd(0.0)),
     };
     Estimate { workers: *workers, total, stages }
 }
@@ -81,8 +66,8 @@ fn of_stage(
     before: &[StageEstimate],
     workers: &Workers,
 ) -> StageEstimate {
-    let mut slot_bytes = Between::exactly(0.0);
-    let mut all_bytes = Between::exactly(0.0);
+    let mut slot_bytes = Bounds::exactly(0.0);
+    let mut all_bytes = Bounds::exactly(0.0);
     for input in &stage.inputs {
         let written = written(plan, input.stage);
         match input.read {
@@ -96,7 +81,7 @@ fn of_stage(
     let of_tables = &stage.expected;
     let table_bytes = spared(of_tables.table_bytes, of_tables.footer_bytes, of_tables.prunes);
     let each = (table_bytes + exchange_bytes).zip(tasks, |bytes, tasks| bytes / tasks);
-    let scanned = Between::exactly(stage.scan_bytes as f64);
+    let scanned = Bounds::exactly(stage.scan_bytes as f64);
     let share = (scanned + exchange_bytes)
         .zip(tasks, |bytes, tasks| f64::from(share_messages(tasks as u64, (bytes / tasks) as u64)));
     let mut fetches = spared(of_tables.table_requests, of_tables.footer_requests, of_tables.prunes);
@@ -104,7 +89,7 @@ fn of_stage(
         fetches = fetches + fetches_of(plan, stage, input.stage, input.read, before, tasks);
     }
     let messages = tasks.zip(share, |tasks, share| (tasks / share).ceil());
-    let control = |reads_per_message, of: fn(Between<f64>) -> f64| {
+    let control = |reads_per_message, of: fn(Bounds<f64>) -> f64| {
         let inputs = stage.inputs.iter().filter_map(|i| before.get(usize::from(i.stage.0)));
         let inputs = inputs.map(|s| of(s.tasks.map(|n| n as f64))).collect();
         let is_last = plan.is_last(stage.id);
@@ -112,9 +97,9 @@ fn of_stage(
         StageShape { tasks, messages, inputs, is_last, reads_per_message }.requests()
             + Requests { reads: of(fetches), writes: 0.0 }
     };
-    let requests = Between {
-        low: control(READS.low, |range| range.low),
-        high: control(READS.high, |range| range.high),
+    let requests = Bounds {
+        low: control(READS_PER_MESSAGE.low, |range| range.low),
+        high: control(READS_PER_MESSAGE.high, |range| range.high),
     };
     let message_seconds = workers.seconds_of_message(each, share);
     let gb_seconds = message_seconds.zip(messages, |s, n| s * n * workers.gb(false));
@@ -134,25 +119,25 @@ fn of_stage(
 
 /// What is read of tables: footers are known to a process that has read them, and some of the rest may
 /// not be needed.
-fn spared(most: u64, footers: u64, prunes: bool) -> Between<f64> {
+fn spared(most: u64, footers: u64, prunes: bool) -> Bounds<f64> {
     let low = if prunes { 0 } else { most.saturating_sub(footers) };
-    Between { low, high: most }.map(|n| n as f64)
+    Bounds { low, high: most }.map(|n| n as f64)
 }
 
 /// What the tasks of a stage write for others.
-fn written(plan: &Plan, stage: StageId) -> Between<f64> {
+fn written(plan: &Plan, stage: StageId) -> Bounds<f64> {
     let written = plan.stage(stage).map(|s| s.expected.written_bytes).unwrap_or_default();
     written.map(|n| n as f64)
 }
 
 /// Small neighbouring partitions share a task, once their sizes are known.
-fn tasks(plan: &Plan, stage: &Stage, slot_bytes: Between<f64>) -> Between<f64> {
+fn tasks(plan: &Plan, stage: &Stage, slot_bytes: Bounds<f64>) -> Bounds<f64> {
     let partitions = f64::from(stage.partitions.max(1));
     if stage.whole {
-        return Between::exactly(1.0);
+        return Bounds::exactly(1.0);
     }
     if stage.scans || plan.task_bytes == 0 {
-        return Between::exactly(partitions);
+        return Bounds::exactly(partitions);
     }
     let slots = |input: &Input| match plan.stage(input.stage).map(|s| s.output) {
         Some(Output::Exchange { slots }) => slots,
@@ -160,12 +145,12 @@ fn tasks(plan: &Plan, stage: &Stage, slot_bytes: Between<f64>) -> Between<f64> {
     };
     let by_slot = || stage.inputs.iter().filter(|i| i.read == Read::Slot);
     if by_slot().any(|input| slots(input) < stage.partitions) {
-        return Between::exactly(partitions); // nothing tells which are small
+        return Bounds::exactly(partitions); // nothing tells which are small
     }
     // a task that is filled has at least half of what it may have; several share a large partition
     let filled = slot_bytes.map(|bytes| bytes / plan.task_bytes as f64);
     let shared = if stage.splits.is_some() { filled.high } else { 0.0 };
-    Between {
+    Bounds {
         low: filled.low.ceil().clamp(1.0, partitions),
         high: (2.0 * filled.high + 1.0).ceil().clamp(1.0, partitions) + shared.floor(),
     }
@@ -178,13 +163,13 @@ fn fetches_of(
     input: StageId,
     read: Read,
     before: &[StageEstimate],
-    tasks: Between<f64>,
-) -> Between<f64> {
+    tasks: Bounds<f64>,
+) -> Bounds<f64> {
     let writers = before.get(usize::from(input.0)).map(|s| s.tasks).unwrap_or_default();
     let written = written(plan, input);
     let readers = match read {
         // a merge asks for its slots one by one
-        Read::Slot if stage.whole => Between::exactly(f64::from(stage.partitions)),
+        Read::Slot if stage.whole => Bounds::exactly(f64::from(stage.partitions)),
         Read::Slot | Read::All => tasks,
     };
     let pairs = writers.zip(readers, |writers, readers| writers as f64 * readers);
@@ -192,8 +177,8 @@ fn fetches_of(
         Read::Slot => written,
         Read::All => written.zip(tasks, |bytes, tasks| bytes * tasks),
     };
-    let pieces = bytes.zip(PIECES, |bytes, piece| bytes / piece);
+    let pieces = bytes.zip(PIECE_BYTES, |bytes, piece| bytes / piece);
     // a slot without rows is not asked for; one of more than a piece several times
     let low = if written.low > 0.0 { pairs.low.max(pieces.low) } else { 0.0 };
-    Between { low, high: pairs.high + pieces.high }
+    Bounds { low, high: pairs.high + pieces.high }
 }

@@ -3,31 +3,31 @@
 //! Sources: the pricing pages of AWS Lambda (arm64), Amazon S3 (standard) and Amazon SQS (standard).
 
 /// Dollars for a GB-second of a function; a GB of Lambda's is 1,024 MiB.
-pub(crate) const GB_SECOND: f64 = 0.000_013_333_4;
+pub(crate) const GB_SECOND_USD: f64 = 0.000_013_333_4;
 
 /// Dollars for an invocation.
-pub(crate) const INVOCATION: f64 = 0.2e-6;
+pub(crate) const INVOCATION_USD: f64 = 0.2e-6;
 
 /// Dollars for a PUT, COPY or LIST request.
-pub(crate) const PUT: f64 = 5e-6;
+pub(crate) const PUT_USD: f64 = 5e-6;
 
 /// Dollars for a GET or HEAD request.
-pub(crate) const GET: f64 = 0.4e-6;
+pub(crate) const GET_USD: f64 = 0.4e-6;
 
 /// Dollars for a request to a queue.
-pub(crate) const QUEUE_REQUEST: f64 = 0.4e-6;
+pub(crate) const QUEUE_REQUEST_USD: f64 = 0.4e-6;
 
 /// Event sources of a deployment: events, tasks, large tasks, watch, dead letters.
 const EVENT_SOURCES: f64 = 5.0;
 
 /// An idle event source has so many pollers (AWS Lambda, scaling with SQS), which ask every 20 seconds.
-const POLLERS: f64 = 5.0;
-const POLLS_PER_MONTH: f64 = 3.0 * 60.0 * 24.0 * 30.0;
+const POLLERS_PER_EVENT_SOURCE: f64 = 5.0;
+const POLLS_PER_POLLER_MONTH: f64 = 3.0 * 60.0 * 24.0 * 30.0;
 
 /// Dollars that a deployment takes in a month of 30 days in which nothing runs: its event sources ask
 /// their queues. What is stored, alarms and provisioned pollers come on top.
 pub fn idle_usd_per_month() -> f64 {
-    EVENT_SOURCES * POLLERS * POLLS_PER_MONTH * QUEUE_REQUEST
+    EVENT_SOURCES * POLLERS_PER_EVENT_SOURCE * POLLS_PER_POLLER_MONTH * QUEUE_REQUEST_USD
 }
 
 /// Dollars for people: three digits that count.

@@ -1,6 +1,6 @@
 //! How many requests the protocol makes, beside those for tables and exchanges.
 
-use super::figures::Between;
+use super::figures::Bounds;
 use super::price;
 use crate::ids::TaskId;
 
@@ -16,14 +16,14 @@ pub(crate) struct Requests {
 /// Of the planner and the end of a run: `run.json`, `plan.json`, the outcome, the marker, `closed`; the
 /// last stage's commits and the sweep are listed. The tables are looked at besides, and the watcher
 /// looks at a run every 30 seconds.
-pub(crate) const OF_A_RUN: Requests = Requests { reads: 4.0, writes: 7.0 };
+pub(crate) const RUN_REQUESTS: Requests = Requests { reads: 4.0, writes: 7.0 };
 
 /// Records that a message reads: the outcome; in a process that is new to the stage its layout; in one
 /// that is new to the run, `run.json` and `plan.json`.
-pub(crate) const READS: Between<f64> = Between { low: 1.0, high: 4.0 };
+pub(crate) const READS_PER_MESSAGE: Bounds<f64> = Bounds { low: 1.0, high: 4.0 };
 
 /// The same where processes take several messages of a run.
-pub(crate) const USUAL_READS: f64 = 2.0;
+pub(crate) const USUAL_READS_PER_MESSAGE: f64 = 2.0;
 
 /// What decides how many requests a stage makes.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ pub(crate) struct StageShape {
     /// The tasks of each stage that it reads.
     pub(crate) inputs: Vec<f64>,
     pub(crate) is_last: bool,
-    /// Between the ends of [`READS`].
+    /// Between the ends of [`READS_PER_MESSAGE`].
     pub(crate) reads_per_message: f64,
 }
 
@@ -65,7 +65,7 @@ impl StageShape {
 
 /// Groups that a stage of so many tasks has records of.
 fn groups(tasks: f64) -> f64 {
-    let group = f64::from(TaskId::GROUP);
+    let group = f64::from(TaskId::GROUP_TASKS);
     if tasks > group { (tasks / group).ceil() } else { 0.0 }
 }
 
@@ -82,9 +82,9 @@ impl Requests {
 
     /// Dollars for them, and for so many messages with their invocations.
     pub(crate) fn usd(self, messages: f64) -> f64 {
-        self.reads * price::GET
-            + self.writes * price::PUT
-            + messages * (price::INVOCATION + 3.0 * price::QUEUE_REQUEST)
+        self.reads * price::GET_USD
+            + self.writes * price::PUT_USD
+            + messages * (price::INVOCATION_USD + 3.0 * price::QUEUE_REQUEST_USD)
     }
 }
 

@@ -1,9 +1,9 @@
 //! How many tasks a job is worth, and what it would be with more data.
 
 use super::estimate::{Estimate, estimate};
-use super::figures::Between;
+use super::figures::Bounds;
 use super::workers::Workers;
-use crate::record::{Expected, Output, Plan, Stage};
+use crate::record::{Output, Plan, Stage, StageIo};
 
 /// Bytes of a table that are worth a task of their own: with fewer, what an attempt takes around its
 /// task is a third of it and more.
@@ -11,25 +11,25 @@ const SPLIT_BYTES: u64 = 128 << 20;
 
 /// The most bytes of a task: what it reads may all go into one exchange object, which goes through its
 /// temporary storage and one PUT of at most 5 GB.
-const MAX_SPLIT_BYTES: u64 = 1 << 30;
+const SPLIT_BYTES_MAX: u64 = 1 << 30;
 
-/// Tasks that are played at most to find out how many are worth it.
-const PLAYED: u64 = 50_000;
+/// Tasks that are simulated at most to find out how many are worth it.
+const SIMULATED_TASKS_MAX: u64 = 50_000;
 
 /// Larger tasks, which are cheaper, may make a scan so much slower.
-const SLOWER: f64 = 1.05;
+const SLOWDOWN_FACTOR_MAX: f64 = 1.05;
 
 /// A slow task is to end within a third of a function's time-out.
-const LONGEST_TASK: f64 = 300.0;
+const TASK_SECONDS_MAX: f64 = 300.0;
 
 /// Bytes of input for each partition of a hash exchange.
 const PARTITION_BYTES: u64 = 64 << 20;
 
 /// Writers times partitions of an exchange: its index is a record that each reader reads.
-pub(crate) const MAX_SLOTS: u64 = 1_000_000;
+pub(crate) const EXCHANGE_SLOTS_MAX: u64 = 1_000_000;
 
 /// The same where a job asks for its partitions, whatever its bytes.
-const ASKED_SLOTS: u64 = 100_000;
+const ASKED_EXCHANGE_SLOTS_MAX: u64 = 100_000;
 
 /// Exchanged bytes that are worth a task of their own.
 pub const TASK_BYTES: u64 = 32 << 20;
@@ -38,19 +38,22 @@ pub const TASK_BYTES: u64 = 32 << 20;
 const REQUEST_BYTES: u64 = 8 << 20;
 
 /// Partitions of a job that does not ask for more.
-const MAX_PARTITIONS: u64 = 1000;
+const PARTITIONS_MAX: u64 = 1000;
 
 /// How many tasks the scan of so many stored bytes is worth: a task for every 128 MiB; of twice as many
 /// as long as the estimated time grows by at most a twentieth, because each task costs something.
 pub fn splits(bytes: u64, workers: &Workers) -> u64 {
-    let least = bytes.div_ceil(MAX_SPLIT_BYTES);
-    let mut tasks = bytes.div_ceil(SPLIT_BYTES).min(PLAYED.max(least)).max(1);
+    let least = bytes.div_ceil(SPLIT_BYTES_MAX);
+    let mut tasks = bytes.div_ceil(SPLIT_BYTES).min(SIMULATED_TASKS_MAX.max(least)).max(1);
     let each = |tasks: u64| bytes as f64 / tasks as f64;
-    let slow = |tasks| workers.seconds(Between::exactly(each(tasks))).high;
+    let slow = |tasks| workers.seconds(Bounds::exactly(each(tasks))).high;
     let seconds = |tasks| workers.seconds_of_scan(tasks, slow(tasks));
     while tasks > 1 {
         let fewer = tasks.div_ceil(2);
-        if fewer < least || slow(fewer) > LONGEST_TASK || seconds(fewer) > seconds(tasks) * SLOWER {
+        if fewer < least
+            || slow(fewer) > TASK_SECONDS_MAX
+            || seconds(fewer) > seconds(tasks) * SLOWDOWN_FACTOR_MAX
+        {
             break;
         }
         tasks = fewer;
@@ -61,13 +64,13 @@ pub fn splits(bytes: u64, workers: &Workers) -> u64 {
 /// How many partitions the exchanges of a job have that reads so many bytes, where the scan with most
 /// tasks has `splits`.
 pub fn partitions(bytes: u64, splits: u64) -> u64 {
-    let most = (MAX_SLOTS / splits.max(1)).clamp(2, MAX_PARTITIONS);
+    let most = (EXCHANGE_SLOTS_MAX / splits.max(1)).clamp(2, PARTITIONS_MAX);
     bytes.div_ceil(PARTITION_BYTES).clamp(2, most)
 }
 
 /// How many partitions the exchanges of a job have that asks for so many: of thousands, fewer.
 pub fn asked_partitions(asked: u64) -> u64 {
-    asked.min((ASKED_SLOTS / asked.max(1)).max(1))
+    asked.min((ASKED_EXCHANGE_SLOTS_MAX / asked.max(1)).max(1))
 }
 
 /// The plan of the same statement over `factor` times the data, and its estimate, with as many tasks as
@@ -97,7 +100,7 @@ pub fn scaled(plan: &Plan, workers: &Workers, factor: f64, asked: Option<u32>) -
         let apart = times(before.table_bytes) / REQUEST_BYTES;
         let requests = |n: u64| ((n as f64 * more) as u64).max(times(n).min(apart));
         let written = |n: u64| if before.bounded { (n as f64 * more) as u64 } else { times(n) };
-        let expected = Expected {
+        let expected = StageIo {
             table_bytes: times(before.table_bytes),
             footer_bytes: times(before.footer_bytes),
             written_bytes: before.written_bytes.map(written),
@@ -136,8 +139,8 @@ mod tests {
         for workers in [Workers::default(), Workers { mib: 512, ..Workers::default() }] {
             for bytes in [GIB, 1 << 40, 1 << 50] {
                 let tasks = splits(bytes, &workers);
-                let each = Between::exactly(bytes as f64 / tasks as f64);
-                assert!(workers.seconds(each).high <= LONGEST_TASK, "{bytes} bytes");
+                let each = Bounds::exactly(bytes as f64 / tasks as f64);
+                assert!(workers.seconds(each).high <= TASK_SECONDS_MAX, "{bytes} bytes");
             }
         }
     }
@@ -147,7 +150,10 @@ mod tests {
         for (bytes, splits) in [(0, 1), (GIB, 8), (1 << 50, 100), (1 << 50, 100_000)] {
             let partitions = partitions(bytes, splits);
             assert!(partitions >= 2);
-            assert!(partitions * splits <= MAX_SLOTS || splits > MAX_SLOTS / 2, "{splits}");
+            assert!(
+                partitions * splits <= EXCHANGE_SLOTS_MAX || splits > EXCHANGE_SLOTS_MAX / 2,
+                "{splits}"
+            );
         }
     }
 }

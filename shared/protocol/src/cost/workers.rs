@@ -5,9 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::figures::Between;
+use super::figures::Bounds;
 use super::price;
-use crate::work::PARALLEL_TASKS;
+use crate::tuning::TINY_TASKS_AT_ONCE;
 
 /// The workers of a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,35 +43,36 @@ pub struct Ramp {
 const MIB_PER_VCPU: f64 = 1769.0;
 
 /// Bytes that a function gets at once, and then in a second (Skyrise).
-const BURST: f64 = 300.0 * MIB;
-const BANDWIDTH: f64 = 75.0 * MIB;
+const BURST_BYTES: f64 = 300.0 * MIB;
+const BANDWIDTH_BYTES_PER_SECOND: f64 = 75.0 * MIB;
 
 /// Stored bytes that a vCPU gets through in a second. The queries of TPC-H do 58 to 1,190 MiB on the machine
 /// of BENCHMARKS.md; a vCPU of Lambda is taken to be a third as fast. Nothing bounds what a statement
 /// does with a row.
-const SPEED: Between<f64> = Between { low: 400.0 * MIB, high: SLOW };
+const SCAN_BYTES_PER_VCPU_SECOND: Bounds<f64> =
+    Bounds { low: 400.0 * MIB, high: SCAN_BYTES_PER_VCPU_SECOND_MIN };
 
 /// Stored bytes that a vCPU gets through in a second, in a slow stage.
-pub(crate) const SLOW: f64 = 20.0 * MIB;
+pub(crate) const SCAN_BYTES_PER_VCPU_SECOND_MIN: f64 = 20.0 * MIB;
 
 /// Seconds of an attempt before its task starts and after its commit: records that are read and
 /// written, and a process that starts.
-const AROUND: Between<f64> = Between { low: 0.1, high: MOST_AROUND };
-pub(crate) const MOST_AROUND: f64 = 0.25;
+const TASK_OVERHEAD_SECONDS: Bounds<f64> = Bounds { low: 0.1, high: TASK_OVERHEAD_SECONDS_MAX };
+pub(crate) const TASK_OVERHEAD_SECONDS_MAX: f64 = 0.25;
 
 /// Seconds of tiny tasks that run at once: they wait for a read and a write.
-const ROUND: Between<f64> = Between { low: 0.05, high: 0.2 };
+const TINY_ROUND_SECONDS: Bounds<f64> = Bounds { low: 0.05, high: 0.2 };
 
 /// A standard event source of a queue: workers at the first message, more each minute, the most (AWS
 /// Lambda, scaling with SQS).
-const STANDARD: (f64, f64, f64) = (5.0, 300.0, 1250.0);
+const STANDARD_EVENT_SOURCE: (f64, f64, f64) = (5.0, 300.0, 1250.0);
 
 /// A provisioned one: invocations of a poller, more each minute, the most, which are those of the
 /// template's 200 pollers.
-const PROVISIONED: (f64, f64, f64) = (10.0, 1000.0, 2000.0);
+const PROVISIONED_EVENT_SOURCE: (f64, f64, f64) = (10.0, 1000.0, 2000.0);
 
 /// The longest that an attempt lasts: a function's time-out (AWS Lambda quotas).
-pub(crate) const LONGEST: f64 = 900.0;
+pub(crate) const FUNCTION_TIMEOUT_SECONDS: f64 = 900.0;
 
 pub(crate) const MIB: f64 = 1024.0 * 1024.0;
 
@@ -87,32 +88,34 @@ impl Workers {
 
     /// Dollars for a second of a worker; it also looks once whether its run has ended.
     pub(crate) fn rate(&self, is_large: bool) -> f64 {
-        self.gb(is_large) * price::GB_SECOND + price::GET
+        self.gb(is_large) * price::GB_SECOND_USD + price::GET_USD
     }
 
     /// Seconds that a worker takes for so many stored bytes, with an attempt's own.
-    pub(crate) fn seconds(&self, bytes: Between<f64>) -> Between<f64> {
-        let computes = bytes.zip(SPEED, |b, speed| b / (speed * self.vcpus(false)));
-        let fetches = bytes.map(|b| (b - BURST) / BANDWIDTH);
-        AROUND + computes.zip(fetches, f64::max)
+    pub(crate) fn seconds(&self, bytes: Bounds<f64>) -> Bounds<f64> {
+        let computes =
+            bytes.zip(SCAN_BYTES_PER_VCPU_SECOND, |b, speed| b / (speed * self.vcpus(false)));
+        let fetches = bytes.map(|b| (b - BURST_BYTES) / BANDWIDTH_BYTES_PER_SECOND);
+        TASK_OVERHEAD_SECONDS + computes.zip(fetches, f64::max)
     }
 
     /// Seconds that a worker takes for a message of `share` tasks that read `each` bytes: tiny ones run a
     /// few at a time.
-    pub(crate) fn seconds_of_message(
-        &self,
-        each: Between<f64>,
-        share: Between<f64>,
-    ) -> Between<f64> {
+    pub(crate) fn seconds_of_message(&self, each: Bounds<f64>, share: Bounds<f64>) -> Bounds<f64> {
         let bytes = each.zip(share, |each, share| each * share);
-        let rounds = share.map(|share| (share / PARALLEL_TASKS as f64).ceil() - 1.0);
-        self.seconds(bytes) + rounds.zip(ROUND, |rounds, seconds| rounds * seconds)
+        let rounds = share.map(|share| (share / TINY_TASKS_AT_ONCE as f64).ceil() - 1.0);
+        self.seconds(bytes) + rounds.zip(TINY_ROUND_SECONDS, |rounds, seconds| rounds * seconds)
     }
 
+    /// How fast the event source of these workers starts them.
     pub fn ramp(&self) -> Ramp {
         let (at_once, per_minute, limit) = match self.pollers {
-            0 => STANDARD,
-            pollers => (f64::from(pollers) * PROVISIONED.0, PROVISIONED.1, PROVISIONED.2),
+            0 => STANDARD_EVENT_SOURCE,
+            pollers => (
+                f64::from(pollers) * PROVISIONED_EVENT_SOURCE.0,
+                PROVISIONED_EVENT_SOURCE.1,
+                PROVISIONED_EVENT_SOURCE.2,
+            ),
         };
         let most = if self.pollers == 0 { f64::from(self.concurrency).min(limit) } else { limit };
         Ramp { at_once: at_once.min(most), per_second: per_minute / 60.0, most }

@@ -31,6 +31,7 @@ pub trait Queue: Send + Sync {
     async fn watch(&self, message: &WatchMessage, delay: Duration) -> Result<(), QueueError>;
 }
 
+/// Why messages may not have been sent.
 #[derive(Debug, thiserror::Error)]
 #[error("sending {count} messages failed")]
 pub struct QueueError {

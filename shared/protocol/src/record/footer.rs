@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use crate::record::Usage;
 
 const MAGIC: &[u8; 4] = b"TDM1";
-const TRAILER: usize = 8;
+const TRAILER_BYTES: usize = 8;
 
 /// The end of an exchange object: where each slot's rows lie.
 ///
@@ -32,6 +32,7 @@ impl Footer {
     /// The bytes that a reader should fetch at first, to have most footers at once.
     pub const LIKELY_BYTES: u64 = 16 * 1024;
 
+    /// The bytes that an exchange object ends with.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec(self).unwrap_or_default();
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
@@ -48,9 +49,12 @@ impl Footer {
         let body = tail.strip_suffix(MAGIC).ok_or(FooterError::NoFooter)?;
         let (body, length) = body.split_last_chunk::<4>().ok_or(FooterError::NoFooter)?;
         let length = u32::from_le_bytes(*length) as usize;
-        let data_end = size.checked_sub((length + TRAILER) as u64).ok_or(FooterError::NoFooter)?;
-        let from =
-            body.len().checked_sub(length).ok_or(FooterError::Longer((length + TRAILER) as u64))?;
+        let data_end =
+            size.checked_sub((length + TRAILER_BYTES) as u64).ok_or(FooterError::NoFooter)?;
+        let from = body
+            .len()
+            .checked_sub(length)
+            .ok_or(FooterError::Longer((length + TRAILER_BYTES) as u64))?;
         let footer: Self =
             serde_json::from_slice(&body[from..]).map_err(|_| FooterError::NoFooter)?;
         let ordered = footer.offsets.is_sorted();

@@ -4,10 +4,10 @@ use crate::ids::{RunId, StageId, TaskId};
 use crate::record::{Footer, Plan, Read, Stage, TaskMessage};
 
 /// A task of fewer bytes is tiny: its messages and requests cost more than its work.
-const TINY_BYTES: u64 = 256 * 1024;
+const TINY_TASK_BYTES: u64 = 256 * 1024;
 
 /// A partition is split if it is so many times as large as the median one.
-const SKEW: u64 = 4;
+const SKEW_FACTOR: u64 = 4;
 
 /// `layout/<stage>`: pins a stage's tasks and where they read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,7 @@ pub struct TaskSlice {
 }
 
 impl TaskSlice {
+    /// All of the partitions `from` to `to`, without `to`.
     pub fn partitions(from: u32, to: u32) -> Self {
         Self { from, to, objects: None }
     }
@@ -45,6 +46,7 @@ pub struct InputIndex {
     pub objects: Vec<ObjectIndex>,
 }
 
+/// Where the slots of one exchange object lie.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectIndex {
     pub key: String,
@@ -97,29 +99,31 @@ impl Layout {
         stage.scan_bytes / tasks + each.sum::<u64>()
     }
 
+    /// What a task runs, if the stage has it.
     pub fn slice(&self, task: TaskId) -> Option<TaskSlice> {
         self.tasks.get(task.0 as usize).copied()
     }
 
+    /// How many groups the tasks are listed in.
     pub fn groups(&self) -> u32 {
-        u32::try_from(self.tasks.len()).unwrap_or(u32::MAX).div_ceil(TaskId::GROUP)
+        u32::try_from(self.tasks.len()).unwrap_or(u32::MAX).div_ceil(TaskId::GROUP_TASKS)
     }
 
     /// How many tasks a group has.
     pub fn group_len(&self, group: u32) -> usize {
-        let before = (group * TaskId::GROUP) as usize;
-        self.tasks.len().saturating_sub(before).min(TaskId::GROUP as usize)
+        let before = (group * TaskId::GROUP_TASKS) as usize;
+        self.tasks.len().saturating_sub(before).min(TaskId::GROUP_TASKS as usize)
     }
 }
 
 /// How many of a stage's tasks share a message, where one reads so many bytes.
 pub(crate) fn share_messages(tasks: u64, task_bytes: u64) -> u32 {
-    if task_bytes >= TINY_BYTES {
+    if task_bytes >= TINY_TASK_BYTES {
         return 1;
     }
-    let groups = u32::try_from(tasks / u64::from(TaskId::GROUP)).unwrap_or(u32::MAX);
+    let groups = u32::try_from(tasks / u64::from(TaskId::GROUP_TASKS)).unwrap_or(u32::MAX);
     // a power of two, so that no message is of two groups
-    (groups.clamp(1, TaskId::GROUP) + 1).next_power_of_two() / 2
+    (groups.clamp(1, TaskId::GROUP_TASKS) + 1).next_power_of_two() / 2
 }
 
 /// Whether some inputs fill a part of the partitions only, as the arms of a union do: nothing tells
@@ -174,7 +178,8 @@ fn split_large(tasks: &[TaskSlice], input: &InputIndex, target: u64) -> Vec<Task
     sizes.sort_unstable();
     let median = sizes.get(sizes.len() / 2).copied().unwrap_or(0);
     let piece = median.max(target).max(1);
-    let split = |task: &TaskSlice| match task.to - task.from == 1 && bytes(task.from) > SKEW * piece
+    let split = |task: &TaskSlice| match task.to - task.from == 1
+        && bytes(task.from) > SKEW_FACTOR * piece
     {
         true => split(*task, &slot_bytes(input, task.from), piece),
         false => vec![*task],
@@ -214,7 +219,7 @@ fn split(task: TaskSlice, objects: &[u64], piece: u64) -> Vec<TaskSlice> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Expected, Input, Output, Usage};
+    use crate::record::{Input, Output, StageIo, Usage};
 
     #[test]
     fn small_neighbours_share_a_task_and_a_large_one_is_alone() {
@@ -234,7 +239,7 @@ mod tests {
             whole: false,
             scans: false,
             scan_bytes: 0,
-            expected: Expected::default(),
+            expected: StageIo::default(),
             splits: None,
             fingerprint: String::new(),
             reused: None,
@@ -288,7 +293,7 @@ mod tests {
             whole: false,
             scans: true,
             scan_bytes: 1 << 20,
-            expected: Expected::default(),
+            expected: StageIo::default(),
             splits: None,
             fingerprint: String::new(),
             reused: None,

@@ -16,6 +16,7 @@ pub struct TaskMessage {
 }
 
 impl TaskMessage {
+    /// The tasks that the message names.
     pub fn task_ids(&self) -> impl Iterator<Item = TaskId> + use<> {
         (self.task.0..self.task.0.saturating_add(self.tasks)).map(TaskId)
     }

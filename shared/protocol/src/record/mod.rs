@@ -18,7 +18,7 @@ pub(crate) use layout::share_messages;
 pub use layout::{InputIndex, Layout, ObjectIndex, TaskSlice};
 pub use message::{TaskMessage, WatchMessage};
 pub use outcome::{Outcome, StageSummary, Status};
-pub use plan::{Expected, Input, Output, Plan, Publication, Read, Stage};
+pub use plan::{Input, Output, Plan, Publication, Read, Stage, StageIo};
 pub use rejected::RejectedPart;
 pub use run::{PinnedObject, Run, Source};
 pub use usage::Usage;
@@ -34,6 +34,7 @@ pub enum Versioned<T> {
 }
 
 impl<T> Versioned<T> {
+    /// The record in its latest form.
     pub fn into_latest(self) -> T {
         let Self::V1(record) = self;
         record

@@ -1,7 +1,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::cost::{Errors, Estimated, Taken};
+use crate::cost::{Actual, Deviation, Estimated};
 use crate::ids::{JobName, RunId, StageId};
 use crate::record::{ResultFile, Usage};
 
@@ -29,17 +29,19 @@ pub struct Outcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bad_rows: Option<u64>,
     /// What the run took. Where the job has a budget, attempts that did not commit are in its price.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub taken: Option<Taken>,
+    /// Earlier manifests say `taken`.
+    #[serde(default, alias = "taken", skip_serializing_if = "Option::is_none")]
+    pub actual: Option<Actual>,
     /// What it was expected to take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimate: Option<Estimated>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub estimate_errors: Option<Errors>,
+    pub estimate_errors: Option<Deviation>,
     pub stages: Vec<StageSummary>,
     pub ended: DateTime<Utc>,
 }
 
+/// How a run ended, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
@@ -49,6 +51,7 @@ pub enum Status {
 }
 
 impl Status {
+    /// As records and people write it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
@@ -73,4 +76,23 @@ pub struct StageSummary {
     pub bytes: u64,
     #[serde(default)]
     pub usage: Usage,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_earlier_manifest_is_read() {
+        let earlier = r#"{
+            "run": "r", "job": "top", "status": "succeeded", "files": [], "rows": 0, "bytes": 0,
+            "seconds": 0.75, "tasks": 9, "stages": [], "ended": "2026-01-02T03:04:05Z",
+            "taken": { "tasks": 9, "table_bytes": 1, "exchange_bytes": 2, "requests": 94,
+                       "gb_seconds": 8.4, "seconds": 0.75, "cost_usd": 0.000319 }
+        }"#;
+        let outcome: Outcome = serde_json::from_str(earlier).expect("a manifest");
+        assert_eq!(outcome.actual.map(|actual| actual.requests), Some(94));
+        let now = serde_json::to_value(&outcome).expect("JSON");
+        assert_eq!((now["actual"]["tasks"].as_u64(), now.get("taken")), (Some(9), None));
+    }
 }

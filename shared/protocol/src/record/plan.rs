@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::cost::{Between, Estimate};
+use crate::cost::{Bounds, Estimate};
 use crate::ids::{RunId, StageId};
 use crate::record::PinnedObject;
 
@@ -59,7 +59,7 @@ pub struct Stage {
     #[serde(default)]
     pub scan_bytes: u64,
     #[serde(default)]
-    pub expected: Expected,
+    pub expected: StageIo,
     /// The input of which a slot may be read by several tasks, some of its objects by each: its
     /// rows pass through the stage one by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,7 +79,7 @@ pub struct Stage {
 /// What all tasks of a stage together are expected to do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Expected {
+pub struct StageIo {
     /// Stored bytes that its scans read at most, and GET requests for them.
     pub table_bytes: u64,
     pub table_requests: u64,
@@ -89,11 +89,12 @@ pub struct Expected {
     /// What is known of parts of files may spare reading them.
     pub prunes: bool,
     /// Of its exchange; 0 of a result.
-    pub written_bytes: Between<u64>,
+    pub written_bytes: Bounds<u64>,
     /// Each of its partitions writes so much, whatever the tables have.
     pub bounded: bool,
 }
 
+/// An exchange that a stage reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
     pub stage: StageId,
@@ -121,6 +122,7 @@ pub enum Output {
 }
 
 impl Plan {
+    /// The stage of this number.
     pub fn stage(&self, id: StageId) -> Option<&Stage> {
         self.stages.get(usize::from(id.0))
     }
@@ -146,6 +148,7 @@ impl Plan {
         self.stages.iter().filter(move |s| s.inputs.iter().any(|i| i.stage == id))
     }
 
+    /// Whether a stage makes the result.
     pub fn is_last(&self, id: StageId) -> bool {
         usize::from(id.0) + 1 == self.stages.len()
     }

@@ -16,6 +16,7 @@ pub struct RejectedPart {
 }
 
 impl RejectedPart {
+    /// The same part, of which so many lines are rejected.
     #[must_use]
     pub fn of_lines(self, lines: u64) -> Self {
         Self { lines, ..self }

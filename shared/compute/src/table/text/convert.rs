@@ -31,12 +31,12 @@ pub(crate) struct Misfit {
 }
 
 /// How many letters of a value are shown.
-const SHOWN_LETTERS: usize = 100;
+const SHOWN_CHARS_MAX: usize = 100;
 
 impl std::fmt::Display for Misfit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { column, value, data_type, .. } = self;
-        let shown: String = value.chars().take(SHOWN_LETTERS).collect();
+        let shown: String = value.chars().take(SHOWN_CHARS_MAX).collect();
         let more = if shown.len() < value.len() { "…" } else { "" };
         let article = if self.inferred { "so far a" } else { "a" };
         write!(f, "column {column} is {article} {}, and '{shown}{more}' is not", name(data_type))

@@ -7,7 +7,7 @@ use super::number::{self, Number};
 use super::time::{self, Moment};
 
 /// The most digits of a decimal.
-const DECIMAL_DIGITS: usize = 38;
+const DECIMAL_DIGITS_MAX: usize = 38;
 
 const BOOLEAN: u16 = 1;
 const WHOLE: u16 = 1 << 1;
@@ -151,7 +151,7 @@ impl Evidence {
             return DataType::Float64;
         }
         let scale = if is_whole { 0 } else { self.fraction_digits };
-        let fits = self.whole_digits + scale <= DECIMAL_DIGITS && self.kinds & SCIENTIFIC == 0;
+        let fits = self.whole_digits + scale <= DECIMAL_DIGITS_MAX && self.kinds & SCIENTIFIC == 0;
         match i8::try_from(scale) {
             Ok(scale) if fits => DataType::Decimal128(38, scale),
             _ => DataType::Utf8,

@@ -7,7 +7,7 @@ use tidemill_protocol::job::CsvOptions;
 use super::records::parser;
 
 /// The most bytes of a header.
-pub(crate) const HEADER_BYTES: u64 = 64 * 1024;
+pub(crate) const HEADER_BYTES_MAX: u64 = 64 * 1024;
 
 /// The mark that a file of UTF-8 text may start with.
 pub(super) const MARK: &[u8] = b"\xef\xbb\xbf";
@@ -96,9 +96,9 @@ fn place(names: &[String], column: &str) -> Result<Option<usize>, String> {
 }
 
 pub(super) fn shortened(names: &[String]) -> String {
-    const SHOWN: usize = 20;
-    let shown: Vec<_> = names.iter().take(SHOWN).map(String::as_str).collect();
-    let more = if names.len() > SHOWN { ",…" } else { "" };
+    const SHOWN_COLUMNS_MAX: usize = 20;
+    let shown: Vec<_> = names.iter().take(SHOWN_COLUMNS_MAX).map(String::as_str).collect();
+    let more = if names.len() > SHOWN_COLUMNS_MAX { ",…" } else { "" };
     format!("{}{more}", shown.join(","))
 }
 

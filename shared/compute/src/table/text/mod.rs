@@ -22,7 +22,7 @@ use datafusion::arrow::array::RecordBatch;
 pub(crate) use convert::Misfit;
 pub(crate) use csv::{CsvDecoder, Fields};
 pub(crate) use evidence::widened;
-pub(crate) use header::{HEADER_BYTES, Header, places};
+pub(crate) use header::{HEADER_BYTES_MAX, Header, places};
 pub(crate) use json::JsonDecoder;
 pub(crate) use sample::infer;
 pub(crate) use source::{TextSource, Unreadable};

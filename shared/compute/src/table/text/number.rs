@@ -3,13 +3,13 @@
 use datafusion::arrow::datatypes::i256;
 
 /// The most digits of which a double holds any.
-const DOUBLE_DIGITS: usize = 15;
+const DOUBLE_DIGITS_MAX: usize = 15;
 
 /// The most digits that a double is written with.
-const WRITTEN_DIGITS: usize = 17;
+const WRITTEN_DIGITS_MAX: usize = 17;
 
 /// Beyond it, no column has a type for an exponent.
-const MAX_EXPONENT: i32 = 10_000;
+const EXPONENT_MAX: i32 = 10_000;
 
 /// The parts of a number in decimal digits.
 #[derive(Debug, Clone, Copy)]
@@ -122,7 +122,7 @@ fn exponent(power: &[u8]) -> Option<i32> {
     if digits.is_empty() {
         return None;
     }
-    let add = |n: i32, d: &u8| (10 * n + i32::from(d - b'0')).min(MAX_EXPONENT);
+    let add = |n: i32, d: &u8| (10 * n + i32::from(d - b'0')).min(EXPONENT_MAX);
     let value = digits.iter().fold(0, add);
     Some(if negative { -value } else { value })
 }
@@ -172,7 +172,7 @@ pub(super) fn double(text: &str, inferred: bool) -> Option<f64> {
     }
     let bytes = text.strip_prefix('-').unwrap_or(text).as_bytes();
     let is_odd = matches!(bytes, [b'+', ..] | [b'0', b'0'..=b'9', ..]);
-    let keeps_digits = text.len() <= DOUBLE_DIGITS || keeps_digits(text, value);
+    let keeps_digits = text.len() <= DOUBLE_DIGITS_MAX || keeps_digits(text, value);
     (!is_odd && keeps_digits).then_some(value)
 }
 
@@ -195,10 +195,10 @@ fn is_as_written(text: &str, value: f64) -> bool {
 fn keeps_digits(text: &str, value: f64) -> bool {
     let Some(number) = Number::parse(text) else { return true }; // NaN
     if number.exponent.is_none() && number.fraction.iter().all(|d| *d == b'0') {
-        return number.whole_digits() <= DOUBLE_DIGITS
+        return number.whole_digits() <= DOUBLE_DIGITS_MAX
             || number.decimal(38, 0).is_some_and(|(whole, _)| is_whole(value, whole));
     }
-    number.significant() <= WRITTEN_DIGITS
+    number.significant() <= WRITTEN_DIGITS_MAX
 }
 
 fn is_whole(value: f64, whole: i128) -> bool {

@@ -12,7 +12,7 @@ use tidemill_protocol::job::CsvOptions;
 const FIELD_BYTES: usize = 8;
 
 /// The most bytes of a record.
-const MAX_RECORD: usize = 256 * 1024 * 1024;
+const RECORD_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// Takes bytes and keeps the records in them.
 pub(super) struct Records {
@@ -152,7 +152,7 @@ impl Records {
 
     fn begin(&mut self, piece: &[u8]) -> Result<(), String> {
         self.begun.extend_from_slice(piece);
-        if self.begun.len() > MAX_RECORD {
+        if self.begun.len() > RECORD_BYTES_MAX {
             return Err("a quote in it does not end".into());
         }
         Ok(())

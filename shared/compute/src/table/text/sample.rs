@@ -18,7 +18,7 @@ use crate::table::{files, lines, title};
 const PARALLEL_FILES: usize = 16;
 
 /// A file of up to so many bytes is looked at whole.
-const WHOLE_BYTES: u64 = 2 * 1024 * 1024;
+const WHOLE_FILE_BYTES_MAX: u64 = 2 * 1024 * 1024;
 
 /// Of a larger one, so many bytes at its start decide.
 const START_BYTES: u64 = 1024 * 1024;
@@ -27,7 +27,7 @@ const START_BYTES: u64 = 1024 * 1024;
 const PIECE_BYTES: u64 = 256 * 1024;
 
 /// Records that are taken apart at once.
-const BATCH: usize = 1024;
+const BATCH_RECORDS: usize = 1024;
 
 /// What was seen of a file: its columns in their order.
 type Columns = Vec<(String, Shape)>;
@@ -100,7 +100,7 @@ impl Look<'_> {
     async fn start(&self, file: &ObjectMeta) -> Result<Piece, Failure> {
         let gzip = files::is_gzip(file.location.as_ref());
         if !gzip && !self.good_lines {
-            let is_last = file.size <= WHOLE_BYTES;
+            let is_last = file.size <= WHOLE_FILE_BYTES_MAX;
             let bytes = match if is_last { file.size } else { START_BYTES } {
                 0 => Bytes::new(),
                 bytes => self.store.get_range(&file.location, 0..bytes).await?,
@@ -182,10 +182,10 @@ fn add_records(
     loop {
         let is_at_end = bytes.is_empty();
         if !is_at_end || is_last {
-            let taken = records.take(bytes, BATCH)?;
+            let taken = records.take(bytes, BATCH_RECORDS)?;
             bytes = &bytes[taken..];
         }
-        if !is_at_end && records.rows() < BATCH {
+        if !is_at_end && records.rows() < BATCH_RECORDS {
             continue;
         }
         let rows = records.flush()?;
@@ -413,7 +413,7 @@ mod tests {
         let rows = |count| (0..count).map(row).collect::<String>();
         let (half, middle) = (rows(200_000), "1.5,2024-01-02,7\n".repeat(100));
         let text = format!("a,b,c\n{half}{middle}{half}1,2024-01-02 03:04:05,00501\n");
-        assert!(text.len() as u64 > 4 * WHOLE_BYTES / 2);
+        assert!(text.len() as u64 > 4 * WHOLE_FILE_BYTES_MAX / 2);
         let found = of_csv(&[&text]).await.expect("columns");
         assert_eq!(found, "a Float64, b Timestamp(µs), c Utf8");
         let lines =

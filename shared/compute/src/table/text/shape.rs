@@ -7,7 +7,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Fields};
 use super::evidence::Evidence;
 
 /// Objects within objects.
-const MAX_DEPTH: usize = 64;
+const NESTING_LEVELS_MAX: usize = 64;
 
 /// What has been seen at a place of JSON values.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -141,7 +141,7 @@ impl Scanner<'_> {
     }
 
     fn value(&mut self, depth: usize) -> Result<Shape, String> {
-        if depth > MAX_DEPTH {
+        if depth > NESTING_LEVELS_MAX {
             return Err("its objects are nested too deeply".into());
         }
         self.skip_spaces();

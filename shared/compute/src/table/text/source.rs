@@ -25,7 +25,7 @@ use tidemill_protocol::job::{CsvOptions, Format};
 use super::header::MARK;
 use super::sample::is_objects;
 use super::{
-    CsvDecoder, Decoder, Fields, HEADER_BYTES, Header, JsonDecoder, Misfit, Problem, places,
+    CsvDecoder, Decoder, Fields, HEADER_BYTES_MAX, Header, JsonDecoder, Misfit, Problem, places,
 };
 use crate::quarantine::FilePart;
 use crate::table::{Table, title};
@@ -304,13 +304,13 @@ impl Opener {
         let (start, is_all) = if is_start {
             let has_end = |bytes: &[u8], fresh: bool| {
                 fresh && Header::parse(csv, bytes, false).is_some()
-                    || bytes.len() as u64 > MAX_HEADER_BYTES
+                    || bytes.len() as u64 > HEADER_LINE_BYTES_MAX
             };
             let start = peek(pieces, has_end).await?;
             (start, true)
         } else {
             let size = file.object_meta.size;
-            let range = 0..size.min(HEADER_BYTES);
+            let range = 0..size.min(HEADER_BYTES_MAX);
             (self.store.get_range(&file.object_meta.location, range).await?, false)
         };
         let Some(header) = Header::parse(csv, &start, is_all) else {
@@ -328,7 +328,7 @@ impl Opener {
 }
 
 /// The most bytes of the first line of a file.
-const MAX_HEADER_BYTES: u64 = 16 * 1024 * 1024;
+const HEADER_LINE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Takes pieces until there is enough of them; whoever asks knows whether a line may have ended.
 async fn peek(pieces: &mut Pieces, is_enough: impl Fn(&[u8], bool) -> bool) -> Result<Bytes> {

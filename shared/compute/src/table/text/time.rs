@@ -4,9 +4,9 @@ use datafusion::arrow::array::timezone::Tz;
 use datafusion::arrow::compute::kernels::cast_utils::{Parser, string_to_datetime};
 use datafusion::arrow::datatypes::{Date32Type, TimeUnit};
 
-const SECONDS_OF_DAY: i64 = 86_400;
+const SECONDS_PER_DAY: i64 = 86_400;
 
-const NANOS: i128 = 1_000_000_000;
+const NANOSECONDS_PER_SECOND: i128 = 1_000_000_000;
 
 /// A point in time, or a time of a day, in seconds and the digits of a part of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl Moment {
     /// `2024-01-02`, then maybe a time: ` 03:04:05.678`, and a zone: `Z`, `+02:00`.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
-        let seconds = SECONDS_OF_DAY * i64::from(days(bytes.get(..10)?)?);
+        let seconds = SECONDS_PER_DAY * i64::from(days(bytes.get(..10)?)?);
         let (b' ' | b'T' | b't') = bytes.get(10).copied().unwrap_or(b' ') else { return None };
         if bytes.len() == 10 {
             let rest = (false, true);
@@ -87,12 +87,12 @@ impl Moment {
     /// In a unit, with halves up, and whether that is all of it; none if it is out of range.
     pub(super) fn in_unit(&self, unit: TimeUnit) -> Option<(i64, bool)> {
         let step: i128 = match unit {
-            TimeUnit::Second => NANOS,
+            TimeUnit::Second => NANOSECONDS_PER_SECOND,
             TimeUnit::Millisecond => 1_000_000,
             TimeUnit::Microsecond => 1_000,
             TimeUnit::Nanosecond => 1,
         };
-        let nanos = i128::from(self.seconds) * NANOS + i128::from(self.nanos);
+        let nanos = i128::from(self.seconds) * NANOSECONDS_PER_SECOND + i128::from(self.nanos);
         let (value, left) = (nanos.div_euclid(step), nanos.rem_euclid(step));
         let (rounds_up, is_all) = self.rest;
         let up = if step == 1 { rounds_up } else { 2 * left >= step };
@@ -103,7 +103,7 @@ impl Moment {
     /// The time of a day in a unit: rounding does not lead into the next.
     pub(super) fn in_unit_of_day(&self, unit: TimeUnit) -> Option<i64> {
         let (nanos, rest) = (0, (false, true));
-        let day = Self { seconds: SECONDS_OF_DAY, nanos, rest, ..*self }.in_unit(unit)?.0;
+        let day = Self { seconds: SECONDS_PER_DAY, nanos, rest, ..*self }.in_unit(unit)?.0;
         self.in_unit(unit).map(|(value, _)| value).filter(|value| *value < day)
     }
 }
@@ -121,8 +121,8 @@ pub(super) fn date(text: &str, inferred: bool) -> Option<i32> {
         return Date32Type::parse(text); // years of more digits, months of fewer
     }
     let (seconds, is_all) = Moment::parse(text)?.in_unit(TimeUnit::Second)?;
-    let is_midnight = is_all && seconds % SECONDS_OF_DAY == 0;
-    i32::try_from(seconds / SECONDS_OF_DAY).ok().filter(|_| is_midnight)
+    let is_midnight = is_all && seconds % SECONDS_PER_DAY == 0;
+    i32::try_from(seconds / SECONDS_PER_DAY).ok().filter(|_| is_midnight)
 }
 
 /// The days since 1970-01-01 of `2024-01-02`.

@@ -13,7 +13,8 @@ use tidemill_protocol::bucket::MemoryBucket;
 use tidemill_protocol::dispatch::{self, dispatch};
 use tidemill_protocol::job::Limits;
 use tidemill_protocol::record::Outcome;
-use tidemill_protocol::watch::{self, Next, TICK};
+use tidemill_protocol::tuning::WATCH_INTERVAL;
+use tidemill_protocol::watch::{self, Next};
 use tidemill_protocol::work::{self, Worker};
 use tidemill_protocol::{
     AttemptId, Bucket, Clock, Context, Engine, Key, ObjectEvent, ProtocolError, RunId, WorkerSize,
@@ -21,14 +22,14 @@ use tidemill_protocol::{
 };
 
 use super::clock::ManualClock;
-use super::engine::{NumbersEngine, rng};
-use super::faults::{Bug, Fate, Process, Trace};
-use super::queues::{HIDDEN, Letter, Message, Queues};
-use crate::support::dice::Dice;
+use super::engine::NumbersEngine;
+use super::faults::{Bug, FaultPlan, Process, Trace};
+use super::queues::{HIDDEN, InFlight, Message, Queues};
+use crate::support::dice::{Dice, rng};
 
-/// What is tried with a seed.
+/// What a seed decides.
 #[derive(Debug, Clone)]
-pub(super) struct Trial {
+pub(super) struct SeedSettings {
     pub(super) seed: u64,
     /// Of 100 deliveries, how many go wrong.
     pub(super) faults: usize,
@@ -44,7 +45,7 @@ pub(super) struct Trial {
     pub(super) bug: Option<Bug>,
 }
 
-impl Trial {
+impl SeedSettings {
     pub(super) fn of_seed(seed: u64) -> Self {
         let mut rng = rng(seed, 0);
         let mut dice = Dice(&mut rng);
@@ -84,7 +85,7 @@ impl Trial {
 
 /// What is left when nothing happens any more.
 pub(super) struct End {
-    pub(super) trial: Trial,
+    pub(super) settings: SeedSettings,
     pub(super) bucket: Arc<MemoryBucket>,
     pub(super) trace: Arc<Trace>,
     pub(super) outcomes: Vec<Outcome>,
@@ -93,8 +94,8 @@ pub(super) struct End {
     pub(super) queues_empty: bool,
 }
 
-struct World {
-    trial: Trial,
+struct SimulatedCluster {
+    settings: SeedSettings,
     clock: Arc<ManualClock>,
     bucket: Arc<MemoryBucket>,
     queues: Arc<Queues>,
@@ -111,9 +112,9 @@ pub(super) const WORKERS: Workers =
 /// After so much virtual time a run that has not ended never will.
 const FOREVER: Duration = Duration::from_secs(8 * 60 * 60);
 
-/// Plays a trial to its end.
-pub(super) fn play(trial: Trial) -> End {
-    let clock = Arc::new(match trial.jump {
+/// Simulates what a seed decides, to its end.
+pub(super) fn simulate(settings: SeedSettings) -> End {
+    let clock = Arc::new(match settings.jump {
         None => ManualClock::default(),
         Some((at, by)) => ManualClock::jumping(at, TimeDelta::seconds(by)),
     });
@@ -122,8 +123,8 @@ pub(super) fn play(trial: Trial) -> End {
     let trace = Arc::new(Trace::default());
     let engine = Arc::new(NumbersEngine { bucket: bucket.clone(), clock: clock.clone() });
     let mut pool = LocalPool::new();
-    let world = Rc::new(World {
-        trial: trial.clone(),
+    let cluster = Rc::new(SimulatedCluster {
+        settings: settings.clone(),
         clock: clock.clone(),
         bucket: bucket.clone(),
         queues: queues.clone(),
@@ -132,10 +133,10 @@ pub(super) fn play(trial: Trial) -> End {
         spawner: pool.spawner(),
         processes: Cell::new(0),
     });
-    world.upload();
+    cluster.upload();
     loop {
         pool.run_until_stalled();
-        world.poll();
+        cluster.poll();
         pool.run_until_stalled();
         if !clock.advance() || clock.elapsed() > FOREVER {
             break;
@@ -143,7 +144,7 @@ pub(super) fn play(trial: Trial) -> End {
     }
     let outcomes = pool.run_until(outcomes(&bucket));
     let (took, queues_empty) = (clock.elapsed(), queues.is_empty());
-    End { trial, bucket, trace, outcomes, took, queues_empty }
+    End { settings, bucket, trace, outcomes, took, queues_empty }
 }
 
 async fn outcomes(bucket: &Arc<MemoryBucket>) -> Vec<Outcome> {
@@ -157,27 +158,27 @@ async fn outcomes(bucket: &Arc<MemoryBucket>) -> Vec<Outcome> {
     found
 }
 
-impl World {
+impl SimulatedCluster {
     /// Drops the job, and perhaps cancels its run later.
     fn upload(self: &Rc<Self>) {
-        let Trial { seed, into, deadline, budget, cancel_after, .. } = self.trial.clone();
+        let SeedSettings { seed, into, deadline, budget, cancel_after, .. } = self.settings.clone();
         let mut job = json!({ "sql": seed.to_string() });
         if into {
             job["into"] = json!("tables/numbers/");
         }
         job["options"] = json!({ "deadline": deadline, "max_cost_usd": budget });
         let event = self.put("jobs/numbers.json", &job.to_string());
-        self.queues.send(Letter::Event(event), Duration::ZERO);
+        self.queues.send(InFlight::Event(event), Duration::ZERO);
         if let Some(after) = cancel_after {
-            let world = self.clone();
+            let cluster = self.clone();
             self.spawn(async move {
-                world.clock.sleep(after).await;
-                let run = world.bucket.keys().into_iter().find_map(|key| {
+                cluster.clock.sleep(after).await;
+                let run = cluster.bucket.keys().into_iter().find_map(|key| {
                     RunId::parse(key.strip_prefix(Key::RUNS)?.split('/').next()?).ok()
                 });
                 if let Some(run) = run {
-                    let event = world.put(&Key::Cancel(&run).to_string(), "");
-                    world.queues.send(Letter::Cancel(event), Duration::ZERO);
+                    let event = cluster.put(&Key::Cancel(&run).to_string(), "");
+                    cluster.queues.send(InFlight::Cancel(event), Duration::ZERO);
                 }
             });
         }
@@ -202,19 +203,19 @@ impl World {
     /// Tries to receive each message at some time after it becomes visible.
     fn poll(self: &Rc<Self>) {
         for (number, visible) in self.queues.news() {
-            let mut rng = rng(self.trial.seed, (number << 32) + visible.as_nanos() as u64);
+            let mut rng = rng(self.settings.seed, (number << 32) + visible.as_nanos() as u64);
             let mut dice = Dice(&mut rng);
-            let late = if dice.chance(self.trial.faults / 4) { 60_000 } else { 200 };
+            let late = if dice.chance(self.settings.faults / 4) { 60_000 } else { 200 };
             let delay = Duration::from_millis(dice.seed() % late);
-            let twice = dice.chance(self.trial.faults / 4);
-            let world = self.clone();
+            let twice = dice.chance(self.settings.faults / 4);
+            let cluster = self.clone();
             self.spawn(async move {
-                let wait = visible.saturating_sub(world.clock.elapsed()) + delay;
-                world.clock.sleep(wait).await;
-                if let Some(message) = world.queues.receive(number, false) {
-                    world.deliver(number, message);
-                    if twice && let Some(message) = world.queues.receive(number, true) {
-                        world.deliver(number, message);
+                let wait = visible.saturating_sub(cluster.clock.elapsed()) + delay;
+                cluster.clock.sleep(wait).await;
+                if let Some(message) = cluster.queues.receive(number, false) {
+                    cluster.deliver(number, message);
+                    if twice && let Some(message) = cluster.queues.receive(number, true) {
+                        cluster.deliver(number, message);
                     }
                 }
             });
@@ -225,62 +226,62 @@ impl World {
     fn deliver(self: &Rc<Self>, number: u64, message: Message) {
         let process = self.processes.get();
         self.processes.set(process + 1);
-        let fate = self.fate(process, &message);
+        let fault_plan = self.draw_faults(process, &message);
         let (kill, registration) = AbortHandle::new_pair();
-        let world = self.clone();
+        let cluster = self.clone();
         let seen = Arc::new(Process {
             number: process,
-            seed: self.trial.seed,
+            seed: self.settings.seed,
             bucket: self.bucket.clone(),
             queues: self.queues.clone(),
             clock: self.clock.clone(),
             trace: self.trace.clone(),
-            fate: fate.clone(),
+            fault_plan: fault_plan.clone(),
             kill,
-            bug: self.trial.bug,
+            bug: self.settings.bug,
             requests: Arc::new(AtomicU32::new(0)),
             effects: Arc::new(AtomicU32::new(0)),
         });
         self.trace.say(format!("          process {process} gets {message:?}"));
         let cx = self.context(number, process, &message, seen);
-        if fate.forgets {
-            let world = self.clone();
+        if fault_plan.forgets {
+            let cluster = self.clone();
             self.spawn(async move {
-                world.clock.sleep(HIDDEN).await;
-                world.queues.release(number, Duration::ZERO);
+                cluster.clock.sleep(HIDDEN).await;
+                cluster.queues.release(number, Duration::ZERO);
             });
         }
         self.spawn(async move {
-            let handled = world.handle(cx, message.letter);
+            let handled = cluster.handle(cx, message.in_flight);
             match Abortable::new(handled, registration).await {
-                Ok(Ok(None)) if fate.unheard => world.queues.release(number, HIDDEN),
-                Ok(Ok(None)) => world.queues.delete(number),
-                Ok(Ok(Some(after))) => world.queues.release(number, after),
-                Ok(Err(_)) | Err(_) => world.queues.release(number, HIDDEN),
+                Ok(Ok(None)) if fault_plan.unheard => cluster.queues.release(number, HIDDEN),
+                Ok(Ok(None)) => cluster.queues.delete(number),
+                Ok(Ok(Some(after))) => cluster.queues.release(number, after),
+                Ok(Err(_)) | Err(_) => cluster.queues.release(number, HIDDEN),
             }
         });
     }
 
-    fn fate(&self, process: u64, message: &Message) -> Fate {
-        let mut rng = rng(self.trial.seed, u64::MAX - process);
+    fn draw_faults(&self, process: u64, message: &Message) -> FaultPlan {
+        let mut rng = rng(self.settings.seed, u64::MAX - process);
         let mut dice = Dice(&mut rng);
-        let mut fate = Fate { latency: 40, ..Fate::default() };
-        if message.receives > self.trial.patience || !dice.chance(self.trial.faults) {
-            return fate;
+        let mut fault_plan = FaultPlan { latency: 40, ..FaultPlan::default() };
+        if message.receives > self.settings.patience || !dice.chance(self.settings.faults) {
+            return fault_plan;
         }
         let at = u32::try_from(dice.below(12)).expect("small");
-        fate.after = dice.chance(50);
+        fault_plan.after = dice.chance(50);
         match dice.below(5) {
-            0 | 1 => fate.dies_at = Some(at),
-            2 => fate.fails_at = Some(at),
-            3 => (fate.forgets, fate.latency) = (true, 20_000),
-            _ => fate.unheard = true,
+            0 | 1 => fault_plan.dies_at = Some(at),
+            2 => fault_plan.fails_at = Some(at),
+            3 => (fault_plan.forgets, fault_plan.latency) = (true, 20_000),
+            _ => fault_plan.unheard = true,
         }
-        fate
+        fault_plan
     }
 
     fn context(&self, number: u64, process: u64, message: &Message, seen: Arc<Process>) -> Context {
-        let repairs = self.trial.bug != Some(Bug::ClaimsWithoutRepair);
+        let repairs = self.settings.bug != Some(Bug::ClaimsWithoutRepair);
         Context {
             bucket: seen.clone(),
             queue: seen,
@@ -290,8 +291,8 @@ impl World {
             delivery: if repairs { message.receives } else { 1 },
             time_left: Duration::from_secs(895),
             message: number.to_string(),
-            size: match message.letter {
-                Letter::Task(size, _) => size,
+            size: match message.in_flight {
+                InFlight::Task(size, _) => size,
                 _ => WorkerSize::Normal,
             },
             workers: WORKERS,
@@ -300,27 +301,31 @@ impl World {
     }
 
     /// What the functions do with a message: how long it is kept if it is.
-    async fn handle(&self, cx: Context, letter: Letter) -> Result<Option<Duration>, ProtocolError> {
-        match letter {
-            Letter::Event(event) => dispatch(&cx, &*self.engine, &event).await?,
-            Letter::Task(_, tasks) => {
+    async fn handle(
+        &self,
+        cx: Context,
+        in_flight: InFlight,
+    ) -> Result<Option<Duration>, ProtocolError> {
+        match in_flight {
+            InFlight::Event(event) => dispatch(&cx, &*self.engine, &event).await?,
+            InFlight::Task(_, tasks) => {
                 Worker::new(self.engine.clone()).run_tasks(&cx, &tasks).await?;
             }
-            Letter::Watch(_) if self.trial.bug == Some(Bug::ClaimsWithoutRepair) => {}
-            Letter::Watch(watched) => {
+            InFlight::Watch(_) if self.settings.bug == Some(Bug::ClaimsWithoutRepair) => {}
+            InFlight::Watch(watched) => {
                 return Ok(match watch::watch(&cx, &watched).await {
                     Ok(Next::Closed) => None,
                     Ok(Next::Look(after)) => Some(after),
-                    Err(_) => Some(TICK),
+                    Err(_) => Some(WATCH_INTERVAL),
                 });
             }
-            Letter::Cancel(event) => {
+            InFlight::Cancel(event) => {
                 let run = Key::cancelled_run(&event.key).expect("a cancel key");
                 watch::cancel(&cx, &run).await?;
             }
-            Letter::Dead(letter) => match *letter {
-                Letter::Task(_, tasks) => drop(work::give_up(&cx, &tasks).await?),
-                Letter::Event(event) => drop(dispatch::give_up(&cx, &event, "given up").await?),
+            InFlight::Dead(in_flight) => match *in_flight {
+                InFlight::Task(_, tasks) => drop(work::give_up(&cx, &tasks).await?),
+                InFlight::Event(event) => drop(dispatch::give_up(&cx, &event, "given up").await?),
                 _ => unreachable!("only these have a limit"),
             },
         }

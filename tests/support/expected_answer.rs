@@ -8,7 +8,7 @@ use tidemill_compute::plan_in_one_process;
 
 use super::compare::{Rule, compare};
 use super::rule::rule;
-use crate::engine::Lab;
+use crate::engine::EngineFixture;
 
 /// Over how many partitions a query is tried.
 pub(crate) const PARTITIONS: [Option<u32>; 5] = [None, Some(1), Some(2), Some(7), Some(16)];
@@ -40,7 +40,7 @@ impl Answer {
     }
 }
 
-impl Lab {
+impl EngineFixture {
     pub(crate) async fn answer(&self, sql: &str) -> Result<Answer, String> {
         let answer = Answer::of(&self.oracle, sql).await;
         answer.map_err(|e| format!("the oracle fails: {e}\n{sql}"))

@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::AbortHandle;
-use tidemill_protocol::bucket::{Body, Created, MemoryBucket, Object, ObjectInfo};
+use tidemill_protocol::bucket::{Created, MemoryBucket, NewObject, Object, ObjectInfo};
 use tidemill_protocol::queue::QueueError;
 use tidemill_protocol::record::{TaskMessage, WatchMessage};
-use tidemill_protocol::{AttemptId, Bucket, BucketError, Clock, Queue, WorkerSize};
+use tidemill_protocol::{Bucket, BucketError, Clock, Queue, WorkerSize};
 
 use super::clock::ManualClock;
-use super::engine::rng;
-use super::queues::{Letter, Queues};
-use crate::support::dice::Dice;
+use super::queues::{InFlight, Queues};
+use crate::support::dice::{Dice, rng};
 
 /// A mistake in the protocol that the simulation has to find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +26,7 @@ pub(super) enum Bug {
 
 /// What happens to one delivery.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Fate {
+pub(super) struct FaultPlan {
     /// The process dies at this effect.
     pub(super) dies_at: Option<u32>,
     /// It dies, or its answer is lost, when the effect is done.
@@ -79,7 +78,7 @@ pub(super) struct Process {
     pub(super) queues: Arc<Queues>,
     pub(super) clock: Arc<ManualClock>,
     pub(super) trace: Arc<Trace>,
-    pub(super) fate: Fate,
+    pub(super) fault_plan: FaultPlan,
     pub(super) kill: AbortHandle,
     pub(super) bug: Option<Bug>,
     pub(super) requests: Arc<AtomicU32>,
@@ -90,7 +89,7 @@ impl Process {
     async fn request(&self, what: &str, key: &str) {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         let mut rng = rng(self.seed, (self.number << 20) + u64::from(number));
-        let wait = Dice(&mut rng).seed() % (self.fate.latency + 1);
+        let wait = Dice(&mut rng).seed() % (self.fault_plan.latency + 1);
         self.clock.sleep(Duration::from_millis(wait)).await;
         let at = self.clock.elapsed().as_millis();
         self.trace.say(format!("{at:>9} process {} {what} {key}", self.number));
@@ -111,7 +110,7 @@ impl Process {
     ) -> Result<T, String> {
         let number = self.effects.fetch_add(1, Ordering::Relaxed);
         self.request(what, key).await;
-        let Fate { dies_at, fails_at, after, .. } = self.fate;
+        let FaultPlan { dies_at, fails_at, after, .. } = self.fault_plan;
         if dies_at == Some(number) && !after {
             return self.die().await;
         }
@@ -147,26 +146,20 @@ impl Bucket for Process {
         self.bucket.head(key).await
     }
 
-    async fn create(
-        &self,
-        key: &str,
-        body: Body,
-        attempt: &AttemptId,
-        metadata: &[(&str, String)],
-    ) -> Result<Created, BucketError> {
-        let Body::Bytes(bytes) = body else { unreachable!("bodies are bytes here") };
+    async fn create(&self, new: NewObject<'_>) -> Result<Created, BucketError> {
+        let key = new.key;
         let act = async || match self.bug {
             Some(Bug::Overwrites) => {
                 self.bucket.delete(&[key.to_owned()]).await?;
-                self.bucket.create(key, Body::Bytes(bytes), attempt, metadata).await
+                self.bucket.create(new).await
             }
             // what is not written yet is lost with the process
             Some(Bug::SendsBeforeCommit)
-                if key.contains("/out/") && self.fate.dies_at.is_some() =>
+                if key.contains("/out/") && self.fault_plan.dies_at.is_some() =>
             {
                 Ok(Created::Now)
             }
-            _ => self.bucket.create(key, Body::Bytes(bytes), attempt, metadata).await,
+            _ => self.bucket.create(new).await,
         };
         self.effect("creates", key, act).await.map_err(failed(key))?
     }
@@ -197,7 +190,7 @@ impl Queue for Process {
             let act = async || {
                 for message in batch {
                     self.trace.sent.fetch_add(message.tasks, Ordering::Relaxed);
-                    self.queues.send(Letter::Task(to, message.clone()), Duration::ZERO);
+                    self.queues.send(InFlight::Task(to, message.clone()), Duration::ZERO);
                 }
             };
             let sent = self.effect("sends", &format!("{} messages", batch.len()), act).await;
@@ -207,7 +200,7 @@ impl Queue for Process {
     }
 
     async fn watch(&self, message: &WatchMessage, delay: Duration) -> Result<(), QueueError> {
-        let act = async || self.queues.send(Letter::Watch(message.clone()), delay);
+        let act = async || self.queues.send(InFlight::Watch(message.clone()), delay);
         let sent = self.effect("has watched", message.watch.as_str(), act).await;
         sent.map_err(|why| QueueError { count: 1, source: why.into() })
     }

@@ -12,16 +12,16 @@ pub(super) const HIDDEN: Duration = Duration::from_secs(30);
 
 /// A message and its queue.
 #[derive(Debug, Clone)]
-pub(super) enum Letter {
+pub(super) enum InFlight {
     Event(ObjectEvent),
     Task(WorkerSize, TaskMessage),
     Watch(WatchMessage),
     Cancel(ObjectEvent),
     /// Given up by its queue.
-    Dead(Box<Letter>),
+    Dead(Box<InFlight>),
 }
 
-impl Letter {
+impl InFlight {
     /// How often it is received before it is given up.
     fn limit(&self) -> u32 {
         match self {
@@ -34,7 +34,7 @@ impl Letter {
 
 #[derive(Debug, Clone)]
 pub(super) struct Message {
-    pub(super) letter: Letter,
+    pub(super) in_flight: InFlight,
     pub(super) receives: u32,
     /// When it can be received.
     visible: Duration,
@@ -61,12 +61,12 @@ impl Queues {
         Self { clock, state: Mutex::default() }
     }
 
-    pub(super) fn send(&self, letter: Letter, delay: Duration) {
+    pub(super) fn send(&self, in_flight: InFlight, delay: Duration) {
         let visible = self.clock.elapsed() + delay;
         let mut state = self.lock();
         let number = state.next;
         state.next += 1;
-        state.messages.insert(number, Message { letter, receives: 0, visible, held: false });
+        state.messages.insert(number, Message { in_flight, receives: 0, visible, held: false });
         state.news.push((number, visible));
     }
 
@@ -84,9 +84,9 @@ impl Queues {
         if !again && (message.held || message.visible > now) {
             return None;
         }
-        if message.receives >= message.letter.limit() {
+        if message.receives >= message.in_flight.limit() {
             // it keeps its id
-            message.letter = Letter::Dead(Box::new(message.letter.clone()));
+            message.in_flight = InFlight::Dead(Box::new(message.in_flight.clone()));
             message.receives = 0;
         }
         message.receives += 1;

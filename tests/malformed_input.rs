@@ -12,8 +12,8 @@ use tidemill_protocol::record::{
 };
 use tidemill_protocol::{Key, RunId, job};
 
-use crate::simulation::rng;
 use crate::support::dice::Dice;
+use crate::support::dice::rng;
 
 const EVENT: &str = r#"{"Records": [{"eventVersion": "2.1", "eventSource": "aws:s3",
     "awsRegion": "us-east-1", "eventTime": "2026-01-02T03:04:05.678Z",
@@ -105,7 +105,8 @@ fn decode(name: &str, bytes: &[u8]) {
 fn damaged_bytes_are_an_error_of_their_decoder_and_never_a_panic() {
     let cases = std::env::var("TIDEMILL_POISON_CASES").ok().and_then(|n| n.parse().ok());
     let record = |kind: &str| {
-        let path = format!("{}/../tests/records/1/{kind}.json", env!("CARGO_MANIFEST_DIR"));
+        let path =
+            format!("{}/../tests/protocol/records/1/{kind}.json", env!("CARGO_MANIFEST_DIR"));
         std::fs::read(path).expect(kind)
     };
     let mut valid: Vec<(&str, Vec<u8>)> = vec![

@@ -1,7 +1,7 @@
 //! The protocol with the real engine, and faults drawn from a seed: messages in any order and twice,
 //! processes that die before or after an effect, watchers at any time, runs that are cancelled and
 //! taken up again. Only answers are compared.
-//! `TIDEMILL_STORM_SEED` plays one seed.
+//! `TIDEMILL_RANDOM_FAULTS_SEED` runs one seed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -19,10 +19,10 @@ use tidemill_protocol::{
     Clock, Context, JobName, Key, ObjectEvent, ProtocolError, RunId, SystemClock, WorkerSize,
 };
 
-use crate::engine::{Lab, QUERIES, sorted};
-use crate::simulation::rng;
+use crate::engine::{EngineFixture, QUERIES, sorted};
 use crate::support::crash::Crash;
 use crate::support::dice::Dice;
+use crate::support::dice::rng;
 
 /// A message is lost on its way to a process so many times at most.
 const PATIENCE: u32 = 3;
@@ -58,8 +58,8 @@ impl Clock for Forward {
     }
 }
 
-struct Storm {
-    lab: Lab,
+struct RandomFaults {
+    fixture: EngineFixture,
     worker: Worker,
     rng: TestRng,
     clock: Arc<Forward>,
@@ -69,13 +69,13 @@ struct Storm {
     watched: Vec<RunId>,
 }
 
-impl Storm {
+impl RandomFaults {
     async fn of_seed(seed: u64) -> Self {
-        let lab = Lab::with_orders().await;
-        let worker = Worker::new(lab.world.engine.clone());
+        let fixture = EngineFixture::with_orders().await;
+        let worker = Worker::new(fixture.world.engine.clone());
         let clock = Arc::default();
         let rng = rng(seed, 4);
-        Self { lab, worker, rng, clock, messages: vec![], sent: 0, watched: vec![] }
+        Self { fixture, worker, rng, clock, messages: vec![], sent: 0, watched: vec![] }
     }
 
     fn dice(&mut self) -> Dice<'_> {
@@ -89,10 +89,10 @@ impl Storm {
 
     /// Takes what was sent, and watches runs as soon as they are there.
     async fn collect(&mut self) {
-        while let Some((size, task)) = self.lab.world.queue.pop_sized() {
+        while let Some((size, task)) = self.fixture.world.queue.pop_sized() {
             self.send(Letter::Task(size, task));
         }
-        for key in self.lab.world.keys("runs/").await {
+        for key in self.fixture.world.keys("runs/").await {
             let run = key.strip_prefix("runs/").and_then(|k| k.strip_suffix("/run.json"));
             let Some(Ok(watch)) = run.map(RunId::parse) else { continue };
             if !self.watched.contains(&watch) {
@@ -104,7 +104,7 @@ impl Storm {
     }
 
     /// Delivers messages until none is left; whether that ever happens.
-    async fn blow(&mut self, mut cancel_at: Option<usize>) -> bool {
+    async fn deliver_all(&mut self, mut cancel_at: Option<usize>) -> bool {
         for number in 0..FOREVER {
             if self.messages.is_empty() {
                 return true;
@@ -113,7 +113,7 @@ impl Storm {
             self.collect().await;
             let is_time = cancel_at.is_some_and(|at| number >= at);
             if let Some(run) = self.watched.first().filter(|_| is_time) {
-                watch::cancel(&self.lab.world.context(1), run).await.expect("cancelled");
+                watch::cancel(&self.fixture.world.context(1), run).await.expect("cancelled");
                 cancel_at = None;
             }
         }
@@ -142,7 +142,7 @@ impl Storm {
             _ => WorkerSize::Normal,
         };
         let clock = self.clock.clone();
-        let cx = self.lab.world.crashing(&crash, delivery);
+        let cx = self.fixture.world.crashing(&crash, delivery);
         let cx = Context { clock, message: number.to_string(), size, ..cx };
         let is_done = self.handle(&cx, &letter).await.unwrap_or(false);
         if is_done && !self.dice().chance(10) {
@@ -153,7 +153,7 @@ impl Storm {
     /// Whether the message is done with.
     async fn handle(&self, cx: &Context, letter: &Letter) -> Result<bool, ProtocolError> {
         match letter {
-            Letter::Event(event) => dispatch(cx, &*self.lab.world.engine, event).await?,
+            Letter::Event(event) => dispatch(cx, &*self.fixture.world.engine, event).await?,
             Letter::Task(_, task) => self.worker.run_tasks(cx, task).await?,
             Letter::Watch(run) => return Ok(watch::watch(cx, run).await? == Next::Closed),
         }
@@ -161,48 +161,48 @@ impl Storm {
     }
 }
 
-/// Runs a job in a storm; what is wrong with its end, if anything.
+/// Runs a job among random faults; what is wrong with its end, if anything.
 async fn broken(seed: u64) -> Option<String> {
-    let mut storm = Storm::of_seed(seed).await;
-    let sql = storm.dice().pick(QUERIES);
-    let partitions = 1 + storm.dice().below(7);
+    let mut faults = RandomFaults::of_seed(seed).await;
+    let sql = faults.dice().pick(QUERIES);
+    let partitions = 1 + faults.dice().below(7);
     let job = json!({ "sql": sql, "options": { "partitions": partitions } });
-    let event = storm.lab.world.upload("jobs/j.json", &job.to_string()).await;
-    storm.send(Letter::Event(event));
-    let cancel_at = storm.dice().chance(30).then(|| storm.dice().below(40));
-    if !storm.blow(cancel_at).await {
-        return Some(format!("{sql} does not end: {:?}", storm.messages));
+    let event = faults.fixture.world.upload("jobs/j.json", &job.to_string()).await;
+    faults.send(Letter::Event(event));
+    let cancel_at = faults.dice().chance(30).then(|| faults.dice().below(40));
+    if !faults.deliver_all(cancel_at).await {
+        return Some(format!("{sql} does not end: {:?}", faults.messages));
     }
-    let mut outcomes = storm.lab.world.outcomes().await;
+    let mut outcomes = faults.fixture.world.outcomes().await;
     if let [Outcome { status: Status::Cancelled, run, .. }] = &outcomes[..] {
         let retry = json!({ "retry": run }).to_string();
-        let event = storm.lab.world.upload("jobs/again.json", &retry).await;
-        storm.send(Letter::Event(event));
-        if !storm.blow(None).await {
-            return Some(format!("the retry of {sql} does not end: {:?}", storm.messages));
+        let event = faults.fixture.world.upload("jobs/again.json", &retry).await;
+        faults.send(Letter::Event(event));
+        if !faults.deliver_all(None).await {
+            return Some(format!("the retry of {sql} does not end: {:?}", faults.messages));
         }
-        outcomes = storm.lab.world.outcomes().await;
+        outcomes = faults.fixture.world.outcomes().await;
         outcomes.retain(|o| o.status != Status::Cancelled);
     }
     let [outcome] = &outcomes[..] else {
         return Some(format!("{sql} has {} outcomes", outcomes.len()));
     };
-    let rows = storm.lab.rows(outcome).await;
-    let expected = sorted(storm.lab.expected(sql).await);
+    let rows = faults.fixture.rows(outcome).await;
+    let expected = sorted(faults.fixture.expected(sql).await);
     if rows.clone().map(sorted) != Ok(expected) {
         return Some(format!("{sql} over {partitions} partitions: {rows:?}"));
     }
-    let left = storm.lab.world.keys(&Key::work_folder(&outcome.run)).await;
+    let left = faults.fixture.world.keys(&Key::work_folder(&outcome.run)).await;
     (!left.is_empty()).then(|| format!("{sql} leaves {left:?}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_a_storm_the_real_engine_gives_the_answers_of_one_session() {
-    let one = std::env::var("TIDEMILL_STORM_SEED").ok().and_then(|s| s.parse().ok());
+async fn among_random_faults_the_real_engine_gives_the_answers_of_one_session() {
+    let one = std::env::var("TIDEMILL_RANDOM_FAULTS_SEED").ok().and_then(|s| s.parse().ok());
     let seeds = one.map_or(0..100, |seed: u64| seed..seed + 1);
     for seed in seeds {
         if let Some(why) = broken(seed).await {
-            panic!("{why}; TIDEMILL_STORM_SEED={seed} shows it again");
+            panic!("{why}; TIDEMILL_RANDOM_FAULTS_SEED={seed} shows it again");
         }
     }
 }

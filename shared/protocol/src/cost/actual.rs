@@ -1,21 +1,21 @@
-//! What a run that succeeded has taken, in the terms of its estimate.
+//! What a run that succeeded took, in the terms of its estimate.
 
-use super::figures::Taken;
-use super::requests::{OF_A_RUN, Requests, StageShape, USUAL_READS};
-use super::workers::{MOST_AROUND, Workers};
+use super::figures::Actual;
+use super::requests::{RUN_REQUESTS, Requests, StageShape, USUAL_READS_PER_MESSAGE};
+use super::workers::{TASK_OVERHEAD_SECONDS_MAX, Workers};
 use crate::record::{Plan, StageSummary, share_messages};
-use crate::work::PARALLEL_TASKS;
+use crate::tuning::TINY_TASKS_AT_ONCE;
 
 /// Counted are the attempts that committed. Tasks say what they asked for of tables and exchanges; the
 /// protocol's requests follow from the numbers of tasks.
-pub(crate) fn taken(
+pub(crate) fn actual(
     plan: &Plan,
     stages: &[StageSummary],
     workers: &Workers,
     seconds: f64,
-) -> Taken {
-    let mut taken = Taken { seconds, ..Taken::default() };
-    let mut requests = OF_A_RUN;
+) -> Actual {
+    let mut actual = Actual { seconds, ..Actual::default() };
+    let mut requests = RUN_REQUESTS;
     let mut messages = 0.0;
     for summary in stages.iter().filter(|s| s.reused.is_none()) {
         let Some(stage) = plan.stage(summary.stage) else { continue };
@@ -23,30 +23,30 @@ pub(crate) fn taken(
         let bytes = stage.scan_bytes.saturating_add(usage.exchange_bytes);
         let share = share_messages(tasks, bytes / tasks.max(1));
         let sent = (tasks as f64 / f64::from(share)).ceil();
-        let at_once = f64::from(share).min(PARALLEL_TASKS as f64);
-        let worked = usage.milliseconds as f64 / 1e3 / at_once + sent * MOST_AROUND;
-        taken.tasks += tasks;
-        taken.table_bytes += usage.read_bytes.saturating_sub(usage.exchange_bytes);
-        taken.exchange_bytes += usage.exchange_bytes;
+        let at_once = f64::from(share).min(TINY_TASKS_AT_ONCE as f64);
+        let worked = usage.milliseconds as f64 / 1e3 / at_once + sent * TASK_OVERHEAD_SECONDS_MAX;
+        actual.tasks += tasks;
+        actual.table_bytes += usage.read_bytes.saturating_sub(usage.exchange_bytes);
+        actual.exchange_bytes += usage.exchange_bytes;
         let large = (usage.large_tasks as f64 / tasks.max(1) as f64).min(1.0);
         let mixed = |of: fn(&Workers, bool) -> f64| {
             (1.0 - large) * of(workers, false) + large * of(workers, true)
         };
-        taken.gb_seconds += worked * mixed(Workers::gb);
-        taken.cost_usd += worked * mixed(Workers::rate);
+        actual.gb_seconds += worked * mixed(Workers::gb);
+        actual.cost_usd += worked * mixed(Workers::rate);
         let input = |id| stages.iter().find(|s| s.stage == id).map(|s| f64::from(s.tasks));
         let shape = StageShape {
             tasks: tasks as f64,
             messages: sent,
             inputs: stage.inputs.iter().filter_map(|i| input(i.stage)).collect(),
             is_last: plan.is_last(stage.id),
-            reads_per_message: USUAL_READS,
+            reads_per_message: USUAL_READS_PER_MESSAGE,
         };
         let fetched = Requests { reads: usage.requests as f64, writes: 0.0 };
         requests = requests + shape.requests() + fetched;
         messages += sent;
     }
-    taken.requests = requests.sum() as u64;
-    taken.cost_usd += requests.usd(messages);
-    taken
+    actual.requests = requests.sum() as u64;
+    actual.cost_usd += requests.usd(messages);
+    actual
 }

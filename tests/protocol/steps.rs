@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidemill_protocol::bucket::MemoryBucket;
+use tidemill_protocol::dispatch;
 use tidemill_protocol::job::Limits;
 use tidemill_protocol::record::{Outcome, Run, Status, TaskMessage};
 use tidemill_protocol::work::{self, Worker};
 use tidemill_protocol::{Bucket, Context, Key, StageId, TaskId, WorkerSize, context};
 
 use crate::support::crash::Crash;
-use crate::support::toy_engine::ToyEngine;
 use crate::support::world::World;
+use crate::toy_engine::ToyEngine;
 
 fn world() -> World {
     let bucket: Arc<dyn Bucket> = Arc::new(MemoryBucket::default());
@@ -244,7 +245,8 @@ async fn what_outlasts_its_function_fails_its_run_with_a_sentence() {
 async fn a_dead_event_fails_its_run() {
     let world = world();
     let event = world.upload("jobs/top.sql", "sum 4").await;
-    let outcomes = world.give_up(&event).await.expect("given up");
+    let outcomes =
+        dispatch::give_up(&world.context(1), &event, "given up").await.expect("given up");
     assert_eq!(outcomes[0].reason.as_deref(), Some("given up"));
 }
 

@@ -2,18 +2,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use proptest::test_runner::{RngAlgorithm, TestRng};
 use serde::{Deserialize, Serialize};
 use tidemill_protocol::bucket::{Body, MemoryBucket};
 use tidemill_protocol::record::{
-    Expected, Footer, Input, InputIndex, Output, Plan, Publication, Read, Stage, Usage,
+    Footer, Input, InputIndex, Output, Plan, Publication, Read, Stage, StageIo, Usage,
 };
 use tidemill_protocol::{
     Bucket, Clock, Engine, EngineError, OutputFile, PlanRequest, StageId, TaskOutput, TaskRequest,
 };
 
 use super::clock::ManualClock;
-use crate::support::dice::Dice;
+use crate::support::dice::{Dice, rng};
 
 /// A stand-in for the engine: plans of one to five stages over whole numbers, drawn from the seed
 /// that is the job's SQL.
@@ -28,13 +27,6 @@ struct Numbers {
     seed: u64,
     /// How long the tasks of a stage take, in milliseconds.
     pace: u64,
-}
-
-pub(crate) fn rng(seed: u64, purpose: u64) -> TestRng {
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    bytes[8..16].copy_from_slice(&purpose.to_le_bytes());
-    TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)
 }
 
 /// The stages of a seed.
@@ -84,7 +76,7 @@ fn stages(seed: u64) -> Vec<Stage> {
             whole,
             scans: inputs.is_empty(),
             scan_bytes: if dice.chance(30) { 1 << 40 } else { 0 },
-            expected: Expected::default(),
+            expected: StageIo::default(),
             splits,
             fingerprint: String::new(),
             reused: None,

@@ -17,8 +17,8 @@ use tidemill_protocol::record::{
     WatchMessage,
 };
 
-use crate::support::toy_engine::ToyEngine;
 use crate::support::world::World;
+use crate::toy_engine::ToyEngine;
 
 /// A kind of record, and the end of the key that has one.
 const RECORDS: [(&str, &str); 7] = [
@@ -32,7 +32,7 @@ const RECORDS: [(&str, &str); 7] = [
 ];
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/records/1")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/protocol/records/1")
 }
 
 /// The records of a run of three stages, one of more than a group.

@@ -1,14 +1,12 @@
-//! What a function builds once per cold start.
+//! The deployment that a function belongs to: what it builds once per cold start.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
-use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsMessage};
-use tidemill_protocol::context::full_text;
+use aws_lambda_events::event::sqs::SqsMessage;
 use tidemill_protocol::job::Limits;
 use tidemill_protocol::{AttemptId, Context, SystemClock, WorkerSize, Workers};
-use tracing::error;
 
 use crate::bucket::S3Bucket;
 use crate::env::{self, MissingVariable};
@@ -16,13 +14,13 @@ use crate::queue::SqsQueues;
 use crate::trace::Trace;
 
 /// What is left of an invocation's time for ending a run.
-const RESERVE: Duration = Duration::from_secs(5);
+const RUN_END_RESERVE: Duration = Duration::from_secs(5);
 
 /// A deadline that has passed for so long is none.
 const LONG_AGO: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The time of an invocation that has no deadline.
-const UNSTATED: Duration = Duration::from_secs(60);
+const DEFAULT_INVOCATION_TIME: Duration = Duration::from_secs(60);
 
 /// Why a function cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -33,22 +31,22 @@ pub enum StartError {
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// The clients and names of a function's process.
+/// The deployment as one of its functions sees it: clients, names and limits.
 #[derive(Clone)]
-pub struct Function {
+pub struct Deployment {
     pub config: SdkConfig,
     pub bucket_name: String,
     pub bucket: Arc<S3Bucket>,
     pub queues: SqsQueues,
     pub sqs: aws_sdk_sqs::Client,
-    /// Of a worker.
+    /// How large a worker is that this process serves.
     pub size: WorkerSize,
     workers: Workers,
     limits: Limits,
     log: String,
 }
 
-impl Function {
+impl Deployment {
     /// Reads the environment and builds the clients.
     ///
     /// # Errors
@@ -110,61 +108,14 @@ fn time_left(invocation: &lambda_runtime::Context) -> Duration {
     let left = match invocation.deadline().duration_since(SystemTime::now()) {
         Ok(left) => left,
         // `cargo lambda watch` gives a number of milliseconds where Lambda gives a time
-        Err(e) if e.duration() > LONG_AGO => UNSTATED,
+        Err(e) if e.duration() > LONG_AGO => DEFAULT_INVOCATION_TIME,
         Err(_) => Duration::ZERO,
     };
-    left.saturating_sub(RESERVE)
+    left.saturating_sub(RUN_END_RESERVE)
 }
 
 /// How many times a message has been delivered, this time included.
 fn delivery(message: &SqsMessage) -> u32 {
     let count = message.attributes.get("ApproximateReceiveCount");
     count.and_then(|n| n.parse().ok()).unwrap_or(1)
-}
-
-/// What becomes of a message that was handled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Handled {
-    /// It is done with.
-    Done,
-    /// It stays in the queue: it is needed again.
-    Kept,
-}
-
-/// Handles the messages of a batch side by side and reports those that failed or are kept, so that
-/// only they are delivered again.
-pub async fn batch<E: std::error::Error>(
-    messages: Vec<SqsMessage>,
-    handle: impl AsyncFn(&SqsMessage) -> Result<Handled, E>,
-) -> SqsBatchResponse {
-    let results = messages.into_iter().map(|message| {
-        let handle = &handle;
-        async move {
-            match handle(&message).await {
-                Ok(Handled::Done) => return None,
-                Ok(Handled::Kept) => {}
-                Err(e) => {
-                    error!(id = message.message_id, error = %full_text(&e), "message failed");
-                }
-            }
-            let mut failure = BatchItemFailure::default();
-            failure.item_identifier = message.message_id.unwrap_or_default();
-            Some(failure)
-        }
-    });
-    let mut response = SqsBatchResponse::default();
-    response.batch_item_failures =
-        futures::future::join_all(results).await.into_iter().flatten().collect();
-    response
-}
-
-/// How a function's process ends: an error is printed with its causes.
-pub fn exit(result: Result<(), lambda_runtime::Error>) -> std::process::ExitCode {
-    match result {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("error: {}", full_text(&*e));
-            std::process::ExitCode::FAILURE
-        }
-    }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tidemill_protocol::bucket::Body;
 use tidemill_protocol::record::{
-    Expected, Footer, Input, Output, Plan, Publication, Read, Stage, Usage,
+    Footer, Input, Output, Plan, Publication, Read, Stage, StageIo, Usage,
 };
 use tidemill_protocol::{
     Bucket, Engine, EngineError, OutputFile, PlanRequest, StageId, TaskOutput, TaskRequest,
@@ -34,7 +34,7 @@ impl Engine for ToyEngine {
             whole: false,
             scans: true,
             scan_bytes: 0,
-            expected: Expected::default(),
+            expected: StageIo::default(),
             splits: None,
             fingerprint: format!("numbers {id} of {n}"),
             reused: None,
@@ -48,7 +48,7 @@ impl Engine for ToyEngine {
             whole: false,
             scans: false,
             scan_bytes: 0,
-            expected: Expected::default(),
+            expected: StageIo::default(),
             splits: None,
             fingerprint: String::new(),
             reused: None,

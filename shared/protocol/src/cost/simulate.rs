@@ -1,4 +1,4 @@
-//! Plays a run against the model: when which worker takes which message.
+//! Simulates a run with the model of its cost: when which worker takes which message.
 //!
 //! Messages are taken in the order in which their stages become ready, by workers whose number grows as
 //! that of an event source does. A stage is ready when its inputs are done; all of its messages last as
@@ -7,26 +7,25 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::estimate::StageEstimate;
-use super::figures::Between;
+use super::figures::{Bounds, StageEstimate};
 use super::workers::{Ramp, Workers};
 use crate::record::{Plan, Stage};
-use crate::watch;
+use crate::tuning::{STRAGGLER_FACTOR, STRAGGLER_MESSAGES_MIN, STRAGGLER_TIME_MIN, WATCH_INTERVAL};
 
-/// How a run is played.
+/// How a run is run.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Play {
+pub struct Scenario {
     /// With the high ends of the estimate.
     pub is_high: bool,
     /// Some messages take far longer than others, drawn with this seed.
     pub stragglers: Option<u64>,
     /// What does not limit the run.
-    pub without: Option<Cause>,
+    pub ignoring: Option<Bottleneck>,
 }
 
 /// What limits a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
+pub enum Bottleneck {
     /// Workers become more with time only.
     Ramp,
     /// No more workers are allowed at once.
@@ -36,21 +35,21 @@ pub enum Cause {
     RequestRate,
 }
 
-/// A run that was played.
+/// A run that was run.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Played {
+pub struct SimulatedRun {
     /// From the upload to the outcome.
     pub seconds: f64,
     /// The most at once.
     pub workers: usize,
     pub stragglers: usize,
     /// By stage.
-    pub stages: Vec<Stretch>,
+    pub stages: Vec<StageSpan>,
 }
 
 /// When a stage ran, in seconds after the upload.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Stretch {
+pub struct StageSpan {
     pub ready: f64,
     pub done: f64,
     pub messages: u64,
@@ -59,26 +58,26 @@ pub struct Stretch {
 }
 
 /// Seconds from an upload to the tasks of its plan: the storage event, the planner, the first message.
-const START: Between<f64> = Between { low: 0.4, high: 3.0 };
+const RUN_START_SECONDS: Bounds<f64> = Bounds { low: 0.4, high: 3.0 };
 
 /// Seconds from the last commit of a stage to the next stage's first task.
-const NEXT: Between<f64> = Between { low: 0.1, high: 0.5 };
+const STAGE_HANDOFF_SECONDS: Bounds<f64> = Bounds { low: 0.1, high: 0.5 };
 
 /// Seconds that a new worker takes to start.
-const COLD: Between<f64> = Between { low: 0.1, high: 0.8 };
+const COLD_START_SECONDS: Bounds<f64> = Bounds { low: 0.1, high: 0.8 };
 
 /// Reads that a prefix of a bucket answers in a second before S3 has spread it (S3, performance).
-const READS_PER_SECOND: f64 = 5500.0;
+const PREFIX_READS_PER_SECOND: f64 = 5500.0;
 
 /// One message in so many is a straggler and takes so many times as long: an assumption, of the size
 /// that reports of large clusters have.
-const ONE_STRAGGLER_IN: u64 = 100;
-const STRAGGLES: std::ops::RangeInclusive<u64> = 2..=10;
+const MESSAGES_PER_STRAGGLER: u64 = 100;
+const STRAGGLER_SLOWDOWN_FACTORS: std::ops::RangeInclusive<u64> = 2..=10;
 
-/// Messages of a stage that are played one by one.
-const MOST_PLAYED: u64 = 200_000;
+/// Messages of a stage that are simulated one by one.
+const SIMULATED_MESSAGES_MAX: u64 = 200_000;
 
-const MICROS: f64 = 1e6;
+const MICROSECONDS_PER_SECOND: f64 = 1e6;
 
 /// Workers of an event source; times in microseconds.
 struct Pool {
@@ -125,7 +124,7 @@ impl Pool {
 }
 
 fn micros(seconds: f64) -> u64 {
-    (seconds * MICROS) as u64
+    (seconds * MICROSECONDS_PER_SECOND) as u64
 }
 
 impl Workers {
@@ -138,68 +137,80 @@ impl Workers {
             pool.free.push(Reverse(end));
             last = last.max(end);
         }
-        last as f64 / MICROS
+        last as f64 / MICROSECONDS_PER_SECOND
     }
 }
 
-/// Plays a plan of these stages.
-pub fn play(plan: &Plan, stages: &[StageEstimate], workers: &Workers, how: &Play) -> Played {
-    let end_of = |range: Between<f64>| if how.is_high { range.high } else { range.low };
+/// Simulates a plan of these stages.
+pub fn simulate(
+    plan: &Plan,
+    stages: &[StageEstimate],
+    workers: &Workers,
+    scenario: &Scenario,
+) -> SimulatedRun {
+    let end_of = |range: Bounds<f64>| if scenario.is_high { range.high } else { range.low };
     let mut ramp = workers.ramp();
-    match how.without {
-        Some(Cause::Ramp) => ramp.at_once = ramp.most,
-        Some(Cause::Concurrency) => ramp.most = f64::INFINITY,
+    match scenario.ignoring {
+        Some(Bottleneck::Ramp) => ramp.at_once = ramp.most,
+        Some(Bottleneck::Concurrency) => ramp.most = f64::INFINITY,
         _ => {}
     }
     let mut pool = Pool::new(ramp);
-    let mut rng = how
+    let mut rng = scenario
         .stragglers
-        .filter(|_| how.without != Some(Cause::Stragglers))
+        .filter(|_| scenario.ignoring != Some(Bottleneck::Stragglers))
         .map(fastrand::Rng::with_seed);
-    let mut played = Played { stages: vec![Stretch::default(); stages.len()], ..Played::default() };
+    let mut run = SimulatedRun {
+        stages: vec![StageSpan::default(); stages.len()],
+        ..SimulatedRun::default()
+    };
     let mut left: Vec<&Stage> = plan.stages.iter().collect();
-    while let Some((at, ready)) = next_stage(plan, &left, &played, end_of(START), end_of(NEXT)) {
+    while let Some((at, ready)) =
+        next_stage(plan, &left, &run, end_of(RUN_START_SECONDS), end_of(STAGE_HANDOFF_SECONDS))
+    {
         let stage = left.remove(at);
         let number = usize::from(stage.id.0);
         let Some(estimate) = stages.get(number).copied() else { break };
-        let messages = if how.is_high { estimate.messages.high } else { estimate.messages.low };
+        let messages =
+            if scenario.is_high { estimate.messages.high } else { estimate.messages.low };
         // of very many messages a worker takes some in a row
-        let row = messages.div_ceil(MOST_PLAYED).max(1);
+        let row = messages.div_ceil(SIMULATED_MESSAGES_MAX).max(1);
         let seconds = end_of(estimate.message_seconds) * row as f64;
         let mut done = micros(ready);
         for _ in 0..messages.div_ceil(row) {
             let (start, is_new) = pool.take(micros(ready));
             let mut takes = seconds;
             if let Some(rng) = &mut rng
-                && rng.u64(0..ONE_STRAGGLER_IN) == 0
+                && rng.u64(0..MESSAGES_PER_STRAGGLER) == 0
             {
-                played.stragglers += 1;
+                run.stragglers += 1;
                 takes = straggle(seconds, messages, rng);
             }
-            let cold = if is_new { end_of(COLD) } else { 0.0 };
+            let cold = if is_new { end_of(COLD_START_SECONDS) } else { 0.0 };
             let end = start + micros(takes + cold);
             pool.free.push(Reverse(end));
             done = done.max(end);
         }
         let requests = estimate.requests.map(|n| n as f64);
         let requests = end_of(requests);
-        let mut done = done as f64 / MICROS;
-        if how.without != Some(Cause::RequestRate) {
-            done = done.max(ready + requests / READS_PER_SECOND);
+        let mut done = done as f64 / MICROSECONDS_PER_SECOND;
+        if scenario.ignoring != Some(Bottleneck::RequestRate) {
+            done = done.max(ready + requests / PREFIX_READS_PER_SECOND);
         }
         let requests_per_second = requests / (done - ready).max(1.0);
-        played.stages[number] = Stretch { ready, done, messages, requests_per_second };
+        run.stages[number] = StageSpan { ready, done, messages, requests_per_second };
     }
-    played.seconds = played.stages.iter().map(|s| s.done).fold(0.0, f64::max) + end_of(NEXT);
-    played.workers = pool.workers;
-    played
+    run.seconds =
+        run.stages.iter().map(|s| s.done).fold(0.0, f64::max) + end_of(STAGE_HANDOFF_SECONDS);
+    run.workers = pool.workers;
+    run
 }
 
 /// The stage among `left` that is ready first, and when.
 fn next_stage(
     plan: &Plan,
     left: &[&Stage],
-    played: &Played,
+    run: &SimulatedRun,
     start: f64,
     next: f64,
 ) -> Option<(usize, f64)> {
@@ -208,19 +219,19 @@ fn next_stage(
         if plan.inputs(stage).any(is_left) {
             return None;
         }
-        let inputs = plan.inputs(stage).filter_map(|i| played.stages.get(usize::from(i.id.0)));
+        let inputs = plan.inputs(stage).filter_map(|i| run.stages.get(usize::from(i.id.0)));
         Some(inputs.map(|s| s.done + next).fold(start, f64::max))
     };
     let all = left.iter().enumerate().filter_map(|(at, stage)| Some((at, ready(stage)?)));
     all.min_by(|(_, a), (_, b)| a.total_cmp(b))
 }
 
-/// Seconds of a straggler: its own, or those until it is repeated and that is done ([`watch`]).
+/// Seconds of a straggler: its own, or those until it is repeated and that is done ([`crate::watch`]).
 fn straggle(seconds: f64, messages: u64, rng: &mut fastrand::Rng) -> f64 {
-    let own = seconds * rng.u64(STRAGGLES) as f64;
-    let noticed = (f64::from(watch::SLOW) * seconds).max(watch::NOT_SLOW.as_seconds_f64());
-    let repeated = noticed + watch::TICK.as_secs_f64() * rng.f64() + seconds;
-    if messages < watch::MIN_MESSAGES as u64 { own } else { own.min(repeated) }
+    let own = seconds * rng.u64(STRAGGLER_SLOWDOWN_FACTORS) as f64;
+    let noticed = (f64::from(STRAGGLER_FACTOR) * seconds).max(STRAGGLER_TIME_MIN.as_seconds_f64());
+    let repeated = noticed + WATCH_INTERVAL.as_secs_f64() * rng.f64() + seconds;
+    if messages < STRAGGLER_MESSAGES_MIN as u64 { own } else { own.min(repeated) }
 }
 
 #[cfg(test)]
@@ -228,7 +239,7 @@ mod tests {
     use super::*;
     use crate::cost::{estimate, scaled};
     use crate::ids::{RunId, StageId};
-    use crate::record::{Expected, Input, Output, Read};
+    use crate::record::{Input, Output, Read, StageIo};
 
     /// A scan of 10 GB in a hundred tasks, and what reads a tenth of it in ten partitions.
     fn plan() -> Plan {
@@ -239,7 +250,7 @@ mod tests {
             scans: inputs.is_empty(),
             inputs,
             scan_bytes: 0,
-            expected: Expected::default(),
+            expected: StageIo::default(),
             splits: None,
             fingerprint: String::new(),
             reused: None,
@@ -248,11 +259,11 @@ mod tests {
         };
         let scan = Stage {
             scan_bytes: 10_000_000_000,
-            expected: Expected {
+            expected: StageIo {
                 table_bytes: 10_000_000_000,
                 table_requests: 1000,
-                written_bytes: Between { low: 0, high: 1_000_000_000 },
-                ..Expected::default()
+                written_bytes: Bounds { low: 0, high: 1_000_000_000 },
+                ..StageIo::default()
             },
             output: Output::Exchange { slots: 10 },
             ..stage(0, 100, vec![])
@@ -276,9 +287,9 @@ mod tests {
     fn an_estimate_has_its_ends_in_order_and_counts_what_is_known() {
         let of = estimate(&plan(), &Workers::default());
         let total = of.total;
-        assert_eq!(total.table_bytes, Between::exactly(10_000_000_000));
-        assert_eq!(total.exchange_bytes, Between { low: 0, high: 1_000_000_000 });
-        assert_eq!(total.tasks, Between { low: 101, high: 110 });
+        assert_eq!(total.table_bytes, Bounds::exactly(10_000_000_000));
+        assert_eq!(total.exchange_bytes, Bounds { low: 0, high: 1_000_000_000 });
+        assert_eq!(total.tasks, Bounds { low: 101, high: 110 });
         assert!(total.requests.low >= 1300 && total.requests.high <= 4000, "{total:?}");
         for range in [total.gb_seconds, total.seconds, total.cost_usd] {
             assert!(0.0 < range.low && range.low < range.high, "{total:?}");
@@ -289,17 +300,27 @@ mod tests {
     fn ten_terabytes_in_ten_thousand_tasks_are_played_and_what_limits_them_is_found() {
         let workers = Workers::default();
         let (plan, estimate) = scaled(&plan(), &workers, 1000.0, Some(10_000));
-        let run = |stragglers, without| {
-            play(&plan, &estimate.stages, &workers, &Play { is_high: true, stragglers, without })
+        let run = |stragglers, ignoring| {
+            simulate(
+                &plan,
+                &estimate.stages,
+                &workers,
+                &Scenario { is_high: true, stragglers, ignoring },
+            )
         };
         let (even, odd) = (run(None, None), run(Some(1), None));
-        assert_eq!(odd, run(Some(1), None), "a seed plays the same run");
+        assert_eq!(odd, run(Some(1), None), "a seed simulates the same run");
         assert!(odd.stragglers > 50 && odd.seconds > even.seconds);
         assert_eq!((odd.workers, odd.stages[0].messages), (100, 10_000));
-        for cause in [Cause::Ramp, Cause::Concurrency, Cause::Stragglers, Cause::RequestRate] {
-            assert!(run(Some(1), Some(cause)).seconds <= odd.seconds * 1.05, "{cause:?}");
+        for bottleneck in [
+            Bottleneck::Ramp,
+            Bottleneck::Concurrency,
+            Bottleneck::Stragglers,
+            Bottleneck::RequestRate,
+        ] {
+            assert!(run(Some(1), Some(bottleneck)).seconds <= odd.seconds * 1.05, "{bottleneck:?}");
         }
-        let unbounded = run(Some(1), Some(Cause::Concurrency)).stages[0].done;
+        let unbounded = run(Some(1), Some(Bottleneck::Concurrency)).stages[0].done;
         assert!(unbounded < odd.stages[0].done / 2.0, "{unbounded}");
         let readers_wait = odd.stages[1].ready >= odd.stages[0].done;
         assert!(readers_wait && odd.seconds > odd.stages[1].done);

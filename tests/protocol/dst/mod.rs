@@ -1,28 +1,27 @@
-//! The protocol in a world of crashes.
+//! The protocol in a cluster that crashes.
 //!
 //! The real protocol code runs on a bucket and queues in memory and a manual clock, with a stand-in
 //! for the engine. All that happens is drawn from a seed: processes die before or after an effect,
 //! answers are lost, messages come twice, late and in any order, a receiver is slow and its message
-//! comes again, runs are cancelled or have a deadline. `TIDEMILL_SIMULATION_SEEDS` plays more of
+//! comes again, runs are cancelled or have a deadline. `TIDEMILL_SIMULATION_SEEDS` runs more of
 //! them, `TIDEMILL_SIMULATION_SEED` one, and prints what it did.
 
 mod clock;
+mod cluster;
 mod engine;
 mod faults;
 mod queues;
-mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tidemill_protocol::record::Status;
 
-use crate::support::dice::Dice;
+use crate::support::dice::{Dice, rng};
 
-pub(crate) use engine::rng;
+use cluster::{End, SeedSettings, WORKERS, simulate};
 use engine::{oracle, rows_of};
 use faults::Bug;
-use world::{End, Trial, WORKERS, play};
 
 /// What is not hopeless is over after this: nothing waits until a clock that was put back has caught
 /// up.
@@ -42,11 +41,11 @@ fn broken(end: &End) -> Option<String> {
     if !has("/closed") {
         return Some("the run is not closed".into());
     }
-    if let Some(time) = end.trace.closed().filter(|t| end.trial.must_succeed() && *t > LONG) {
+    if let Some(time) = end.trace.closed().filter(|t| end.settings.must_succeed() && *t > LONG) {
         return Some(format!("the run was closed after {time:?}"));
     }
     if outcome.status != Status::Succeeded {
-        if end.trial.must_succeed() {
+        if end.settings.must_succeed() {
             return Some(format!("the run ended with {:?}", outcome.reason));
         }
         return (!has("/_FAILED") || has("/_SUCCESS") || count("tables/") > 0)
@@ -58,20 +57,20 @@ fn broken(end: &End) -> Option<String> {
         rows.extend(rows_of(&bytes));
     }
     rows.sort_unstable();
-    let expected = oracle(end.trial.seed);
+    let expected = oracle(end.settings.seed);
     if rows != expected {
         return Some(format!("{} rows, where there should be {}", rows.len(), expected.len()));
     }
-    if end.trial.into && count("tables/") != outcome.files.len() {
+    if end.settings.into && count("tables/") != outcome.files.len() {
         return Some("the table has other files".into());
     }
     // a clock that is put forward is late for what was written after the last sweep
-    let is_swept = count("work/") == 0 || end.trial.jump.is_some_and(|(_, by)| by > 0);
+    let is_swept = count("work/") == 0 || end.settings.jump.is_some_and(|(_, by)| by > 0);
     if !has("/_SUCCESS") || !is_swept {
         return Some(format!("{} working keys are left", count("work/")));
     }
     // what has a budget is looked at more often
-    if end.trial.faults == 0 && end.trial.budget.is_none() {
+    if end.settings.faults == 0 && end.settings.budget.is_none() {
         let tasks = outcome.tasks;
         if end.sent() != tasks && !end.trace.tells("/again/") {
             return Some(format!("{} tasks were sent for {tasks}", end.sent()));
@@ -96,7 +95,7 @@ fn first_broken(seeds: u64, bug: Option<Bug>) -> Option<(u64, String)> {
         while let seed = next.fetch_add(1, Ordering::Relaxed)
             && seed < seeds
         {
-            let end = play(Trial { bug, ..Trial::of_seed(seed) });
+            let end = simulate(SeedSettings { bug, ..SeedSettings::of_seed(seed) });
             if let Some(why) = broken(&end) {
                 next.store(seeds, Ordering::Relaxed); // the others may stop
                 return Some((seed, why));
@@ -113,9 +112,9 @@ fn first_broken(seeds: u64, bug: Option<Bug>) -> Option<(u64, String)> {
 #[test]
 fn whatever_happens_a_run_ends_once_and_its_rows_are_right() {
     if let Some(seed) = number("TIDEMILL_SIMULATION_SEED") {
-        let end = play(Trial::of_seed(seed));
+        let end = simulate(SeedSettings::of_seed(seed));
         let lines = end.trace.lines.lock().expect("a trace");
-        println!("{}\n{:?}\n{:?}", lines.join("\n"), end.trial, end.outcomes);
+        println!("{}\n{:?}\n{:?}", lines.join("\n"), end.settings, end.outcomes);
         assert_eq!(broken(&end), None);
         return;
     }
@@ -129,7 +128,7 @@ fn whatever_happens_a_run_ends_once_and_its_rows_are_right() {
 fn the_same_seed_is_the_same_story() {
     for seed in 0..100 {
         let story = || {
-            let trace = play(Trial::of_seed(seed)).trace;
+            let trace = simulate(SeedSettings::of_seed(seed)).trace;
             let lines = trace.lines.lock().expect("a trace");
             lines.join("\n")
         };
@@ -143,9 +142,14 @@ fn no_run_waits_until_a_clock_that_was_put_back_has_caught_up() {
         let mut rng = rng(seed, 5);
         let at = Duration::from_millis(Dice(&mut rng).seed() % 20_000);
         let jump = Some((at, -7_200));
-        let trial =
-            Trial { faults: 50, patience: 2, cancel_after: None, jump, ..Trial::of_seed(seed) };
-        let end = play(Trial { deadline: None, budget: None, ..trial });
+        let settings = SeedSettings {
+            faults: 50,
+            patience: 2,
+            cancel_after: None,
+            jump,
+            ..SeedSettings::of_seed(seed)
+        };
+        let end = simulate(SeedSettings { deadline: None, budget: None, ..settings });
         let closed = end.trace.closed().expect("it is closed");
         assert!(closed < LONG, "seed {seed}: after {closed:?}");
     }
@@ -156,9 +160,9 @@ fn a_budget_is_passed_by_what_the_workers_take_in_a_few_seconds() {
     let (mut passed, mut refused) = (0, 0);
     for seed in 0..3_000 {
         let mut rng = rng(seed, 3);
-        let max = Trial::budget(&mut Dice(&mut rng));
-        let of_seed = Trial::of_seed(seed);
-        let trial = Trial {
+        let max = SeedSettings::budget(&mut Dice(&mut rng));
+        let of_seed = SeedSettings::of_seed(seed);
+        let settings = SeedSettings {
             faults: 0,
             cancel_after: None,
             deadline: None,
@@ -166,11 +170,11 @@ fn a_budget_is_passed_by_what_the_workers_take_in_a_few_seconds() {
             jump: None,
             ..of_seed
         };
-        let end = play(trial);
+        let end = simulate(settings);
         assert_eq!(broken(&end), None, "seed {seed}");
         let outcome = &end.outcomes[0];
         let Some(reason) = &outcome.reason else {
-            let cost = outcome.taken.expect("a cost").cost_usd;
+            let cost = outcome.actual.expect("a cost").cost_usd;
             assert!(cost > 0.0 && cost <= 2.0 * max, "seed {seed}: {cost} of {max}");
             continue;
         };
