@@ -10,7 +10,7 @@ use serde_json::json;
 const PACE: Duration = Duration::from_millis(50);
 
 /// MiB that the emulator may hold: far more than it does, and far less than if it kept what passed.
-const MOST_MEMORY: u64 = 512;
+const EMULATOR_MEMORY_MIB_MAX: u64 = 512;
 
 fn jobs() -> usize {
     std::env::var("TIDEMILL_LOAD_JOBS").map_or(60, |n| n.parse().expect("a number"))
@@ -65,7 +65,7 @@ async fn many_jobs_at_once_all_end_right_and_the_emulator_stays_small() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let held = memory(emulator.pid());
-    assert!(held < MOST_MEMORY, "the emulator held {held} MiB");
+    assert!(held < EMULATOR_MEMORY_MIB_MAX, "the emulator held {held} MiB");
     seconds.sort_by(f64::total_cmp);
     let at = |percent: usize| seconds[(seconds.len() - 1) * percent / 100];
     println!(

@@ -25,10 +25,10 @@ use crate::support::dice::Dice;
 use crate::support::dice::rng;
 
 /// A message is lost on its way to a process so many times at most.
-const PATIENCE: u32 = 3;
+const LOSSES_MAX: u32 = 3;
 
 /// After so many deliveries a run that has not ended never will.
-const FOREVER: usize = 3_000;
+const DELIVERIES_MAX: usize = 3_000;
 
 #[derive(Debug, Clone)]
 enum Letter {
@@ -105,7 +105,7 @@ impl RandomFaults {
 
     /// Delivers messages until none is left; whether that ever happens.
     async fn deliver_all(&mut self, mut cancel_at: Option<usize>) -> bool {
-        for number in 0..FOREVER {
+        for number in 0..DELIVERIES_MAX {
             if self.messages.is_empty() {
                 return true;
             }
@@ -131,7 +131,7 @@ impl RandomFaults {
         message.deliveries += 1;
         let (letter, number, delivery) =
             (message.letter.clone(), message.number, message.deliveries);
-        let goes_wrong = self.dice().chance(40) && delivery <= PATIENCE;
+        let goes_wrong = self.dice().chance(40) && delivery <= LOSSES_MAX;
         let (effect, after) = (self.dice().below(8), self.dice().chance(50));
         let crash = match goes_wrong {
             true => Crash::at(u32::try_from(effect).expect("small"), after),

@@ -45,7 +45,7 @@ const DIRECTIONS: [Direction; 4] = [
 ];
 
 /// How deep queries are nested.
-const DEPTH: usize = 2;
+const NESTING_LEVELS_MAX: usize = 2;
 
 impl Query {
     pub(crate) fn random(dice: Dice, tables: &[Table]) -> Self {
@@ -66,7 +66,7 @@ impl Query {
             }
             _ => None,
         };
-        let (body, scope) = writer.query(DEPTH, None);
+        let (body, scope) = writer.query(NESTING_LEVELS_MAX, None);
         // an order may stand in the body already, so it comes around it
         let body =
             Node::of("{}SELECT * FROM ({}) AS r", vec![with.unwrap_or(Node::fixed("")), body]);

@@ -6,10 +6,10 @@ use super::scope::{Column, Scope};
 use super::writer::Writer;
 
 /// A join that might have more rows than this is not written.
-const MOST_ROWS: usize = 10_000;
+const ROWS_MAX: usize = 10_000;
 
 /// A condition that is no equality compares each row with each.
-const MOST_PAIRS: usize = 3_000;
+const JOINED_PAIRS_MAX: usize = 3_000;
 
 impl Writer<'_> {
     /// One to three sources.
@@ -77,7 +77,7 @@ impl Writer<'_> {
     ) -> Option<(Node, Scope)> {
         let pairs = left_scope.rows * right_scope.rows;
         let scope = |rows| left_scope.clone().join(right_scope.clone(), rows);
-        if pairs <= MOST_PAIRS && self.dice.chance(25) {
+        if pairs <= JOINED_PAIRS_MAX && self.dice.chance(25) {
             let join =
                 self.dice.pick(&["CROSS JOIN", "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]);
             let scope = scope(pairs + left_scope.rows + right_scope.rows);
@@ -93,7 +93,7 @@ impl Writer<'_> {
         }
         let rows = pairs / 3 + left_scope.rows + right_scope.rows;
         let (a, b) = self.pair(left_scope, right_scope)?;
-        if rows > MOST_ROWS {
+        if rows > ROWS_MAX {
             return None;
         }
         let name = |sql: &str| sql.rsplit('.').next().map(str::to_owned);

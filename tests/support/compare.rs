@@ -18,7 +18,7 @@ const TOLERANCE: f64 = 1e-9;
 const FLOAT: char = '\u{1}';
 
 /// How many of the rows that differ are shown.
-const SHOWN: usize = 3;
+const SHOWN_ROWS_MAX: usize = 3;
 
 /// What a query says of the rows of its result, given all rows without its limit.
 #[derive(Debug, Clone, Default)]
@@ -151,8 +151,8 @@ fn unmatched<'a>(expected: &'a [Row], actual: &'a [Row]) -> (Vec<&'a Row>, Vec<&
 }
 
 fn show(rows: &[&Row]) -> String {
-    let more = rows.len().saturating_sub(SHOWN);
-    let lines = rows.iter().take(SHOWN).map(|row| format!("  {}\n", row.shown()));
+    let more = rows.len().saturating_sub(SHOWN_ROWS_MAX);
+    let lines = rows.iter().take(SHOWN_ROWS_MAX).map(|row| format!("  {}\n", row.shown()));
     lines.chain((more > 0).then(|| format!("  … and {more} more\n"))).collect()
 }
 

@@ -14,7 +14,7 @@ use datafusion::prelude::{ParquetReadOptions, SessionContext};
 use crate::engine::EngineFixture;
 
 /// Rows of a row group: few, so that a file has several.
-const GROUP: usize = 5000;
+const ROW_GROUP_ROWS: usize = 5000;
 
 /// A table and its files.
 pub(crate) struct Table {
@@ -40,8 +40,9 @@ impl Table {
             let from = (n * each).min(rows.num_rows());
             rows.slice(from, each.min(rows.num_rows() - from))
         };
-        let files =
-            (0..files).map(|n| parquet(&schema, [part(n)], GROUP)).collect::<Result<_>>()?;
+        let files = (0..files)
+            .map(|n| parquet(&schema, [part(n)], ROW_GROUP_ROWS))
+            .collect::<Result<_>>()?;
         Ok(Self { name: name.into(), files })
     }
 
@@ -58,7 +59,7 @@ impl Table {
         let rows = concat_batches(&schema, &batches)?;
         let count = u32::try_from(rows.num_rows()).expect("few rows");
         let rows = take_record_batch(&rows, &UInt32Array::from_iter_values((0..count).rev()))?;
-        Ok(Self { name: self.name.clone(), files: vec![parquet(&schema, [rows], GROUP)?] })
+        Ok(Self { name: self.name.clone(), files: vec![parquet(&schema, [rows], ROW_GROUP_ROWS)?] })
     }
 }
 
