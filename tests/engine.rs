@@ -46,7 +46,6 @@ fn store() -> Arc<dyn ObjectStore> {
 }
 
 /// The name that [`crate::answers`] knows it by.
-pub(crate) type Lab = EngineFixture;
 
 impl EngineFixture {
     pub(crate) fn new() -> Self {

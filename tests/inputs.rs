@@ -112,7 +112,7 @@ async fn columns_and_dialect_can_be_declared_beside_the_files_or_in_the_job() {
 async fn intervals_come_as_text() {
     let fixture = one_table(&[("a.csv", "n\n1\n")]).await;
     let sql = "SELECT INTERVAL '1 day', '05:00'::time - '03:00'::time FROM t";
-    assert_eq!(rows(&fixture, sql).await, ["1 days|2 hours"]);
+    assert_eq!(rows(&fixture, sql).await, ["1 day|02:00:00"]);
 }
 
 #[tokio::test]

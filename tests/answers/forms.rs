@@ -1,8 +1,8 @@
-use super::{lab, refused, right};
+use super::{fixture, refused, right};
 
 #[tokio::test]
 async fn standard_forms_are_understood() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     for (sql, rows) in [
         ("SELECT id FROM o ORDER BY id FETCH FIRST 2 ROWS ONLY", &["1", "2"][..]),
         ("SELECT id FROM o ORDER BY id OFFSET 1 ROW FETCH NEXT ROW ONLY", &["2"]),
@@ -22,28 +22,28 @@ async fn standard_forms_are_understood() {
         ("SELECT id FROM o INTERSECT ALL SELECT id FROM i", &["2", "∅"]),
         ("SELECT id FROM o EXCEPT ALL SELECT id FROM i", &["1", "3", "4"]),
     ] {
-        right(&lab, sql, rows).await;
+        right(&fixture, sql, rows).await;
     }
-    refused(&lab, "SELECT 2 ^ 3", "power(a, b)").await;
-    refused(&lab, "SELECT to_char(now(), 'YYYY-MM-DD')", "%Y-%m-%d").await;
+    refused(&fixture, "SELECT 2 ^ 3", "power(a, b)").await;
+    refused(&fixture, "SELECT to_char(now(), 'YYYY-MM-DD')", "%Y-%m-%d").await;
 }
 
 #[tokio::test]
 async fn using_takes_the_side_that_has_the_row() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let full = ["1|10|∅", "2|20|5", "3|30|∅", "4|40|∅", "5|∅|1", "∅|50|∅", "∅|∅|50"];
-    right(&lab, "SELECT id, o.z, i.z FROM o FULL JOIN i USING (id)", &full).await;
-    right(&lab, "SELECT * FROM o FULL JOIN i USING (id)", &full).await;
+    right(&fixture, "SELECT id, o.z, i.z FROM o FULL JOIN i USING (id)", &full).await;
+    right(&fixture, "SELECT * FROM o FULL JOIN i USING (id)", &full).await;
     let right_join = ["2|20|5", "5|∅|1", "∅|∅|50"];
-    right(&lab, "SELECT * FROM o RIGHT JOIN i USING (id)", &right_join).await;
+    right(&fixture, "SELECT * FROM o RIGHT JOIN i USING (id)", &right_join).await;
     right(
-        &lab,
+        &fixture,
         "SELECT id, count(*) FROM o RIGHT JOIN i USING (id) WHERE id > 2 GROUP BY id",
         &["5|1"],
     )
     .await;
     right(
-        &lab,
+        &fixture,
         "SELECT id FROM o FULL JOIN i USING (id) ORDER BY id DESC NULLS LAST LIMIT 2",
         &["5", "4"],
     )
@@ -52,33 +52,35 @@ async fn using_takes_the_side_that_has_the_row() {
 
 #[tokio::test]
 async fn lists_are_joined_to_their_rows() {
-    let lab = lab().await;
-    lab.put("tables/l/1.json", "{\"k\":1,\"items\":[1,2]}\n{\"k\":2,\"items\":[]}\n").await;
-    lab.put("tables/l/2.json", "{\"k\":3,\"items\":[5]}\n{\"k\":4}\n").await;
+    let fixture = fixture().await;
+    fixture.put("tables/l/1.json", "{\"k\":1,\"items\":[1,2]}\n{\"k\":2,\"items\":[]}\n").await;
+    fixture.put("tables/l/2.json", "{\"k\":3,\"items\":[5]}\n{\"k\":4}\n").await;
     let rows = ["1|1", "1|2", "3|5"];
-    right(&lab, "SELECT t.k, u.item FROM l t CROSS JOIN UNNEST(t.items) AS u(item)", &rows).await;
+    right(&fixture, "SELECT t.k, u.item FROM l t CROSS JOIN UNNEST(t.items) AS u(item)", &rows)
+        .await;
     right(
-        &lab,
+        &fixture,
         "SELECT k, item FROM l, UNNEST(l.items) AS u(item) WHERE u.item > 1",
         &["1|2", "3|5"],
     )
     .await;
-    right(&lab, "SELECT sum(u) FROM l CROSS JOIN UNNEST(l.items) AS u", &["8"]).await;
+    right(&fixture, "SELECT sum(u) FROM l CROSS JOIN UNNEST(l.items) AS u", &["8"]).await;
     let kept = ["1|1", "1|2", "2|∅", "3|5", "4|∅"];
-    right(&lab, "SELECT k, item FROM l LEFT JOIN UNNEST(l.items) AS u(item) ON true", &kept).await;
+    right(&fixture, "SELECT k, item FROM l LEFT JOIN UNNEST(l.items) AS u(item) ON true", &kept)
+        .await;
     let any = "SELECT k FROM l WHERE 5 = ANY (l.items)";
-    right(&lab, any, &["3"]).await;
+    right(&fixture, any, &["3"]).await;
 }
 
 #[tokio::test]
 async fn a_table_is_described() {
-    let lab = lab().await;
-    right(&lab, "DESCRIBE x", &["g|varchar", "x|double"]).await;
+    let fixture = fixture().await;
+    right(&fixture, "DESCRIBE x", &["g|varchar", "x|double"]).await;
 }
 
 #[tokio::test]
 async fn null_inside_of_rows_and_lists_is_unknown() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     for (sql, rows) in [
         (
             "SELECT (1, NULL) = (1, NULL), (1, NULL) = (2, NULL), (1, 2) < (1, NULL)",
@@ -97,8 +99,9 @@ async fn null_inside_of_rows_and_lists_is_unknown() {
         ("SELECT id FROM o WHERE NOT id IS DISTINCT FROM 2 OR id = 4", &["2", "4"]),
         ("SELECT id FROM o WHERE z = 0 AND id IS NOT DISTINCT FROM 2 OR id = 4", &["4"]),
     ] {
-        right(&lab, sql, rows).await;
+        right(&fixture, sql, rows).await;
     }
-    refused(&lab, "SELECT 6 | 1 & 3", "parentheses").await;
-    refused(&lab, "WITH r AS (SELECT random() AS v) SELECT a.v = b.v FROM r a, r b", "draws").await;
+    refused(&fixture, "SELECT 6 | 1 & 3", "parentheses").await;
+    refused(&fixture, "WITH r AS (SELECT random() AS v) SELECT a.v = b.v FROM r a, r b", "draws")
+        .await;
 }

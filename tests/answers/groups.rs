@@ -1,8 +1,8 @@
-use super::{lab, right};
+use super::{fixture, right};
 
 #[tokio::test]
 async fn sets_of_groups_are_of_any_values() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     for (sql, rows) in [
         (
             "SELECT id % 2, grouping(id % 2), sum(z) FROM o GROUP BY ROLLUP (id % 2)",
@@ -14,20 +14,20 @@ async fn sets_of_groups_are_of_any_values() {
             &["c|inf|2", "c|∅|2"],
         ),
     ] {
-        right(&lab, sql, rows).await;
+        right(&fixture, sql, rows).await;
     }
 }
 
 #[tokio::test]
 async fn a_total_is_there_without_any_row() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     for condition in ["id > 100", "1 > 1", "false"] {
         let sql = format!("SELECT id, count(*) FROM o WHERE {condition} GROUP BY ROLLUP (id)");
-        right(&lab, &sql, &["∅|0"]).await;
+        right(&fixture, &sql, &["∅|0"]).await;
     }
     let lone =
         "SELECT m FROM (SELECT min(id) AS m FROM o) q WHERE 1 = (SELECT 1 FROM i WHERE id > 9)";
-    right(&lab, lone, &[]).await;
+    right(&fixture, lone, &[]).await;
     let all = "SELECT id, bool_or(true) AS c FROM o GROUP BY ROLLUP (id)";
-    right(&lab, &format!("SELECT id FROM ({all}) q WHERE NOT c = c"), &[]).await;
+    right(&fixture, &format!("SELECT id FROM ({all}) q WHERE NOT c = c"), &[]).await;
 }

@@ -9,11 +9,11 @@ mod subqueries;
 mod times;
 mod windows;
 
-use crate::engine::{Lab, sorted};
+use crate::engine::{EngineFixture, sorted};
 
 /// Small tables of two files each.
-async fn lab() -> Lab {
-    let lab = Lab::new();
+async fn fixture() -> EngineFixture {
+    let fixture = EngineFixture::new();
     let files = [
         ("o/1.csv", "id,z\n1,10\n2,20\n3,30\n"),
         ("o/2.csv", "id,z\n4,40\n,50\n"),
@@ -27,15 +27,15 @@ async fn lab() -> Lab {
         ("v/2.csv", "n,v\n5,\n6,\n7,70\n"),
     ];
     for (name, text) in files {
-        lab.put(&format!("tables/{name}"), text).await;
+        fixture.put(&format!("tables/{name}"), text).await;
     }
-    lab
+    fixture
 }
 
 /// The rows of a statement, in any order unless it says one, are these, however it is spread.
-async fn right(lab: &Lab, sql: &str, rows: &[&str]) {
+async fn right(fixture: &EngineFixture, sql: &str, rows: &[&str]) {
     for partitions in [None, Some(1), Some(2), Some(7)] {
-        let found = lab.run(sql, partitions).await;
+        let found = fixture.run(sql, partitions).await;
         let found = found.unwrap_or_else(|e| panic!("{sql} over {partitions:?}: {e}"));
         let rows = rows.iter().map(|r| (*r).to_owned()).collect();
         let is_ordered = sql.contains("ORDER BY");
@@ -45,9 +45,9 @@ async fn right(lab: &Lab, sql: &str, rows: &[&str]) {
 }
 
 /// Why a statement has no rows: the same sentence, however it is spread.
-async fn refused(lab: &Lab, sql: &str, part: &str) {
+async fn refused(fixture: &EngineFixture, sql: &str, part: &str) {
     for partitions in [None, Some(2)] {
-        let why = lab.run(sql, partitions).await;
+        let why = fixture.run(sql, partitions).await;
         let why = why.err().unwrap_or_else(|| panic!("{sql} over {partitions:?} has rows"));
         assert!(why.contains(part), "{sql} over {partitions:?}: {why}");
     }

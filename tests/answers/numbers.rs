@@ -1,11 +1,11 @@
-use super::{lab, refused, right};
+use super::{fixture, refused, right};
 
 #[tokio::test]
 async fn what_does_not_fit_is_an_error_that_names_the_expression() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let max = "9223372036854775807";
-    lab.put("tables/b/1.csv", format!("k,b\n1,{max}\n")).await;
-    lab.put("tables/b/2.csv", "k,b\n1,1\n2,-9223372036854775808\n").await;
+    fixture.put("tables/b/1.csv", format!("k,b\n1,{max}\n")).await;
+    fixture.put("tables/b/2.csv", "k,b\n1,1\n2,-9223372036854775808\n").await;
     for (sql, part) in [
         ("SELECT sum(b) FROM b WHERE k = 1", "sum(b.b) overflows: 9223372036854775808"),
         ("SELECT k, sum(b) FROM b GROUP BY k HAVING k = 1", "overflows"),
@@ -16,73 +16,74 @@ async fn what_does_not_fit_is_an_error_that_names_the_expression() {
         ("SELECT -b FROM b WHERE k = 2", "overflows bigint"),
         ("SELECT CAST(b AS INT) FROM b", "9223372036854775807"),
     ] {
-        refused(&lab, sql, part).await;
+        refused(&fixture, sql, part).await;
     }
     let wide = "SELECT sum(CAST(b AS DECIMAL(38, 0))) FROM b WHERE k = 1";
-    right(&lab, wide, &["9223372036854775808"]).await;
+    right(&fixture, wide, &["9223372036854775808"]).await;
     // what leaves the type in between comes back
-    right(&lab, "SELECT sum(b) FROM b", &["0"]).await;
+    right(&fixture, "SELECT sum(b) FROM b", &["0"]).await;
 }
 
 #[tokio::test]
 async fn decimals_keep_to_their_digits() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let nines = "9".repeat(38);
     let sum = format!("SELECT CAST('{nines}' AS DECIMAL(38, 0)) + id FROM o WHERE id = 1");
-    refused(&lab, &sum, "overflows decimal(38, 0)").await;
+    refused(&fixture, &sum, "overflows decimal(38, 0)").await;
     let sum = format!("SELECT sum(CAST('{nines}' AS DECIMAL(38, 0))) FROM o");
-    refused(&lab, &sum, "overflows").await;
-    right(&lab, "SELECT avg(CAST(z AS DECIMAL(9, 2))) FROM o WHERE id < 4", &["20.000000"]).await;
+    refused(&fixture, &sum, "overflows").await;
+    right(&fixture, "SELECT avg(CAST(z AS DECIMAL(9, 2))) FROM o WHERE id < 4", &["20.000000"])
+        .await;
     let cut = "SELECT avg(CAST(z AS DECIMAL(9, 0))) / 7 FROM o WHERE id < 3";
-    right(&lab, cut, &["2.1428571428571429"]).await;
-    lab.put("tables/m/1.csv", "m\n0.01\n0.01\n").await;
-    lab.put("tables/m/2.csv", "m\n0.02\n").await;
+    right(&fixture, cut, &["2.1428571428571429"]).await;
+    fixture.put("tables/m/1.csv", "m\n0.01\n0.01\n").await;
+    fixture.put("tables/m/2.csv", "m\n0.02\n").await;
     let avg = "SELECT avg(CAST(m AS DECIMAL(9, 2))), avg(-CAST(m AS DECIMAL(9, 2))) FROM m";
-    right(&lab, avg, &["0.013333|-0.013333"]).await;
+    right(&fixture, avg, &["0.013333|-0.013333"]).await;
     let avg = "SELECT avg(CAST(m AS DECIMAL(9, 2))) FROM m GROUP BY m > 1";
-    right(&lab, avg, &["0.013333"]).await;
-    right(&lab, "SELECT CAST(5.00 AS DECIMAL(9, 2)) / 3", &["1.6666666666666667"]).await;
+    right(&fixture, avg, &["0.013333"]).await;
+    right(&fixture, "SELECT CAST(5.00 AS DECIMAL(9, 2)) / 3", &["1.6666666666666667"]).await;
 }
 
 #[tokio::test]
 async fn a_cast_to_a_whole_number_takes_the_nearest() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let sql = "SELECT CAST(2.5 AS INT), CAST(-2.5 AS INT), CAST(99999.99 AS INT), \
                CAST(CAST(id AS DOUBLE) / 2 AS INT), CAST(CAST(1.25 AS DECIMAL(9, 2)) AS INT), \
                CAST(CAST(1.25 AS DECIMAL(9, 2)) AS DECIMAL(5, 1)) FROM o WHERE id = 1";
-    right(&lab, sql, &["3|-3|100000|0|1|1.3"]).await;
-    lab.put("tables/m/1.csv", "m\n1.25\n2.75\n").await;
+    right(&fixture, sql, &["3|-3|100000|0|1|1.3"]).await;
+    fixture.put("tables/m/1.csv", "m\n1.25\n2.75\n").await;
     for (condition, rows) in [
         ("CAST(CAST(m AS DECIMAL(9, 2)) AS INT) = 1", ["1.25"]),
         ("CAST(CAST(m AS DECIMAL(9, 2)) AS INT) > 1", ["2.75"]),
         ("CAST(CAST(m AS DECIMAL(9, 2)) AS DECIMAL(5, 1)) = 1.3", ["1.25"]),
     ] {
-        right(&lab, &format!("SELECT m FROM m WHERE {condition}"), &rows).await;
+        right(&fixture, &format!("SELECT m FROM m WHERE {condition}"), &rows).await;
     }
 }
 
 #[tokio::test]
 async fn a_condition_guards_what_comes_after_it() {
-    let lab = lab().await;
-    right(&lab, "SELECT id FROM n WHERE d <> 0 AND 100 / d > 5", &["2", "6"]).await;
-    right(&lab, "SELECT id FROM n WHERE 100 / d > 5 AND d <> 0", &["2", "6"]).await;
-    right(&lab, "SELECT id FROM n WHERE d = 0 OR 100 / d > 5", &["1", "2", "5", "6"]).await;
+    let fixture = fixture().await;
+    right(&fixture, "SELECT id FROM n WHERE d <> 0 AND 100 / d > 5", &["2", "6"]).await;
+    right(&fixture, "SELECT id FROM n WHERE 100 / d > 5 AND d <> 0", &["2", "6"]).await;
+    right(&fixture, "SELECT id FROM n WHERE d = 0 OR 100 / d > 5", &["1", "2", "5", "6"]).await;
     let values = "SELECT id, d <> 0 AND 100 / d > 5 FROM n WHERE id < 4";
-    right(&lab, values, &["1|false", "2|true", "3|∅"]).await;
+    right(&fixture, values, &["1|false", "2|true", "3|∅"]).await;
     let join = "SELECT n.id FROM n JOIN o ON n.d <> 0 AND 100 / n.d > o.id AND o.id = 4";
-    right(&lab, join, &["2", "6"]).await;
+    right(&fixture, join, &["2", "6"]).await;
     let nested = "SELECT id FROM (SELECT * FROM n WHERE d <> 0) q WHERE 100 / d > 5";
-    right(&lab, nested, &["2", "6"]).await;
+    right(&fixture, nested, &["2", "6"]).await;
     let case = "SELECT CASE WHEN d <> 0 THEN 100 / d END FROM n WHERE id < 3";
-    right(&lab, case, &["10", "∅"]).await;
-    refused(&lab, "SELECT 100 / d FROM n", "ivide by zero").await;
+    right(&fixture, case, &["10", "∅"]).await;
+    refused(&fixture, "SELECT 100 / d FROM n", "ivide by zero").await;
 }
 
 #[tokio::test]
 async fn a_number_with_a_point_is_exact_beside_exact_ones() {
-    let lab = lab().await;
-    lab.put("tables/m/1.csv", "m\n1.25\n").await;
-    lab.put("tables/m/2.csv", "m\n0.07\n").await;
+    let fixture = fixture().await;
+    fixture.put("tables/m/1.csv", "m\n1.25\n").await;
+    fixture.put("tables/m/2.csv", "m\n0.07\n").await;
     let m = "CAST(m AS DECIMAL(9, 2))";
     for (sql, row) in [
         ("0.1 + 0.2 = 0.3, 0.06 + 0.01", "true|0.07"),
@@ -94,30 +95,31 @@ async fn a_number_with_a_point_is_exact_beside_exact_ones() {
         ("12345678901234567890.12345", "12345678901234567890.12345"),
         ("99999999999999999999 + 1", "100000000000000000000"),
     ] {
-        right(&lab, &format!("SELECT {sql} FROM o WHERE id = 1"), &[row]).await;
+        right(&fixture, &format!("SELECT {sql} FROM o WHERE id = 1"), &[row]).await;
     }
-    right(&lab, &format!("SELECT {m} * 1.055 FROM m WHERE m > 1"), &["1.31875"]).await;
+    right(&fixture, &format!("SELECT {m} * 1.055 FROM m WHERE m > 1"), &["1.31875"]).await;
     right(
-        &lab,
+        &fixture,
         &format!("SELECT m FROM m WHERE {m} BETWEEN 0.06 - 0.01 AND 0.06 + 0.01"),
         &["0.07"],
     )
     .await;
     // beside a float it is a float
-    right(&lab, "SELECT g FROM x WHERE x > 5.49 + 0.005 AND x < 100", &["a"]).await;
+    right(&fixture, "SELECT g FROM x WHERE x > 5.49 + 0.005 AND x < 100", &["a"]).await;
 }
 
 #[tokio::test]
 async fn a_list_may_hold_what_differs_from_row_to_row() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let sql = "SELECT id, 10 IN (CASE WHEN id = 1 THEN 0 ELSE d END, 99) FROM n WHERE id < 4";
-    right(&lab, sql, &["1|false", "2|true", "3|∅"]).await;
-    right(&lab, "SELECT id FROM n WHERE id NOT IN (d, 4) ORDER BY id", &["1", "2", "5", "6"]).await;
+    right(&fixture, sql, &["1|false", "2|true", "3|∅"]).await;
+    right(&fixture, "SELECT id FROM n WHERE id NOT IN (d, 4) ORDER BY id", &["1", "2", "5", "6"])
+        .await;
 }
 
 #[tokio::test]
 async fn percentiles_are_exact() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     for (sql, rows) in [
         (
             "SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY v) FROM v",
@@ -136,6 +138,6 @@ async fn percentiles_are_exact() {
             &["1|10.0", "2|15.0", "3|25.0"],
         ),
     ] {
-        right(&lab, sql, rows).await;
+        right(&fixture, sql, rows).await;
     }
 }

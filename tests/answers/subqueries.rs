@@ -1,8 +1,8 @@
-use super::{lab, refused, right};
+use super::{fixture, refused, right};
 
 #[tokio::test]
 async fn not_in_is_unknown_beside_a_null() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     for (condition, rows) in [
         ("id NOT IN (SELECT i.id FROM i WHERE i.z < o.z)", &["1", "3", "4"][..]),
         ("id NOT IN (SELECT id FROM i WHERE i.id = o.id)", &["1", "3", "4", "∅"]),
@@ -16,13 +16,13 @@ async fn not_in_is_unknown_beside_a_null() {
         ("0 NOT IN (SELECT count(*) FROM i WHERE i.id = o.id)", &["2"]),
         ("id - 1 IN (SELECT count(*) FROM i WHERE i.id = o.id)", &["1", "2"]),
     ] {
-        right(&lab, &format!("SELECT id FROM o WHERE {condition}"), rows).await;
+        right(&fixture, &format!("SELECT id FROM o WHERE {condition}"), rows).await;
     }
 }
 
 #[tokio::test]
 async fn an_aggregate_without_groups_is_one_row_to_exists() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let all = ["1", "2", "3", "4", "∅"];
     for (condition, rows) in [
         ("EXISTS (SELECT count(*) FROM i WHERE i.id = o.id)", &all[..]),
@@ -33,58 +33,58 @@ async fn an_aggregate_without_groups_is_one_row_to_exists() {
         ("EXISTS (SELECT 1 FROM i WHERE i.id = o.id LIMIT 0)", &[]),
         ("EXISTS (SELECT i.id FROM i WHERE i.id = o.id GROUP BY i.id)", &["2"]),
     ] {
-        right(&lab, &format!("SELECT id FROM o WHERE {condition}"), rows).await;
+        right(&fixture, &format!("SELECT id FROM o WHERE {condition}"), rows).await;
     }
     let offset = "SELECT id FROM o WHERE EXISTS (SELECT 1 FROM i WHERE i.id = o.id OFFSET 1)";
-    refused(&lab, offset, "OFFSET").await;
+    refused(&fixture, offset, "OFFSET").await;
 }
 
 #[tokio::test]
 async fn a_page_below_an_order_keeps_its_rows() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let page = "(SELECT id FROM v2 ORDER BY id LIMIT 4 OFFSET 3) x";
-    lab.put("tables/v2/1.csv", "id\n9\n1\n8\n2\n").await;
-    lab.put("tables/v2/2.csv", "id\n7\n3\n6\n4\n5\n").await;
-    right(&lab, &format!("SELECT * FROM {page} ORDER BY id"), &["4", "5", "6", "7"]).await;
-    right(&lab, &format!("SELECT * FROM {page} ORDER BY id DESC"), &["7", "6", "5", "4"]).await;
-    right(&lab, &format!("SELECT sum(id) FROM {page}"), &["22"]).await;
+    fixture.put("tables/v2/1.csv", "id\n9\n1\n8\n2\n").await;
+    fixture.put("tables/v2/2.csv", "id\n7\n3\n6\n4\n5\n").await;
+    right(&fixture, &format!("SELECT * FROM {page} ORDER BY id"), &["4", "5", "6", "7"]).await;
+    right(&fixture, &format!("SELECT * FROM {page} ORDER BY id DESC"), &["7", "6", "5", "4"]).await;
+    right(&fixture, &format!("SELECT sum(id) FROM {page}"), &["22"]).await;
     let rest = "SELECT * FROM (SELECT id FROM v2 ORDER BY id OFFSET 6) x ORDER BY id DESC";
-    right(&lab, rest, &["9", "8", "7"]).await;
+    right(&fixture, rest, &["9", "8", "7"]).await;
     let inner = "SELECT * FROM (SELECT id FROM v2 ORDER BY id DESC LIMIT 5 OFFSET 2) x ORDER BY id LIMIT 2 OFFSET 1";
-    right(&lab, inner, &["4", "5"]).await;
+    right(&fixture, inner, &["4", "5"]).await;
 }
 
 #[tokio::test]
 async fn a_subquery_may_be_selected() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let rows = ["1|∅|false", "2|true|true", "3|∅|false", "4|∅|false", "∅|∅|false"];
     let sql =
         "SELECT id, id IN (SELECT id FROM i), EXISTS (SELECT 1 FROM i WHERE i.id = o.id) FROM o";
-    right(&lab, sql, &rows).await;
+    right(&fixture, sql, &rows).await;
     let rows = ["1|true", "2|false", "3|true", "4|true", "∅|∅"];
     let sql = "SELECT id, id NOT IN (SELECT id FROM i WHERE id IS NOT NULL) FROM o";
-    right(&lab, sql, &rows).await;
+    right(&fixture, sql, &rows).await;
 }
 
 #[tokio::test]
 async fn nulls_that_are_not_distinct_meet_beside_other_joins() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let join = "SELECT count(*) FROM o JOIN i ON o.id IS NOT DISTINCT FROM i.id";
-    right(&lab, join, &["2"]).await;
-    right(&lab, &format!("{join} CROSS JOIN v"), &["14"]).await;
+    right(&fixture, join, &["2"]).await;
+    right(&fixture, &format!("{join} CROSS JOIN v"), &["14"]).await;
     let both = "SELECT count(*) FROM o JOIN i ON o.id IS NOT DISTINCT FROM i.id AND o.z = i.z";
-    right(&lab, both, &["1"]).await;
+    right(&fixture, both, &["1"]).await;
     let three = "SELECT o.id FROM o JOIN i ON o.z = i.z JOIN o p ON i.id IS NOT DISTINCT FROM p.id WHERE o.z = p.z";
-    right(&lab, three, &["∅"]).await;
-    right(&lab, "SELECT id FROM o WHERE id IS DISTINCT FROM 2 AND z < 40", &["1", "3"]).await;
+    right(&fixture, three, &["∅"]).await;
+    right(&fixture, "SELECT id FROM o WHERE id IS DISTINCT FROM 2 AND z < 40", &["1", "3"]).await;
 }
 
 #[tokio::test]
 async fn a_filter_keeps_its_columns_of_one_name_apart() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let sql = "SELECT a.id, b.id FROM n b RIGHT JOIN n a ON b.d = a.d \
                WHERE a.d = 10 OR (a.id <> 99 AND a.id <> b.id)";
-    right(&lab, sql, &["1|5", "2|2", "5|1"]).await;
+    right(&fixture, sql, &["1|5", "2|2", "5|1"]).await;
     let list = "SELECT a.id, b.id FROM n b RIGHT JOIN n a ON b.d = a.d WHERE a.d = 10 OR a.id NOT IN (99, b.id)";
-    right(&lab, list, &["1|5", "2|2", "5|1"]).await;
+    right(&fixture, list, &["1|5", "2|2", "5|1"]).await;
 }

@@ -1,28 +1,29 @@
-use super::{lab, right};
+use super::{fixture, right};
 
 #[tokio::test]
 async fn a_year_is_found_whatever_the_unit_reaches() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let ts = "SELECT to_timestamp_nanos(z * 20000000000000000) AS ts, z FROM o";
     right(
-        &lab,
+        &fixture,
         &format!("SELECT count(*) FROM ({ts}) q WHERE EXTRACT(YEAR FROM ts) < 9999"),
         &["5"],
     )
     .await;
-    right(&lab, &format!("SELECT z FROM ({ts}) q WHERE date_part('year', ts) = 1976"), &["10"])
+    right(&fixture, &format!("SELECT z FROM ({ts}) q WHERE date_part('year', ts) = 1976"), &["10"])
         .await;
-    right(&lab, &format!("SELECT count(*) FROM ({ts}) q WHERE ts < '9999-12-31'"), &["5"]).await;
+    right(&fixture, &format!("SELECT count(*) FROM ({ts}) q WHERE ts < '9999-12-31'"), &["5"])
+        .await;
     right(
-        &lab,
+        &fixture,
         &format!("SELECT count(*) FROM ({ts}) q WHERE ts BETWEEN '0001-01-01' AND '9999-12-31'"),
         &["5"],
     )
     .await;
-    right(&lab, &format!("SELECT count(*) FROM ({ts}) q WHERE ts < DATE '9999-12-31'"), &["5"])
+    right(&fixture, &format!("SELECT count(*) FROM ({ts}) q WHERE ts < DATE '9999-12-31'"), &["5"])
         .await;
     right(
-        &lab,
+        &fixture,
         &format!("SELECT count(*) FROM ({ts}) q WHERE ts < TIMESTAMP '9999-12-31 00:00:00'"),
         &["5"],
     )
@@ -31,25 +32,27 @@ async fn a_year_is_found_whatever_the_unit_reaches() {
 
 #[tokio::test]
 async fn a_zone_is_taken_off_with_its_clock() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let ny = "TIMESTAMPTZ '2024-01-02 03:04:05Z' AT TIME ZONE 'America/New_York'";
-    right(&lab, &format!("SELECT CAST({ny} AS TIMESTAMP)::text"), &["2024-01-01 22:04:05"]).await;
+    right(&fixture, &format!("SELECT CAST({ny} AS TIMESTAMP)::text"), &["2024-01-01 22:04:05"])
+        .await;
     right(
-        &lab,
+        &fixture,
         &format!("SELECT ({ny})::text, CAST({ny} AS DATE)"),
         &["2024-01-01 22:04:05|2024-01-01"],
     )
     .await;
-    right(&lab, &format!("SELECT date_trunc('day', {ny})::text"), &["2024-01-01 00:00:00"]).await;
+    right(&fixture, &format!("SELECT date_trunc('day', {ny})::text"), &["2024-01-01 00:00:00"])
+        .await;
     let twice = "TIMESTAMP '2024-07-01 12:00:00' AT TIME ZONE 'UTC' AT TIME ZONE 'Europe/Berlin'";
-    right(&lab, &format!("SELECT ({twice})::text"), &["2024-07-01 14:00:00"]).await;
+    right(&fixture, &format!("SELECT ({twice})::text"), &["2024-07-01 14:00:00"]).await;
     let on = "TIMESTAMP '2024-07-01 12:00:00' AT TIME ZONE 'Europe/Berlin'";
-    right(&lab, &format!("SELECT ({on})::text"), &["2024-07-01 10:00:00+00"]).await;
+    right(&fixture, &format!("SELECT ({on})::text"), &["2024-07-01 10:00:00+00"]).await;
 }
 
 #[tokio::test]
 async fn hours_and_fractions_are_kept() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     for (sql, row) in [
         ("(DATE '2024-02-29' + INTERVAL '90 minutes')::text", "2024-02-29 01:30:00"),
         ("(DATE '2024-01-01' - INTERVAL '36 hours')::text", "2023-12-30 12:00:00"),
@@ -73,21 +76,22 @@ async fn hours_and_fractions_are_kept() {
         ),
         ("TIMESTAMP '2024-01-02 03:04:05+02:00'::text", "2024-01-02 03:04:05"),
     ] {
-        right(&lab, &format!("SELECT {sql} FROM o WHERE id = 1"), &[row]).await;
+        right(&fixture, &format!("SELECT {sql} FROM o WHERE id = 1"), &[row]).await;
     }
     let days = "SELECT DATE '2024-01-01' + id * INTERVAL '1 day' FROM o WHERE id < 3";
-    right(&lab, &format!("SELECT min(x)::text FROM ({days}) q(x)"), &["2024-01-02 00:00:00"]).await;
+    right(&fixture, &format!("SELECT min(x)::text FROM ({days}) q(x)"), &["2024-01-02 00:00:00"])
+        .await;
 }
 
 #[tokio::test]
 async fn differences_of_times_are_days_and_hours() {
-    let lab = lab().await;
+    let fixture = fixture().await;
     let files = [
         "id,ts\n1,2024-01-01 00:00:00\n2,2024-01-01 18:00:00\n",
         "id,ts\n3,2024-01-03 06:00:00.5\n4,2024-03-01 00:00:00\n",
     ];
     for (number, text) in files.into_iter().enumerate() {
-        lab.put(&format!("tables/t/{number}.csv"), text).await;
+        fixture.put(&format!("tables/t/{number}.csv"), text).await;
     }
     let since = "ts - TIMESTAMP '2024-01-01 00:00:00'";
     for (sql, rows) in [
@@ -116,6 +120,6 @@ async fn differences_of_times_are_days_and_hours() {
         ("SELECT CAST('2024-01-02 03:04:05+02' AS TIMESTAMP)::text".to_owned(), &["2024-01-02 03:04:05"]),
         ("SELECT id FROM t WHERE CAST(ts AS TIME) > TIME '12:00'".to_owned(), &["2"]),
     ] {
-        right(&lab, &sql, rows).await;
+        right(&fixture, &sql, rows).await;
     }
 }

@@ -14,6 +14,7 @@ mod notify;
 mod ranges;
 mod service;
 mod tags;
+mod uploads;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,12 +1,15 @@
 //! Standard SQL that DataFusion's planner does not know, or means something else by, said in words that
 //! it knows; and what would be answered wrongly, refused.
 
+mod casts;
 mod comparisons;
 mod distinct_on;
 mod drawn_twice;
 mod duplicate_names;
 mod expressions;
+mod functions;
 mod numbers;
+mod patterns;
 mod precedence;
 mod unnest;
 mod using;
