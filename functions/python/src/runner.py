@@ -1,0 +1,156 @@
+"""Runs calls, one after another, for the process that has started this one.
+
+Standard input is a socket. A frame is the length of its head (4 bytes, big-endian), the head (JSON), and as
+many bytes of body as the head says. What the parent sends:
+
+    {"call": 7, "function": "<name of its bytes>", "sizes": [function, arguments]}
+
+with the pickled function, empty if one of that name has come before, and the pickled pair of positional
+and keyword arguments. What goes back:
+
+    {"ready": "3.13.1"}
+    {"call": 7, "kind": "returned", "loaded": true, "sizes": [value]}
+    {"call": 7, "kind": "raised", "type": …, "message": …, "traceback": …, "loaded": …, "sizes": [exception]}
+
+An exception that cannot be pickled and read again has no body. A function that is loaded need not come again,
+until FUNCTIONS_MAX others have.
+"""
+
+import asyncio
+import importlib
+import inspect
+import io
+import json
+import os
+import pickle
+import signal
+import socket
+import struct
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+LENGTH = struct.Struct(">I")
+PICKLE_PROTOCOL = 5
+# a function is small or holds much data: a few of them are kept
+FUNCTIONS_MAX = 16
+MESSAGE_CHARACTERS_MAX = 10_000
+TRACEBACK_CHARACTERS_MAX = 100_000
+# from linux/prctl.h
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    die_with_parent()
+    connection = socket.socket(fileno=os.dup(0))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    frames = connection.makefile("rb")
+    owner = os.getpid()
+    send(connection, {"ready": ".".join(map(str, sys.version_info[:3]))}, [])
+    functions: dict[str, Callable[..., Any]] = {}
+    while (frame := receive(frames)) is not None:
+        head, (function, arguments) = frame
+        answer, body = run(functions, head, function, arguments)
+        flush()
+        if os.getpid() != owner:
+            # the call has forked, and this is its child: the answer is its parent's
+            os._exit(0)
+        loaded = head["function"] in functions
+        send(connection, {"call": head["call"], "loaded": loaded, **answer}, body)
+
+
+def die_with_parent() -> None:
+    """As a process that waits in native code does not see its socket close."""
+    if sys.platform == "linux" and (ctypes := importable("ctypes")) is not None:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def receive(frames: io.BufferedReader) -> tuple[dict[str, Any], list[bytes]] | None:
+    length = frames.read(LENGTH.size)
+    if len(length) < LENGTH.size:
+        return None
+    head = json.loads(frames.read(*LENGTH.unpack(length)))
+    return head, [frames.read(size) for size in head["sizes"]]
+
+
+def send(connection: socket.socket, head: dict[str, Any], body: list[bytes]) -> None:
+    text = json.dumps({**head, "sizes": [len(part) for part in body]}).encode()
+    connection.sendall(LENGTH.pack(len(text)) + text)
+    for part in body:
+        connection.sendall(part)
+
+
+def run(
+    functions: dict[str, Callable[..., Any]], head: dict[str, Any], function: bytes, arguments: bytes
+) -> tuple[dict[str, Any], list[bytes]]:
+    try:
+        called = known(functions, head["function"], function)
+        positional, keywords = pickle.loads(arguments)
+        value = called(*positional, **keywords)
+        if inspect.iscoroutine(value):
+            value = asyncio.run(value)
+        return {"kind": "returned"}, [pickled(value)]
+    except BaseException as error:  # SystemExit and KeyboardInterrupt are answers, too
+        return raised(error)
+
+
+def pickled(value: object) -> bytes:
+    """As cloudpickle does what a module does not have a name for, if there is one."""
+    try:
+        return pickle.dumps(value, PICKLE_PROTOCOL)
+    except Exception:
+        if (cloudpickle := importable("cloudpickle")) is None:
+            raise
+        whole: bytes = cloudpickle.dumps(value, PICKLE_PROTOCOL)
+        return whole
+
+
+def importable(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+def known(functions: dict[str, Callable[..., Any]], name: str, function: bytes) -> Callable[..., Any]:
+    if name not in functions:
+        loaded = pickle.loads(function)
+        if len(functions) >= FUNCTIONS_MAX:
+            del functions[next(iter(functions))]
+        functions[name] = loaded
+    return functions[name]
+
+
+def raised(error: BaseException) -> tuple[dict[str, Any], list[bytes]]:
+    kind = type(error)
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename == main.__code__.co_filename:
+        frames = frames.tb_next
+    try:
+        text = "".join(traceback.format_exception(kind, error, frames))
+        message = str(error)
+    except Exception:
+        text, message = f"{kind.__qualname__}: its text cannot be made\n", ""
+    answer = {
+        "kind": "raised",
+        "type": f"{kind.__module__}.{kind.__qualname__}",
+        "message": message[:MESSAGE_CHARACTERS_MAX],
+        "traceback": text[-TRACEBACK_CHARACTERS_MAX:],
+    }
+    try:
+        whole = pickled(error.with_traceback(None))
+        pickle.loads(whole)
+    except BaseException:
+        return answer, []
+    return answer, [whole]
+
+
+def flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            continue
