@@ -14,7 +14,13 @@ async fn what_does_not_fit_is_an_error_that_names_the_expression() {
         ("SELECT b - 1 FROM b WHERE k = 2", "overflows bigint"),
         ("SELECT b * 2 FROM b", "overflows bigint"),
         ("SELECT -b FROM b WHERE k = 2", "overflows bigint"),
-        ("SELECT CAST(b AS INT) FROM b", "9223372036854775807"),
+        (
+            "SELECT CAST(b AS INT) FROM b WHERE k = 1 AND b > 1",
+            "CAST(b AS int): 9223372036854775807 does not fit",
+        ),
+        ("SELECT CAST(b AS INT) FROM b WHERE k = 1 AND b > 1 GROUP BY 1", "CAST(b AS int)"),
+        ("SELECT CAST('v' || k AS INT) FROM b WHERE k = 2", "'v2' is no int"),
+        ("SELECT CAST(k * 40000.5 AS SMALLINT) FROM b", "does not fit smallint"),
     ] {
         refused(&fixture, sql, part).await;
     }

@@ -67,6 +67,7 @@ mod without_zone;
 
 use std::sync::Arc;
 
+pub(crate) use checked::text_of_checked;
 pub(crate) use no_constants::ForgetConstants;
 pub(crate) use text_of_intervals::texts as texts_of_intervals;
 

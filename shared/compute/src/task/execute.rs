@@ -12,10 +12,10 @@ use tidemill_protocol::record::{InputIndex, Layout, Output, Plan, TaskSlice, Usa
 use tidemill_protocol::{TaskId, TaskOutput, TaskRequest, WorkerSize};
 
 use super::LoadedPlan;
-use super::diagnose;
 use super::exchange_write::{ExchangeWriter, Spreading};
 use super::run::run;
 use super::wider::Wider;
+use super::{diagnose, failed_cast};
 use crate::engine_plan::EnginePlan;
 use crate::error::{Failure, panic_text, refused};
 use crate::meter::{Meter, MeteredStore};
@@ -113,6 +113,7 @@ impl<'a> Task<'a> {
         let Some(stage) = whole.stage(layout.stage) else {
             return refused("the task is not in the plan");
         };
+        let operators = part.plan.clone();
         let writing = async {
             match stage.output {
                 Output::Result => self.write_rows(&part, &context).await,
@@ -133,6 +134,7 @@ impl<'a> Task<'a> {
                 Err(failure)
             }
             Err(failure @ Failure::DataFusion(_)) => {
+                let failure = failed_cast::name_the_cast(&operators, failure);
                 Err(diagnose::name_the_file(&self.loaded.plan, &context, failure).await)
             }
             Err(failure) => Err(failure),

@@ -3,6 +3,7 @@
 mod diagnose;
 mod exchange_write;
 mod execute;
+mod failed_cast;
 mod loaded;
 mod run;
 mod wider;

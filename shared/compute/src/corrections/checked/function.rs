@@ -11,6 +11,8 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
     Signature, Volatility, lit,
 };
+use datafusion::physical_expr::ScalarFunctionExpr;
+use datafusion::physical_expr::expressions::Literal;
 use datafusion::scalar::ScalarValue;
 
 use super::digits::quotient_type;
@@ -89,6 +91,13 @@ pub(super) fn text_of(e: &Expr) -> String {
 /// Whether a function is a checked operation.
 pub(in super::super) fn is_checked(function: &ScalarUDF) -> bool {
     function.inner().downcast_ref::<Checked>().is_some()
+}
+
+/// What an error of a checked operation names, for other errors.
+pub(crate) fn text_of_checked(call: &ScalarFunctionExpr) -> Option<String> {
+    let text = call.args().last().filter(|_| is_checked(call.fun()))?;
+    let text = text.downcast_ref::<Literal>()?.value().try_as_str()??;
+    Some(text.to_owned())
 }
 
 impl Arithmetic {

@@ -23,6 +23,7 @@ use function::{Arithmetic, call, text_of};
 use super::{has_expr, map_named};
 
 pub(super) use function::is_checked;
+pub(crate) use function::text_of_checked;
 
 /// Puts the functions where fragments find them.
 pub(super) fn register(registry: &mut impl FunctionRegistry) -> Result<()> {
