@@ -4,8 +4,8 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use datafusion::arrow::datatypes::{DataType, Field, TimeUnit};
 use tidemill_aws::S3Bucket;
+use tidemill_compute::sql_type;
 use tidemill_protocol::bucket::Bucket;
 use tidemill_protocol::record::Status;
 use tidemill_protocol::{Key, is_hidden};
@@ -56,7 +56,7 @@ impl TablesArgs {
         let (schema, _) = read(bucket, &outcome).await?;
         let width = schema.fields().iter().map(|f| f.name().chars().count()).max().unwrap_or(0);
         for field in schema.fields() {
-            println!("{:<width$}  {}", field.name(), sql_type(field.data_type()));
+            println!("{:<width$}  {}", field.name(), sql_type::name(field.data_type()));
         }
         Ok(())
     }
@@ -77,61 +77,4 @@ async fn list(bucket: &S3Bucket) -> anyhow::Result<()> {
     }
     eprintln!("{} tables under s3://{}/{}", tables.len(), bucket.name(), Key::TABLES);
     Ok(())
-}
-
-/// A type as SQL and `_schema.json` name it.
-fn sql_type(kind: &DataType) -> String {
-    let list = |fields: &[&Field]| {
-        let texts = fields.iter().map(|f| format!("{} {}", f.name(), sql_type(f.data_type())));
-        texts.collect::<Vec<_>>().join(", ")
-    };
-    match kind {
-        DataType::Boolean => "boolean".into(),
-        DataType::Int8 => "tinyint".into(),
-        DataType::Int16 => "smallint".into(),
-        DataType::Int32 => "int".into(),
-        DataType::Int64 => "bigint".into(),
-        DataType::UInt8 => "tinyint unsigned".into(),
-        DataType::UInt16 => "smallint unsigned".into(),
-        DataType::UInt32 => "int unsigned".into(),
-        DataType::UInt64 => "bigint unsigned".into(),
-        DataType::Float32 => "real".into(),
-        DataType::Float64 => "double".into(),
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "varchar".into(),
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => "bytea".into(),
-        DataType::Date32 => "date".into(),
-        DataType::Time32(_) | DataType::Time64(_) => "time".into(),
-        DataType::Interval(_) => "interval".into(),
-        DataType::Timestamp(unit, zone) => {
-            let zone = if zone.is_some() { " with time zone" } else { "" };
-            format!("timestamp({}){zone}", digits(*unit))
-        }
-        DataType::Decimal32(p, s)
-        | DataType::Decimal64(p, s)
-        | DataType::Decimal128(p, s)
-        | DataType::Decimal256(p, s) => format!("decimal({p}, {s})"),
-        DataType::Dictionary(_, values) => sql_type(values),
-        DataType::List(of) | DataType::LargeList(of) => format!("{}[]", sql_type(of.data_type())),
-        DataType::Struct(fields) => {
-            format!("struct({})", list(&fields.iter().map(AsRef::as_ref).collect::<Vec<_>>()))
-        }
-        DataType::Map(entries, _) => match entries.data_type() {
-            DataType::Struct(entry) if entry.len() == 2 => {
-                let of = |n: usize| sql_type(entry[n].data_type());
-                format!("map({}, {})", of(0), of(1))
-            }
-            _ => kind.to_string(),
-        },
-        _ => kind.to_string(),
-    }
-}
-
-/// Digits of a second.
-fn digits(unit: TimeUnit) -> u8 {
-    match unit {
-        TimeUnit::Second => 0,
-        TimeUnit::Millisecond => 3,
-        TimeUnit::Microsecond => 6,
-        TimeUnit::Nanosecond => 9,
-    }
 }

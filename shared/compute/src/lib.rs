@@ -29,7 +29,7 @@ mod quotes;
 mod resources;
 mod session;
 mod spread;
-mod sql_type;
+pub mod sql_type;
 mod stage;
 mod statement;
 mod store;

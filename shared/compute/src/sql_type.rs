@@ -2,8 +2,8 @@
 
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 
-/// A type as a statement would say it.
-pub(crate) fn name(data_type: &DataType) -> String {
+/// A type as a statement, and `_schema.json`, would say it.
+pub fn name(data_type: &DataType) -> String {
     match data_type {
         DataType::Boolean => "boolean".into(),
         DataType::Int8 => "tinyint".into(),
