@@ -45,8 +45,6 @@ fn store() -> Arc<dyn ObjectStore> {
     Arc::new(store)
 }
 
-/// The name that [`crate::answers`] knows it by.
-
 impl EngineFixture {
     pub(crate) fn new() -> Self {
         Self::with(RESOURCES)

@@ -41,10 +41,10 @@ pub(super) fn typed_text(expr: &mut Expr) {
         *expr = call("arrow_cast", vec![text, instant]);
         return;
     }
-    if let DataType::Timestamp(precision @ None, _) = &mut typed.data_type {
-        if is_far(text) {
-            *precision = Some(6);
-        }
+    if let DataType::Timestamp(precision @ None, _) = &mut typed.data_type
+        && is_far(text)
+    {
+        *precision = Some(6);
     }
 }
 
