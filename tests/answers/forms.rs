@@ -96,11 +96,18 @@ async fn null_inside_of_rows_and_lists_is_unknown() {
             "SELECT DISTINCT ON (d, d) d, id FROM n WHERE d < 20 ORDER BY d, d, id",
             &["0|1", "7|6", "10|2"],
         ),
+        (
+            "SELECT id, max(z) AS z FROM o WHERE id < 3 GROUP BY id ORDER BY max(z) DESC",
+            &["2|20", "1|10"],
+        ),
         ("SELECT id FROM o WHERE NOT id IS DISTINCT FROM 2 OR id = 4", &["2", "4"]),
         ("SELECT id FROM o WHERE z = 0 AND id IS NOT DISTINCT FROM 2 OR id = 4", &["4"]),
     ] {
         right(&fixture, sql, rows).await;
     }
+    refused(&fixture, "SELECT coalesce(id, 0) AS id FROM o ORDER BY id IS NULL", "another name")
+        .await;
+    refused(&fixture, "SELECT count(i.*) FROM o LEFT JOIN i ON o.id = i.id", "count(i.*)").await;
     refused(&fixture, "SELECT 6 | 1 & 3", "parentheses").await;
     refused(&fixture, "WITH r AS (SELECT random() AS v) SELECT a.v = b.v FROM r a, r b", "draws")
         .await;

@@ -147,3 +147,32 @@ async fn percentiles_are_exact() {
         right(&fixture, sql, rows).await;
     }
 }
+
+#[tokio::test]
+async fn quotients_of_parts_and_sums_are_not_cut() {
+    let fixture = fixture().await;
+    fixture.put("tables/m/1.csv", "m\n1.25\n2.45\n").await;
+    let m = "CAST(m AS DECIMAL(9, 2))";
+    for (sql, rows) in [
+        (
+            "SELECT ceil(extract(month FROM DATE '2024-08-31') / 3) FROM o WHERE id = 1".to_owned(),
+            &["3.0000000000000000"][..],
+        ),
+        (
+            "SELECT id * 100 / sum(z) OVER () FROM o WHERE id < 2".to_owned(),
+            &["10.0000000000000000"],
+        ),
+        ("SELECT sum(z) / 4 FROM o WHERE id < 3".to_owned(), &["7.5000000000000000"]),
+        ("SELECT z / 4 FROM o WHERE id = 1".to_owned(), &["2"]),
+        ("SELECT id FROM o WHERE id * 0.1 = 0.3".to_owned(), &["3"]),
+        ("SELECT CAST(id * 0.5 AS INT) FROM o WHERE id < 4".to_owned(), &["1", "1", "2"]),
+        (format!("SELECT m FROM m WHERE round({m}, 1) = 1.3"), &["1.25"]),
+        (format!("SELECT round({m}, 1) FROM m ORDER BY 1"), &["1.3", "2.5"]),
+        (
+            "SELECT d % 20, sum(10 / d) FILTER (WHERE d <> 0) AS s FROM n GROUP BY 1".to_owned(),
+            &["0|∅", "10|1", "7|1", "∅|∅"],
+        ),
+    ] {
+        right(&fixture, &sql, rows).await;
+    }
+}

@@ -88,3 +88,49 @@ async fn a_filter_keeps_its_columns_of_one_name_apart() {
     let list = "SELECT a.id, b.id FROM n b RIGHT JOIN n a ON b.d = a.d WHERE a.d = 10 OR a.id NOT IN (99, b.id)";
     right(&fixture, list, &["1|5", "2|2", "5|1"]).await;
 }
+
+#[tokio::test]
+async fn all_and_any_look_at_the_rows_of_the_subquery() {
+    let fixture = fixture().await;
+    for (sql, rows) in [
+        ("SELECT z FROM o WHERE z > ALL (SELECT z FROM o WHERE id = 2)", &["30", "40", "50"][..]),
+        ("SELECT z FROM o WHERE z = ANY (SELECT z FROM o WHERE id = 2)", &["20"]),
+        ("SELECT z FROM o WHERE z <= ALL (SELECT z FROM o)", &["10"]),
+        (
+            "SELECT z FROM o WHERE z > ALL (SELECT z FROM i WHERE false)",
+            &["10", "20", "30", "40", "50"],
+        ),
+        ("SELECT z FROM o WHERE z > ANY (SELECT z FROM i WHERE false)", &[]),
+        ("SELECT z FROM o WHERE NOT id = ANY (SELECT id FROM i)", &[]),
+        (
+            "SELECT z % 20 FROM o GROUP BY 1 HAVING count(id) >= ALL (SELECT count(id) FROM o GROUP BY z % 20)",
+            &["0", "10"],
+        ),
+        ("SELECT max(z) FROM o HAVING max(z) IN (SELECT max(z) FROM o)", &["50"]),
+    ] {
+        right(&fixture, sql, rows).await;
+    }
+}
+
+#[tokio::test]
+async fn a_value_of_no_row_is_null() {
+    let fixture = fixture().await;
+    for (sql, rows) in [
+        ("SELECT (SELECT 1 FROM o WHERE id = 99) IS NULL", &["true"][..]),
+        (
+            "SELECT id FROM o WHERE coalesce((SELECT 1 FROM i WHERE id = 99), 0) = 0 AND id < 3",
+            &["1", "2"],
+        ),
+        (
+            "SELECT id, coalesce((SELECT count(*) FROM i WHERE i.id = o.id GROUP BY i.id), -1) AS c FROM o \
+             WHERE id < 3",
+            &["1|-1", "2|1"],
+        ),
+        (
+            "SELECT id, (SELECT count(*) FROM i WHERE i.id = o.id) AS c FROM o WHERE id < 3",
+            &["1|0", "2|1"],
+        ),
+    ] {
+        right(&fixture, sql, rows).await;
+    }
+}

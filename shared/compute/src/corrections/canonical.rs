@@ -30,9 +30,25 @@ static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
     Arc::new(ScalarUDF::new_from_impl(Canonical { signature }))
 });
 
+static VALUE_FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+    let signature = Signature::any(1, Volatility::Immutable);
+    Arc::new(ScalarUDF::new_from_impl(CanonicalInterval { signature }))
+});
+
 /// The function, for a registry.
 pub(super) fn function() -> Arc<ScalarUDF> {
     FUNCTION.clone()
+}
+
+/// The other function, for a registry.
+pub(super) fn value_function() -> Arc<ScalarUDF> {
+    VALUE_FUNCTION.clone()
+}
+
+/// The canonical form of what is not only compared, but given back: of equal intervals only one form can be,
+/// so there has to be no other.
+pub(super) fn canonical_value(value: Expr) -> Expr {
+    Expr::ScalarFunction(ScalarFunction::new_udf(value_function(), vec![value]))
 }
 
 /// The canonical form of a value.
@@ -84,6 +100,42 @@ impl ScalarUDFImpl for Canonical {
                 ColumnarValue::Scalar(datafusion::scalar::ScalarValue::try_from_array(&array, 0)?)
             }
         })
+    }
+}
+
+/// An interval that has no other form.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct CanonicalInterval {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for CanonicalInterval {
+    fn name(&self) -> &'static str {
+        "canonical_interval"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        let [data_type] = take_function_args(self.name(), types)?;
+        Ok(data_type.clone())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [value] = take_function_args(self.name(), args.args)?;
+        let array = value.to_array(args.number_rows)?;
+        for interval in array.as_primitive::<IntervalMonthDayNanoType>().iter().flatten() {
+            if of_days(interval)? != interval {
+                return exec_err!(
+                    "intervals of months, or of 24 hours and more, equal others that look otherwise, so \
+                     they are not grouped, and have no DISTINCT, min, max, greatest and least: take \
+                     EXTRACT(EPOCH FROM …) of them"
+                );
+            }
+        }
+        Ok(value)
     }
 }
 

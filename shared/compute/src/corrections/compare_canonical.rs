@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, DFSchemaRef, Result};
 use datafusion::config::ConfigOptions;
@@ -17,7 +18,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 
-use super::canonical::{canonical, has_forms};
+use super::canonical::{canonical, canonical_value, has_forms};
 use super::map_named;
 
 /// Functions that compare values of their arguments.
@@ -100,11 +101,13 @@ fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     };
     let mut number = 0;
     map_named(plan, |expr| {
+        let is_value = number < groups;
         let is_key =
             (is_key && Some(&expr) != filter.as_ref()) || number < groups || number >= order;
         number += 1;
         let rewritten = expr.transform_up(|e| keys.rewrite(e))?;
         match is_key {
+            true if is_value => rewritten.transform_data(|e| Ok(Transformed::yes(keys.value(e)?))),
             true => rewritten.transform_data(|e| Ok(Transformed::yes(keys.key(e)?))),
             false => Ok(rewritten),
         }
@@ -134,9 +137,14 @@ fn canonical_columns(plan: Arc<LogicalPlan>) -> Result<Arc<LogicalPlan>> {
     }
     let columns = schema.iter().map(|(relation, field)| {
         let column = Expr::from((relation, field));
-        match has_forms(field.data_type()) {
-            true => canonical(column).alias_qualified(relation.cloned(), field.name()),
-            false => column,
+        match field.data_type() {
+            DataType::Interval(_) => {
+                canonical_value(column).alias_qualified(relation.cloned(), field.name())
+            }
+            other if has_forms(other) => {
+                canonical(column).alias_qualified(relation.cloned(), field.name())
+            }
+            _ => column,
         }
     });
     let columns: Vec<Expr> = columns.collect();
@@ -159,6 +167,18 @@ impl Keys<'_> {
 
     fn key(&self, expr: Expr) -> Result<Expr> {
         Ok(if self.is_ambiguous(&expr)? { canonical(expr) } else { expr })
+    }
+
+    /// A key that is given back, too.
+    fn value(&self, expr: Expr) -> Result<Expr> {
+        match expr.get_type(self.schema) {
+            Ok(DataType::Interval(_)) => Ok(canonical_value(expr)),
+            _ => self.key(expr),
+        }
+    }
+
+    fn values(&self, all: Vec<Expr>) -> Result<Vec<Expr>> {
+        all.into_iter().map(|e| self.value(e)).collect()
     }
 
     fn keys(&self, all: Vec<Expr>) -> Result<Vec<Expr>> {
@@ -205,7 +225,7 @@ impl Keys<'_> {
                 Expr::SetComparison(e)
             }
             Expr::ScalarFunction(mut e) if COMPARING_FUNCTIONS.contains(&e.name()) => {
-                e.args = self.keys(e.args)?;
+                e.args = self.values(e.args)?;
                 Expr::ScalarFunction(e)
             }
             Expr::AggregateFunction(e) => Expr::AggregateFunction(self.aggregate(e)?),
@@ -216,7 +236,7 @@ impl Keys<'_> {
 
     fn aggregate(&self, mut e: AggregateFunction) -> Result<AggregateFunction> {
         if e.params.distinct || COMPARING_AGGREGATES.contains(&e.func.name()) {
-            e.params.args = self.keys(e.params.args)?;
+            e.params.args = self.values(e.params.args)?;
         }
         e.params.order_by = self.orders(e.params.order_by)?;
         Ok(e)
@@ -228,7 +248,7 @@ impl Keys<'_> {
             WindowFunctionDefinition::WindowUDF(_) => false,
         };
         if compares || e.params.distinct {
-            e.params.args = self.keys(e.params.args)?;
+            e.params.args = self.values(e.params.args)?;
         }
         e.params.partition_by = self.keys(e.params.partition_by)?;
         e.params.order_by = self.orders(e.params.order_by)?;

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, AsArray, Decimal128Array};
 use datafusion::arrow::compute::kernels::arity::try_binary;
 use datafusion::arrow::compute::{DatePart, date_part as part_of};
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Int32Type};
+use datafusion::arrow::datatypes::{
+    DataType, Field, FieldRef, Int32Type, IntervalMonthDayNano, IntervalMonthDayNanoType,
+};
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::{Result, internal_err};
 use datafusion::functions::datetime::date_part;
@@ -21,6 +23,10 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
 use datafusion::scalar::ScalarValue;
+
+use super::difference_of_times::INTERVAL;
+
+const NANOSECONDS_PER_MINUTE: i64 = 60 * 1_000_000_000;
 
 /// Replaces DataFusion's.
 pub(super) fn register(registry: &mut impl FunctionRegistry) -> Result<()> {
@@ -131,11 +137,16 @@ impl Fraction {
             Self::Seconds => scale,
             Self::Milliseconds => scale + 3,
         };
+        let unit = 10_i64.pow(9 - u32::from(digits.unsigned_abs()));
+        if let Some(intervals) = time.as_primitive_opt::<IntervalMonthDayNanoType>() {
+            let value =
+                |i: IntervalMonthDayNano| i128::from(i.nanoseconds % NANOSECONDS_PER_MINUTE / unit);
+            return Ok(intervals.unary(value));
+        }
         let seconds = part_of(time.as_ref(), DatePart::Second)?;
         let nanoseconds = part_of(time.as_ref(), DatePart::Nanosecond)?;
         let (seconds, nanoseconds) =
             (seconds.as_primitive::<Int32Type>(), nanoseconds.as_primitive::<Int32Type>());
-        let unit = 10_i64.pow(9 - u32::from(digits.unsigned_abs()));
         let value = |s: i32, n: i32| {
             // arrow counts the nanoseconds of a second, or of all of it
             let n = i64::from(n) % 1_000_000_000;
@@ -147,9 +158,11 @@ impl Fraction {
 
 fn has_fraction(time: &DataType) -> bool {
     matches!(time, DataType::Timestamp(..) | DataType::Time32(_) | DataType::Time64(_))
+        || *time == INTERVAL
 }
 
 fn is_nanoseconds(time: &DataType) -> bool {
     use datafusion::arrow::datatypes::TimeUnit::Nanosecond;
     matches!(time, DataType::Timestamp(Nanosecond, _) | DataType::Time64(Nanosecond))
+        || *time == INTERVAL
 }

@@ -7,6 +7,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result};
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     Between, BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, cast, lit,
@@ -14,7 +15,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::scalar::ScalarValue;
 
-use super::{has_expr, map_named};
+use super::{has_expr, map_named, rounded_decimal};
 
 /// The rule; it has to run before types are coerced, because it changes them.
 #[derive(Debug)]
@@ -27,8 +28,11 @@ impl AnalyzerRule for DecimalsAndFloats {
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let rewritten = plan.transform_up_with_subqueries(|plan| {
-            let may_change =
-                |e: &Expr| matches!(e, Expr::BinaryExpr(_) | Expr::Between(_) | Expr::InList(_));
+            let may_change = |e: &Expr| match e {
+                Expr::BinaryExpr(_) | Expr::Between(_) | Expr::InList(_) => true,
+                Expr::ScalarFunction(f) => f.name() == "round",
+                _ => false,
+            };
             if !has_expr(&plan, may_change) {
                 return Ok(Transformed::no(plan));
             }
@@ -42,7 +46,8 @@ impl AnalyzerRule for DecimalsAndFloats {
 fn rewrite(e: Expr, schema: &DFSchema) -> Transformed<Expr> {
     match e {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if meets_numbers(op) => {
-            let Some([left, right]) = alike([&left, &right], schema) else {
+            let beside = || beside_integer(&left, op, &right, schema);
+            let Some([left, right]) = alike([&left, &right], schema).or_else(beside) else {
                 return Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }));
             };
             let (left, right) = (Box::new(left), Box::new(right));
@@ -65,8 +70,52 @@ fn rewrite(e: Expr, schema: &DFSchema) -> Transformed<Expr> {
                 }
             }
         }
+        Expr::ScalarFunction(f) if f.name() == "round" => rounded(f, schema),
         other => Transformed::no(other),
     }
+}
+
+/// `round` of a decimal: DataFusion's says another type than it gives.
+fn rounded(f: ScalarFunction, schema: &DFSchema) -> Transformed<Expr> {
+    let digits = match f.args.get(1) {
+        None => Some(0),
+        Some(Expr::Literal(value, _)) => match value {
+            ScalarValue::Int64(digits) => *digits,
+            ScalarValue::Int32(digits) => digits.map(i64::from),
+            _ => None,
+        },
+        Some(_) => None,
+    };
+    let scale = match f.args.first().and_then(|value| type_of(value, schema)) {
+        Some(DataType::Decimal128(_, scale)) => scale,
+        _ => return Transformed::no(Expr::ScalarFunction(f)),
+    };
+    match (digits.and_then(|n| i8::try_from(n).ok()), f.args.first()) {
+        (Some(digits), Some(value)) if digits >= 0 => {
+            Transformed::yes(rounded_decimal::round(value.clone(), digits.min(scale)))
+        }
+        _ => Transformed::no(Expr::ScalarFunction(f)),
+    }
+}
+
+/// A number that is written beside an integer is exact: `n * 1.1`.
+fn beside_integer(left: &Expr, op: Operator, right: &Expr, schema: &DFSchema) -> Option<[Expr; 2]> {
+    use Operator::{Divide, Minus, Modulo, Multiply, Plus};
+    if !matches!(op, Plus | Minus | Multiply | Divide | Modulo) {
+        return None;
+    }
+    let is_integer = |e: &Expr| type_of(e, schema).is_some_and(|t| t.is_integer());
+    let exact = |e: &Expr| exact(e).filter(|e| has_digits_of_a_double(e));
+    match (exact(left), exact(right)) {
+        (Some(number), None) if is_integer(right) => Some([number, right.clone()]),
+        (None, Some(number)) if is_integer(left) => Some([left.clone(), number]),
+        _ => None,
+    }
+}
+
+/// A double has 15 digits for certain, and more of a number than these are made up.
+fn has_digits_of_a_double(e: &Expr) -> bool {
+    matches!(e, Expr::Literal(ScalarValue::Decimal128(_, digits, _), _) if *digits <= 15)
 }
 
 fn meets_numbers(op: Operator) -> bool {

@@ -115,7 +115,7 @@ fn guard_values_within(predicate: Expr, schema: &DFSchema) -> Result<Transformed
 fn guard_values(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     expr.transform_up(|e| {
         let Expr::BinaryExpr(BinaryExpr { left, op, right }) = &e else {
-            return Ok(Transformed::no(e));
+            return guard_arguments(e, schema);
         };
         let decides = match op {
             Operator::And => Expr::IsFalse(left.clone()),
@@ -128,6 +128,20 @@ fn guard_values(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         let decided = lit(*op == Operator::Or);
         Ok(Transformed::yes(when(decides, decided).otherwise(e)?))
     })
+}
+
+/// `sum(10 / n) FILTER (WHERE n <> 0)`: what the filter takes away is not worked out.
+fn guard_arguments(e: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let Expr::AggregateFunction(mut f) = e else { return Ok(Transformed::no(e)) };
+    let Some(filter) = f.params.filter.as_deref().filter(|filter| !filter.is_volatile()) else {
+        return Ok(Transformed::no(Expr::AggregateFunction(f)));
+    };
+    let mut is_changed = false;
+    for argument in f.params.args.iter_mut().filter(|a| may_fail(a, schema)) {
+        *argument = when(filter.clone(), std::mem::take(argument)).end()?;
+        is_changed = true;
+    }
+    Ok(Transformed::new_transformed(Expr::AggregateFunction(f), is_changed))
 }
 
 /// Whether an expression has an error for some rows.

@@ -21,11 +21,13 @@
 //! | [`multiply_interval`] | `n * INTERVAL` is unknown | |
 //! | [`no_constants`] | a constant of an outer join's optional side is taken for one above it | |
 //! | [`null_equality`] | `IS NOT DISTINCT FROM` beside `=` or a cross join | |
+//! | [`order_names`] | in `ORDER BY f(x)` a name of the result hides the column | |
 //! | [`percentile`] | `percentile_cont` has six digits | |
+//! | [`quotients`] | parts of dates and sums of bigint are integers, and so their quotients | |
 //! | [`refilled`] | variances and correlations over sliding frames keep rounding | |
 //! | [`set_operation`] | `INTERSECT ALL`, `EXCEPT ALL` | |
 //! | [`split_pages`] | a page below an order loses rows | [#24958](https://github.com/apache/datafusion/issues/24958) |
-//! | [`subqueries`] | `EXISTS` over an aggregate, `NOT IN`, `IN` as a value | [#24960](https://github.com/apache/datafusion/issues/24960), [#25336](https://github.com/apache/datafusion/issues/25336) |
+//! | [`subqueries`] | `EXISTS` over an aggregate, `NOT IN`, `IN` as a value, `ANY` and `ALL`; a value that is not there | [#24960](https://github.com/apache/datafusion/issues/24960), [#25336](https://github.com/apache/datafusion/issues/25336) |
 //! | [`text_of_intervals`], [`text_of_times`] | intervals as text are of words, times have a T | |
 //! | [`times_and_texts`] | microseconds beside a text are taken to nanoseconds | |
 //!
@@ -54,7 +56,9 @@ mod multiply_interval;
 mod nearest_time;
 mod no_constants;
 mod null_equality;
+mod order_names;
 mod percentile;
+mod quotients;
 mod refilled;
 mod rounded_decimal;
 mod set_operation;
@@ -85,6 +89,8 @@ use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 /// Puts our functions in the place of DataFusion's.
 pub(crate) fn register(registry: &mut impl FunctionRegistry) -> Result<()> {
     registry.register_udf(canonical::function())?;
+    registry.register_udf(canonical::value_function())?;
+    registry.register_udf(subqueries::POSSIBLY_NULL.clone())?;
     casts::register(registry)?;
     checked::register(registry)?;
     exact::register(registry)?;
@@ -113,6 +119,7 @@ pub(crate) fn add_rules(builder: SessionStateBuilder) -> SessionStateBuilder {
             Arc::new(ResolveGroupingFunction::new()),
             Arc::new(times_and_texts::TimesAndTexts),
             Arc::new(date_arithmetic::DateArithmetic),
+            Arc::new(quotients::Quotients),
             Arc::new(decimals_and_floats::DecimalsAndFloats),
             Arc::new(checked::DivideDecimals),
             Arc::new(TypeCoercion::new()),
@@ -130,6 +137,7 @@ pub(crate) fn add_rules(builder: SessionStateBuilder) -> SessionStateBuilder {
 
 /// Corrects a plan as it comes from SQL.
 pub(crate) fn correct(plan: LogicalPlan) -> Result<LogicalPlan> {
+    order_names::check(&plan)?;
     subqueries::rewrite(set_operation::keep_counts(plan)?)
 }
 

@@ -61,6 +61,7 @@ fn text_length(data_type: &DataType) -> Result<Option<u64>, String> {
     };
     Ok(match length {
         Some(CharacterLength::IntegerLength { length, .. }) => Some(*length),
+        None if matches!(data_type, DataType::Char(_) | DataType::Character(_)) => Some(1),
         _ => None,
     })
 }

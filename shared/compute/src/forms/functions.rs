@@ -10,7 +10,9 @@ use super::Rewritten;
 use super::expressions::{number, take, text};
 
 /// What DataFusion calls functions by another name.
-const OTHER_NAMES: [(&str, &str); 5] = [
+const OTHER_NAMES: [(&str, &str); 7] = [
+    ("array_remove", "array_remove_all"),
+    ("array_replace", "array_replace_all"),
     ("ceiling", "ceil"),
     ("every", "bool_and"),
     ("gen_random_uuid", "uuid"),
@@ -39,6 +41,11 @@ fn named_function(function: &mut Function) -> Result<Option<Expr>, String> {
             let [left, right] = operands;
             let remainder = Expr::BinaryOp { left, op: BinaryOperator::Modulo, right };
             Ok(Some(Expr::Nested(Box::new(remainder))))
+        }
+        ("count", [FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(table))]) => {
+            Err(format!(
+                "count({table}.*) is not supported: count a column of {table} that is never NULL in it"
+            ))
         }
         ("lpad" | "rpad", [_, FunctionArg::Unnamed(FunctionArgExpr::Expr(length)), ..]) => {
             *length = at_least_none(take(length));

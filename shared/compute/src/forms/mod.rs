@@ -9,6 +9,7 @@ mod duplicate_names;
 mod expressions;
 mod functions;
 mod numbers;
+mod order_by;
 mod patterns;
 mod precedence;
 mod unnest;
@@ -53,6 +54,7 @@ impl VisitorMut for Rewriter {
         flow(drawn_twice::refuse(query))?;
         flow(fetch_first(query))?;
         distinct_on::rewrite(query);
+        order_by::rewrite(query);
         flow(using::rewrite(query))
     }
 

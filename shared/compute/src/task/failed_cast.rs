@@ -59,6 +59,7 @@ fn parse(text: &str) -> Option<(String, String)> {
         Some((value.to_owned(), kind.strip_suffix(end)?.to_owned()))
     };
     between("Can't cast value ", " to type ", "")
+        .or_else(|| between("value of ", " is out of range ", ""))
         .or_else(|| between("Cannot cast string ", " to value of ", " type"))
         .or_else(|| {
             let (kind, value) = between("Cannot cast to ", ". Overflowing on ", "")?;
@@ -104,6 +105,7 @@ mod tests {
         let said = |text: &str| parse(text).map(|(value, kind)| format!("{value} to {kind}"));
         for (text, found) in [
             ("Can't cast value 70000 to type Int16", Some("70000 to Int16")),
+            ("value of 40001 is out of range Int16", Some("40001 to Int16")),
             ("Cannot cast string 'a b' to value of Int32 type", Some("'a b' to Int32")),
             (
                 "Cannot cast to Decimal128(3, 2). Overflowing on 99.5",

@@ -1,10 +1,12 @@
-//! `IN` and `NOT IN` in the conditions of a filter: true, false, or unknown where a null is compared.
+//! `IN`, `NOT IN`, `> ANY` and `> ALL` in the conditions of a filter: true, false, or unknown where a null is
+//! compared.
 
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::FieldRef;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema, ExprSchema, Result, plan_err};
-use datafusion::logical_expr::expr::{Exists, InSubquery};
+use datafusion::common::{Column, DFSchema, ExprSchema, Result, TableReference, plan_err};
+use datafusion::logical_expr::expr::{Exists, InSubquery, SetComparison, SetQuantifier};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
     Expr, ExprSchemable, Filter, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, binary_expr,
@@ -35,8 +37,11 @@ pub(super) fn rewrite(filter: Filter) -> Result<Transformed<LogicalPlan>> {
 
 fn rewrite_condition(e: Expr, outer: &DFSchema) -> Result<Transformed<Expr>> {
     match e {
-        Expr::InSubquery(membership) if !membership.negated => {
-            Ok(Transformed::no(Expr::InSubquery(membership)))
+        Expr::InSubquery(mut membership) if !membership.negated => {
+            let rows = named_apart(&membership.subquery.subquery, outer)?;
+            let is_same = Arc::ptr_eq(&rows, &membership.subquery.subquery);
+            membership.subquery.subquery = rows;
+            Ok(Transformed::new_transformed(Expr::InSubquery(membership), !is_same))
         }
         Expr::InSubquery(membership) => not_in(membership, outer),
         Expr::Not(inner) => match *inner {
@@ -45,8 +50,18 @@ fn rewrite_condition(e: Expr, outer: &DFSchema) -> Result<Transformed<Expr>> {
             }
             other => with_values(Expr::Not(Box::new(other)), outer),
         },
+        Expr::SetComparison(e) => set_condition(e, outer),
         other => with_values(other, outer),
     }
+}
+
+/// Some row compares so, or none compares otherwise.
+fn set_condition(e: SetComparison, outer: &DFSchema) -> Result<Transformed<Expr>> {
+    let rows = Membership::of_set(&e, outer)?;
+    Ok(Transformed::yes(match e.quantifier {
+        SetQuantifier::Any => rows.any(Some(rows.compared()), false)?,
+        SetQuantifier::All => rows.any(Some(Expr::IsNotTrue(Box::new(rows.compared()))), true)?,
+    }))
 }
 
 /// No row that equals, or may.
@@ -55,7 +70,7 @@ fn not_in(e: InSubquery, outer: &DFSchema) -> Result<Transformed<Expr>> {
         return Ok(Transformed::no(Expr::InSubquery(e)));
     }
     let rows = Membership::of(&e, outer)?;
-    let may_equal = Expr::IsNotFalse(Box::new(rows.equal()));
+    let may_equal = Expr::IsNotFalse(Box::new(rows.compared()));
     Ok(Transformed::yes(rows.any(Some(may_equal), true)?))
 }
 
@@ -64,6 +79,9 @@ pub(super) fn with_values(e: Expr, outer: &DFSchema) -> Result<Transformed<Expr>
     e.transform_up(|e| match e {
         Expr::InSubquery(membership) => {
             Ok(Transformed::yes(Membership::of(&membership, outer)?.value(membership.negated)?))
+        }
+        Expr::SetComparison(e) => {
+            Ok(Transformed::yes(Membership::of_set(&e, outer)?.set_value(e.quantifier)?))
         }
         other => Ok(Transformed::no(other)),
     })
@@ -76,20 +94,30 @@ struct Membership {
     /// The value where it stands.
     outer_value: Expr,
     value_may_be_null: bool,
+    /// How it is compared with each of them.
+    op: Operator,
     /// With the columns that the value needs.
     subquery: Subquery,
 }
 
 impl Membership {
     fn of(e: &InSubquery, outer: &DFSchema) -> Result<Self> {
-        if e.expr.contains_outer() || has_subquery(&e.expr)? {
+        Self::new(&e.expr, Operator::Eq, &e.subquery, outer)
+    }
+
+    fn of_set(e: &SetComparison, outer: &DFSchema) -> Result<Self> {
+        Self::new(&e.expr, e.op, &e.subquery, outer)
+    }
+
+    fn new(expr: &Expr, op: Operator, subquery: &Subquery, outer: &DFSchema) -> Result<Self> {
+        if expr.contains_outer() || has_subquery(expr)? {
             return plan_err!(
-                "IN over a subquery is not supported here where its left side refers to the \
+                "IN, ANY and ALL over a subquery are not supported here where the left side refers to the \
                  surroundings of its own query: write EXISTS (…)"
             );
         }
-        let mut columns = e.subquery.outer_ref_columns.clone();
-        let value = e.expr.as_ref().clone().transform_up(|e| match e {
+        let mut columns = subquery.outer_ref_columns.clone();
+        let value = expr.clone().transform_up(|e| match e {
             Expr::Column(column) => {
                 let field = outer.field_from_column(&column)?.clone();
                 let outer = Expr::OuterReferenceColumn(field, column);
@@ -100,10 +128,11 @@ impl Membership {
             }
             other => Ok(Transformed::no(other)),
         })?;
-        let subquery = Subquery { outer_ref_columns: columns, ..e.subquery.clone() };
-        let value_may_be_null = e.expr.nullable(outer).unwrap_or(true);
-        let outer_value = e.expr.as_ref().clone();
-        Ok(Self { value: value.data, outer_value, value_may_be_null, subquery })
+        let rows = named_apart(&subquery.subquery, outer)?;
+        let subquery = Subquery { outer_ref_columns: columns, subquery: rows, ..subquery.clone() };
+        let value_may_be_null = expr.nullable(outer).unwrap_or(true);
+        let outer_value = expr.clone();
+        Ok(Self { value: value.data, outer_value, value_may_be_null, op, subquery })
     }
 
     fn row(&self) -> Expr {
@@ -111,8 +140,8 @@ impl Membership {
         Expr::Column(Column::new(relation.cloned(), field.name()))
     }
 
-    fn equal(&self) -> Expr {
-        binary_expr(self.value.clone(), Operator::Eq, self.row())
+    fn compared(&self) -> Expr {
+        binary_expr(self.value.clone(), self.op, self.row())
     }
 
     /// Whether any row is there, for which a condition holds.
@@ -133,7 +162,7 @@ impl Membership {
     /// True, false or null.
     fn value(&self, negated: bool) -> Result<Expr> {
         let unknown = || lit(ScalarValue::Boolean(None));
-        let mut value = when(self.any(Some(self.equal()), false)?, lit(!negated));
+        let mut value = when(self.any(Some(self.compared()), false)?, lit(!negated));
         if self.value_may_be_null {
             let any = self.any(None, false)?;
             value = value.when(self.outer_value.clone().is_null().and(any), unknown());
@@ -145,6 +174,18 @@ impl Membership {
         value.otherwise(lit(negated))
     }
 
+    /// The same of a comparison with some row or with all.
+    fn set_value(&self, quantifier: SetQuantifier) -> Result<Expr> {
+        let (decides, decided) = match quantifier {
+            SetQuantifier::Any => (self.compared(), true),
+            SetQuantifier::All => (!self.compared(), false),
+        };
+        let unknown = self.any(Some(self.compared().is_null()), false)?;
+        when(self.any(Some(decides), false)?, lit(decided))
+            .when(unknown, lit(ScalarValue::Boolean(None)))
+            .otherwise(lit(!decided))
+    }
+
     fn any_null(&self) -> Result<Expr> {
         let rows = LogicalPlanBuilder::new_from_arc(self.subquery.subquery.clone());
         let plan = Arc::new(rows.filter(self.row().is_null())?.build()?);
@@ -154,6 +195,23 @@ impl Membership {
             Subquery { subquery: plan, outer_ref_columns: columns, ..self.subquery.clone() };
         Ok(Expr::Exists(Exists { subquery, negated: false }))
     }
+}
+
+/// The rows of a subquery whose column has another name than those around it: DataFusion takes columns of one
+/// name for one column when it makes a join of a subquery.
+fn named_apart(rows: &Arc<LogicalPlan>, outer: &DFSchema) -> Result<Arc<LogicalPlan>> {
+    const ALIAS: &str = "__rows";
+    const NAME: &str = "__row";
+    let (relation, field) = rows.schema().qualified_field(0);
+    let is_same = |(of, other): (Option<&TableReference>, &FieldRef)| {
+        other.name() == field.name() && (of == relation || of.is_none() || relation.is_none())
+    };
+    if !outer.iter().any(is_same) {
+        return Ok(rows.clone());
+    }
+    let column = Expr::Column(Column::new(relation.cloned(), field.name()));
+    let named = LogicalPlanBuilder::new_from_arc(rows.clone()).project([column.alias(NAME)])?;
+    Ok(Arc::new(named.alias(ALIAS)?.build()?))
 }
 
 fn refers_to(plan: &LogicalPlan, outer: &Expr) -> bool {

@@ -8,9 +8,12 @@
 //!   DataFusion's anti join does not see ([#25336](https://github.com/apache/datafusion/issues/25336)).
 //! - `IN` inside of another expression: its unknown is false to DataFusion's mark join.
 //! - `IN` and `EXISTS` among the selected columns, which DataFusion refuses.
+//! - `> ANY` and `> ALL` over a table that is around them, too: both columns were one to it.
+//! - a subquery without rows whose column is never null: `(SELECT 1 FROM t) IS NULL` was false.
 //! - `EXISTS (… OFFSET n)` that is correlated: the offset is dropped.
 
 mod membership;
+mod possibly_null;
 mod rows;
 mod selected;
 
@@ -23,7 +26,10 @@ use datafusion::logical_expr::{
     Expr, Limit, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, binary_expr, lit,
 };
 
+pub(super) use possibly_null::POSSIBLY_NULL;
 use rows::{Rows, bounds, rows_of};
+
+use super::map_named;
 
 /// Rewrites the subqueries of a plan as it comes from SQL.
 pub(super) fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -31,7 +37,7 @@ pub(super) fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan> {
 }
 
 fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
-    let plan = plan.map_expressions(|expr| expr.transform_up(rewrite_value))?;
+    let plan = map_named(plan, |expr| expr.transform_up(rewrite_value))?;
     plan.transform_data(|plan| match plan {
         LogicalPlan::Filter(filter) => membership::rewrite(filter),
         LogicalPlan::Projection(projection) => selected::rewrite(projection),
@@ -51,8 +57,18 @@ fn rewrite_value(e: Expr) -> Result<Transformed<Expr>> {
             }
             _ => Transformed::no(Expr::InSubquery(e)),
         },
+        Expr::ScalarSubquery(subquery) if seems_never_null(&subquery) => {
+            let value = Expr::ScalarSubquery(subquery);
+            Transformed::yes(POSSIBLY_NULL.call(vec![value]))
+        }
         other => Transformed::no(other),
     })
+}
+
+/// Whether DataFusion takes it for a value that is always there, though its rows may not be.
+fn seems_never_null(subquery: &Subquery) -> bool {
+    let (_, field) = subquery.subquery.schema().qualified_field(0);
+    !field.is_nullable() && !matches!(rows_of(&subquery.subquery), Rows::One)
 }
 
 fn is_correlated(subquery: &Subquery) -> bool {

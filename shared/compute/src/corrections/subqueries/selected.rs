@@ -1,5 +1,4 @@
-//! `IN` and `EXISTS` among the selected columns: the number of such rows is looked at. `> ALL` keeps its
-//! name, which DataFusion forgets.
+//! `IN`, `EXISTS`, `ANY` and `ALL` among the selected columns: the number of such rows is looked at.
 
 use std::sync::Arc;
 
@@ -14,15 +13,9 @@ use datafusion::logical_expr::{
 
 use super::membership::with_values;
 
-pub(super) fn rewrite(mut projection: Projection) -> Result<Transformed<LogicalPlan>> {
-    let compares = |e: &Expr| Ok(matches!(e, Expr::SetComparison(_)));
-    for e in &mut projection.expr {
-        if e.exists(compares)? && !matches!(e, Expr::Alias(_)) {
-            let name = e.schema_name().to_string();
-            *e = std::mem::take(e).alias(name);
-        }
-    }
-    let asks = |e: &Expr| Ok(matches!(e, Expr::Exists(_) | Expr::InSubquery(_)));
+pub(super) fn rewrite(projection: Projection) -> Result<Transformed<LogicalPlan>> {
+    let asks =
+        |e: &Expr| Ok(matches!(e, Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_)));
     if !projection.expr.iter().any(|e| e.exists(asks).unwrap_or(false)) {
         return Ok(Transformed::no(LogicalPlan::Projection(projection)));
     }
