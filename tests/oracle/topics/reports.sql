@@ -54,3 +54,13 @@ SELECT extract(second FROM INTERVAL '1.5 seconds')
 SELECT extract(minute FROM ts - TIMESTAMP '2021-01-03 11:59:58.5') FROM c WHERE id = 7
 SELECT g, count(*) AS c FROM n GROUP BY g ORDER BY count(*) DESC, g
 SELECT g, sum(10 / i) FILTER (WHERE i <> 0) FROM n GROUP BY g
+SELECT coalesce(d, '2000-01-01') FROM c
+SELECT coalesce(ts, '2000-01-01 12:00:00') FROM c WHERE id <> 4
+SELECT id FROM c WHERE coalesce(d, '2000-01-01') > '2020-01-01'
+SELECT tz AT TIME ZONE '+02' FROM c
+SELECT string_agg(g, ',') FROM (SELECT g FROM n ORDER BY id) q
+SELECT regexp_replace('foobar', 'foo|foobar', 'X')
+SELECT array_length(ARRAY[]::int[], 1), (ARRAY[1, 2, 3])[-1]
+SELECT avg(k)::int FROM (VALUES (2), (3)) q(k)
+SELECT sum(10 / i) FILTER (WHERE i <> 0), g FROM n GROUP BY g
+SELECT extract(epoch FROM INTERVAL '1 year')

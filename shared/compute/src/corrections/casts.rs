@@ -175,6 +175,12 @@ fn at_time_zone(time: Expr, from: &DataType, zone: &Expr) -> Result<Expr> {
     let Some(zone) = zone.as_literal().and_then(|z| z.try_as_str().flatten()) else {
         return plan_err!("the zone of AT TIME ZONE must be a text like 'Europe/Berlin'");
     };
+    if zone.starts_with(['+', '-']) {
+        return plan_err!(
+            "AT TIME ZONE '{zone}' is east to some and west to others: name the zone, as in \
+             'Europe/Berlin'"
+        );
+    }
     let zone: Arc<str> = zone.into();
     let at = |unit| DataType::Timestamp(unit, Some(zone.clone()));
     Ok(match from {

@@ -6,6 +6,7 @@ use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result};
 use datafusion::config::ConfigOptions;
+use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     Between, BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, WindowFunctionDefinition, cast,
@@ -35,6 +36,7 @@ fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let may_change = |e: &Expr| match e {
         Expr::BinaryExpr(e) => matches!(e.op, Operator::Plus | Operator::Minus) || compares(e.op),
         Expr::AggregateFunction(_) | Expr::WindowFunction(_) | Expr::Between(_) => true,
+        Expr::ScalarFunction(f) => f.name() == "coalesce",
         _ => false,
     };
     if !has_expr(&plan, may_change) {
@@ -53,6 +55,7 @@ fn rewrite(e: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         }
         Expr::BinaryExpr(e) if compares(e.op) => return compared(e, schema),
         Expr::Between(e) => return between(e, schema),
+        Expr::ScalarFunction(f) if f.name() == "coalesce" => return Ok(coalesced(f, schema)),
         other => return average(other, schema),
     };
     let has_hours = |e: &Expr| {
@@ -105,6 +108,24 @@ fn between(mut e: Between, schema: &DFSchema) -> Result<Transformed<Expr>> {
     e.low = Box::new(cast(*e.low, common.clone()));
     e.high = Box::new(cast(*e.high, common));
     Ok(Transformed::yes(Expr::Between(e)))
+}
+
+/// `coalesce(d, '2024-01-01')`: a text that is written beside a date or a time is one.
+fn coalesced(mut f: ScalarFunction, schema: &DFSchema) -> Transformed<Expr> {
+    use DataType::{Date32, Date64, Time32, Time64, Timestamp};
+    let is_text = |e: &Expr| e.as_literal().is_some_and(|v| v.try_as_str().is_some());
+    let is_time =
+        |t: &DataType| matches!(t, Date32 | Date64 | Time32(_) | Time64(_) | Timestamp(..));
+    let mut types = f.args.iter().filter(|e| !is_text(e)).map(|e| e.get_type(schema));
+    let Some(Ok(time)) = types.next().filter(|t| t.as_ref().is_ok_and(is_time)) else {
+        return Transformed::no(Expr::ScalarFunction(f));
+    };
+    let mut is_changed = false;
+    for text in f.args.iter_mut().filter(|e| is_text(e)) {
+        *text = cast(std::mem::take(text), time.clone());
+        is_changed = true;
+    }
+    Transformed::new_transformed(Expr::ScalarFunction(f), is_changed)
 }
 
 /// Where DataFusion knows none.
