@@ -105,7 +105,7 @@ fn beside_integer(left: &Expr, op: Operator, right: &Expr, schema: &DFSchema) ->
         return None;
     }
     let is_integer = |e: &Expr| type_of(e, schema).is_some_and(|t| t.is_integer());
-    let exact = |e: &Expr| exact(e).filter(|e| has_digits_of_a_double(e));
+    let exact = |e: &Expr| exact(e).filter(has_digits_of_a_double);
     match (exact(left), exact(right)) {
         (Some(number), None) if is_integer(right) => Some([number, right.clone()]),
         (None, Some(number)) if is_integer(left) => Some([left.clone(), number]),

@@ -50,14 +50,14 @@ fn rewrite_condition(e: Expr, outer: &DFSchema) -> Result<Transformed<Expr>> {
             }
             other => with_values(Expr::Not(Box::new(other)), outer),
         },
-        Expr::SetComparison(e) => set_condition(e, outer),
+        Expr::SetComparison(e) => set_condition(&e, outer),
         other => with_values(other, outer),
     }
 }
 
 /// Some row compares so, or none compares otherwise.
-fn set_condition(e: SetComparison, outer: &DFSchema) -> Result<Transformed<Expr>> {
-    let rows = Membership::of_set(&e, outer)?;
+fn set_condition(e: &SetComparison, outer: &DFSchema) -> Result<Transformed<Expr>> {
+    let rows = Membership::of_set(e, outer)?;
     Ok(Transformed::yes(match e.quantifier {
         SetQuantifier::Any => rows.any(Some(rows.compared()), false)?,
         SetQuantifier::All => rows.any(Some(Expr::IsNotTrue(Box::new(rows.compared()))), true)?,
