@@ -13,13 +13,12 @@
 //! So below both, texts that they only pass on or compare have offsets in the place of views.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::sync::Arc;
 
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::common::Result;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::{AcrossPartitions, ConstExpr, EquivalenceProperties};
@@ -28,12 +27,12 @@ use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::windows::BoundedWindowAggExec;
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PhysicalExpr,
-    PlanProperties, WindowExpr,
+    ExecutionPlan, ExecutionPlanProperties, PhysicalExpr, PlanProperties, WindowExpr,
 };
 use futures::StreamExt;
 
 use crate::columns::{map_columns, own};
+use crate::pass_through::{pass_through, shown_by_name};
 
 type PlanRef = Arc<dyn ExecutionPlan>;
 
@@ -154,16 +153,10 @@ impl Recast {
     }
 }
 
-impl DisplayAs for Recast {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Recast")
-    }
-}
+shown_by_name!(Recast);
 
 impl ExecutionPlan for Recast {
-    fn name(&self) -> &'static str {
-        "Recast"
-    }
+    pass_through!(Recast);
 
     fn properties(&self) -> &Arc<PlanProperties> {
         &self.properties
@@ -171,17 +164,6 @@ impl ExecutionPlan for Recast {
 
     fn maintains_input_order(&self) -> Vec<bool> {
         vec![true]
-    }
-
-    fn children(&self) -> Vec<&PlanRef> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<PlanRef>) -> Result<PlanRef> {

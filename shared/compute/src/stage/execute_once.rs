@@ -5,19 +5,18 @@
 //! and joins that emit rows of the left side emit them once for each partition. So the second
 //! execution is an error that says that the memory does not suffice.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Result, resources_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::joins::NestedLoopJoinExec;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties,
-};
+use datafusion::physical_plan::{ExecutionPlan, PlanProperties};
+
+use crate::pass_through::{pass_through, shown_by_name};
 
 type PlanRef = Arc<dyn ExecutionPlan>;
 
@@ -47,30 +46,13 @@ impl ExecuteOnce {
     }
 }
 
-impl DisplayAs for ExecuteOnce {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ExecuteOnce")
-    }
-}
+shown_by_name!(ExecuteOnce);
 
 impl ExecutionPlan for ExecuteOnce {
-    fn name(&self) -> &'static str {
-        "ExecuteOnce"
-    }
+    pass_through!(ExecuteOnce);
 
     fn properties(&self) -> &Arc<PlanProperties> {
         self.input.properties()
-    }
-
-    fn children(&self) -> Vec<&PlanRef> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<PlanRef>) -> Result<PlanRef> {
