@@ -82,7 +82,7 @@ const QUERIES: &[(&str, &str)] = &[
         "join of two zones",
         "SELECT count(*) FROM many a JOIN other b ON a.zoned = arrow_cast(b.zoned, 'Timestamp(Millisecond, Some(\"UTC\"))')",
     ),
-    ("at a zone", "SELECT id, utc AT TIME ZONE '+05:30', date_part('hour', zoned) FROM many"),
+    ("at a zone", "SELECT id, utc AT TIME ZONE 'Asia/Kolkata', date_part('hour', zoned) FROM many"),
     ("order by zoned time", "SELECT id, zoned FROM many ORDER BY zoned DESC LIMIT 20"),
     ("by time and date", "SELECT time, date64, count(*) FROM many GROUP BY time, date64"),
     (

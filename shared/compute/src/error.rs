@@ -257,8 +257,10 @@ fn take_out(line: &mut String, from: &str, to: &str) {
 
 /// Whether a context says where in the planner something was found.
 fn is_of_the_planner(context: &str) -> bool {
-    let starts = ["Optimizer rule", "type_coercion", "Invalid (non-executable) plan after"];
-    starts.iter().any(|start| context.starts_with(start))
+    let starts = ["Optimizer rule", "Invalid (non-executable) plan after"];
+    // a rule is named in one word
+    let is_rule = context.chars().all(|sign| sign.is_ascii_lowercase() || sign == '_');
+    is_rule || starts.iter().any(|start| context.starts_with(start))
 }
 
 fn plain(error: &DataFusionError) -> String {
