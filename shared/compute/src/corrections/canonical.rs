@@ -25,15 +25,13 @@ use datafusion::logical_expr::{
 
 pub(super) const NANOSECONDS_PER_DAY: i64 = 24 * 60 * 60 * 1_000_000_000;
 
-static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
-    let signature = Signature::any(1, Volatility::Immutable);
-    Arc::new(ScalarUDF::new_from_impl(Canonical { signature }))
-});
+static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function_of(Use::Compared));
+static VALUE_FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| function_of(Use::GivenBack));
 
-static VALUE_FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+fn function_of(kind: Use) -> Arc<ScalarUDF> {
     let signature = Signature::any(1, Volatility::Immutable);
-    Arc::new(ScalarUDF::new_from_impl(CanonicalInterval { signature }))
-});
+    Arc::new(ScalarUDF::new_from_impl(Canonical { kind, signature }))
+}
 
 /// The function, for a registry.
 pub(super) fn function() -> Arc<ScalarUDF> {
@@ -72,14 +70,26 @@ pub(super) fn has_forms(data_type: &DataType) -> bool {
     }
 }
 
+/// What becomes of a canonical value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Use {
+    Compared,
+    /// An interval, in the form that it came in.
+    GivenBack,
+}
+
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Canonical {
+    kind: Use,
     signature: Signature,
 }
 
 impl ScalarUDFImpl for Canonical {
     fn name(&self) -> &'static str {
-        "canonical"
+        match self.kind {
+            Use::Compared => "canonical",
+            Use::GivenBack => "canonical_interval",
+        }
     }
 
     fn signature(&self) -> &Signature {
@@ -93,6 +103,10 @@ impl ScalarUDFImpl for Canonical {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let [value] = take_function_args(self.name(), args.args)?;
+        if self.kind == Use::GivenBack {
+            check_forms(&value.to_array(args.number_rows)?)?;
+            return Ok(value);
+        }
         Ok(match value {
             ColumnarValue::Array(array) => ColumnarValue::Array(canonical_array(&array)?),
             ColumnarValue::Scalar(scalar) => {
@@ -103,40 +117,19 @@ impl ScalarUDFImpl for Canonical {
     }
 }
 
-/// An interval that has no other form.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct CanonicalInterval {
-    signature: Signature,
-}
-
-impl ScalarUDFImpl for CanonicalInterval {
-    fn name(&self) -> &'static str {
-        "canonical_interval"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        let [data_type] = take_function_args(self.name(), types)?;
-        Ok(data_type.clone())
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let [value] = take_function_args(self.name(), args.args)?;
-        let array = value.to_array(args.number_rows)?;
-        for interval in array.as_primitive::<IntervalMonthDayNanoType>().iter().flatten() {
-            if of_days(interval)? != interval {
-                return exec_err!(
-                    "intervals of months, or of 24 hours and more, equal others that look otherwise, so \
-                     they are not grouped, and have no DISTINCT, min, max, greatest and least: take \
-                     EXTRACT(EPOCH FROM …) of them"
-                );
-            }
+/// # Errors
+/// An interval has other forms.
+fn check_forms(intervals: &ArrayRef) -> Result<()> {
+    for interval in intervals.as_primitive::<IntervalMonthDayNanoType>().iter().flatten() {
+        if of_days(interval)? != interval {
+            return exec_err!(
+                "intervals of months, or of 24 hours and more, equal others that look otherwise, so \
+                 they are not grouped, and have no DISTINCT, min, max, greatest and least: take \
+                 EXTRACT(EPOCH FROM …) of them"
+            );
         }
-        Ok(value)
     }
+    Ok(())
 }
 
 fn canonical_array(array: &ArrayRef) -> Result<ArrayRef> {

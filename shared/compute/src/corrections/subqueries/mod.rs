@@ -29,7 +29,7 @@ use datafusion::logical_expr::{
 pub(super) use possibly_null::POSSIBLY_NULL;
 use rows::{Rows, bounds, rows_of};
 
-use super::map_named;
+use super::{has_expr, map_named};
 
 /// Rewrites the subqueries of a plan as it comes from SQL.
 pub(super) fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -37,6 +37,18 @@ pub(super) fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan> {
 }
 
 fn rewrite_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let is_subquery = |e: &Expr| {
+        matches!(
+            e,
+            Expr::Exists(_)
+                | Expr::InSubquery(_)
+                | Expr::ScalarSubquery(_)
+                | Expr::SetComparison(_)
+        )
+    };
+    if !has_expr(&plan, is_subquery) {
+        return Ok(Transformed::no(plan));
+    }
     let plan = map_named(plan, |expr| expr.transform_up(rewrite_value))?;
     plan.transform_data(|plan| match plan {
         LogicalPlan::Filter(filter) => membership::rewrite(filter),
