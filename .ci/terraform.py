@@ -1,5 +1,6 @@
-"""Compares infra/terraform with template.yaml: functions, their rights and events, queues, alarms. Values
-of the environment, the bucket, the topics and the dashboard are not compared.
+"""Compares infra/terraform with template.yaml: functions, their rights and events, layers, queues, alarms. Of the
+environment, values that are plain text are compared, others by their variables' names; the bucket, the topics
+and the dashboard are not compared.
 
 Nobody here can run Terraform, so this at least tells when one of the two was changed alone."""
 
@@ -45,13 +46,37 @@ def number(value):
     return value if isinstance(value, int) else names(value)
 
 
+def text(value):
+    """A text, or the parameter that it comes from."""
+    if isinstance(value, dict):
+        return names(value["Ref"])
+    return names(value) if value.startswith("${var.") else value
+
+
+def package(name, resource):
+    """The name of a function's package: that of its program, or of the folder whose packages are installed."""
+    metadata = resource.get("Metadata")
+    if metadata:
+        return metadata["BuildProperties"]["Binary"]
+    folder = resource["Properties"]["CodeUri"]
+    if folder != "functions/python/packages":
+        raise SystemExit(f"{name} is made of {folder}, which this check does not know")
+    return "python-packages"
+
+
+def plain_text(environment):
+    """The values that are plain text, and nothing of those that are found out at deployment."""
+    is_plain = lambda value: isinstance(value, str) and "${" not in value
+    return {name: value if is_plain(value) else None for name, value in environment.items()}
+
+
 def as_list(value):
     return value if isinstance(value, list) else [value]
 
 
 def of_template(template):
     resources = template["Resources"]
-    functions, sources, queues, alarms = {}, [], {}, {}
+    functions, sources, layers, queues, alarms = {}, [], {}, {}, {}
     common = template["Globals"]["Function"]
     for name, resource in resources.items():
         of = resource.get("Properties", {})
@@ -79,14 +104,20 @@ def of_template(template):
                 most = number(scaling["MaximumConcurrency"])
                 sources.append((name, queue, event["BatchSize"], most))
             functions[name] = {
-                "binary": resource["Metadata"]["BuildProperties"]["Binary"],
+                "package": package(name, resource),
+                "runtime": text(of.get("Runtime", common["Runtime"])),
+                "handler": of.get("Handler", common["Handler"]),
+                "layers": [layer["Ref"] for layer in of.get("Layers", [])],
                 "memory": number(of.get("MemorySize", common["MemorySize"])),
                 "timeout": of.get("Timeout", common["Timeout"]),
                 "storage": of.get("EphemeralStorage", {}).get("Size", 512),
                 "loops": of.get("RecursiveLoop") == "Allow",
-                "environment": sorted(of.get("Environment", {}).get("Variables", {})),
+                "environment": plain_text(of.get("Environment", {}).get("Variables", {})),
                 **{kind: sorted(places) for kind, places in rights.items()},
             }
+        elif resource["Type"] == "AWS::Serverless::LayerVersion":
+            (runtime,) = of["CompatibleRuntimes"]
+            layers[name] = {"description": of["Description"], "runtime": text(runtime)}
         elif resource["Type"] == "AWS::SQS::Queue":
             queues[name] = {
                 "visibility": of["VisibilityTimeout"],
@@ -103,8 +134,14 @@ def of_template(template):
                 "periods": of["EvaluationPeriods"],
                 "threshold": number(of["Threshold"]),
             }
-    common = sorted(common["Environment"]["Variables"])
-    return {"functions": functions, "sources": sorted(sources, key=str), "queues": queues, "alarms": alarms, "environment": common}
+    return {
+        "functions": functions,
+        "sources": sorted(sources, key=str),
+        "layers": layers,
+        "queues": queues,
+        "alarms": alarms,
+        "environment": plain_text(common["Environment"]["Variables"]),
+    }
 
 
 def where(place):
@@ -115,15 +152,16 @@ def where(place):
 
 
 def of_terraform(local):
-    lists = {f"${{local.{name}}}": local[name] for name in ("everything", "written", "deleted")}
+    lists = {f"${{local.{name}}}": local[name] for name in ("everything", "written", "deleted", "of_calls", "made_by_calls")}
     functions = {}
     for name, of in local["functions"].items():
         rights = {k: sorted(lists.get(str(of[k]), of[k])) for k in ("reads", "writes", "deletes", "sends", "hides")}
         functions[name] = {
-            **{k: of[k] for k in ("binary", "timeout", "storage")},
+            **{k: of[k] for k in ("package", "handler", "layers", "timeout", "storage")},
+            "runtime": text(of["runtime"]),
             "memory": number(of["memory"]),
             "loops": of["loops"] in (True, "true"),
-            "environment": sorted(of["environment"]),
+            "environment": plain_text(of["environment"]),
             **rights,
         }
     for name, of in local["functions"].items():
@@ -133,8 +171,15 @@ def of_terraform(local):
     sources = [(s["function"], s["queue"], s["batch"], number(s["concurrency"])) for s in local["sources"].values()]
     keep = ("description", "namespace", "metric", "statistic", "period", "periods")
     alarms = {n: {**{k: a[k] for k in keep}, "threshold": number(a["threshold"])} for n, a in local["alarms"].items()}
-    environment = sorted(local["environment"])
-    return {"functions": functions, "sources": sorted(sources, key=str), "queues": local["queues"], "alarms": alarms, "environment": environment}
+    layers = {n: {"description": of["description"], "runtime": text(of["runtime"])} for n, of in local["layers"].items()}
+    return {
+        "functions": functions,
+        "sources": sorted(sources, key=str),
+        "layers": layers,
+        "queues": local["queues"],
+        "alarms": alarms,
+        "environment": plain_text(local["environment"]),
+    }
 
 
 def differences(ours, theirs, path=""):

@@ -25,6 +25,8 @@ def main():
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = {"Bucket": "packages", "Key": "function.zip"}
+        if resource["Type"] == "AWS::Serverless::LayerVersion":
+            resource["Properties"]["ContentUri"] = {"Bucket": "packages", "Key": "layer.zip"}
     template["Globals"]["Function"].pop("CodeUri", None)
     print(json.dumps(transform(template, {}, NoManagedPolicies()), indent=2))
 

@@ -1,18 +1,23 @@
 //! What functions may do: the policies in the template, to which the emulator holds them.
 
+use aws_credential_types::Credentials;
 use tidemill_protocol::Bucket;
 use tidemill_protocol::context::full_text;
 
 use crate::support::emulator::Emulator;
 
-const FUNCTIONS: [&str; 5] = ["planner", "worker", "largeworker", "watcher", "api"];
+const FUNCTIONS: [&str; 7] =
+    ["planner", "worker", "largeworker", "pythonworker", "largepythonworker", "watcher", "api"];
+
+/// Those that run code of users.
+const PYTHON_WORKERS: [&str; 2] = ["pythonworker", "largepythonworker"];
 
 #[tokio::test]
 async fn no_function_may_write_what_users_own() {
     let emulator = Emulator::start().await;
     for function in FUNCTIONS {
         let bucket = emulator.bucket_as(function).await;
-        for prefix in ["jobs/", "inbox/", "pipelines/", "functions/"] {
+        for prefix in ["jobs/", "inbox/", "pipelines/", "functions/", "calls/"] {
             let key = format!("{prefix}x");
             emulator.put(&key, "mine").await;
             let refused = bucket.put(&key, "theirs".into(), &[]).await;
@@ -33,7 +38,11 @@ async fn functions_may_write_and_delete_what_is_theirs_and_the_api_only_reads() 
         let bucket = emulator.bucket_as(function).await;
         for prefix in ["runs/", "work/", "results/", "tables/"] {
             let put = bucket.put(&format!("{prefix}{function}"), "x".into(), &[]).await;
-            assert_eq!(put.is_ok(), function != "api", "{function} writes {prefix}");
+            let is_theirs = match prefix {
+                "tables/" => function != "api" && !PYTHON_WORKERS.contains(&function),
+                _ => function != "api",
+            };
+            assert_eq!(put.is_ok(), is_theirs, "{function} writes {prefix}");
         }
         let of_others = bucket.put("elsewhere/x", "x".into(), &[]).await;
         assert!(of_others.is_err(), "{function} writes elsewhere");
@@ -48,4 +57,48 @@ async fn functions_may_write_and_delete_what_is_theirs_and_the_api_only_reads() 
     let left: Vec<_> =
         emulator.keys("").await.into_iter().filter(|k| k.ends_with("/worker")).collect();
     assert_eq!(left, ["results/worker", "runs/worker", "tables/worker"]);
+}
+
+#[tokio::test]
+async fn python_workers_read_what_calls_need_and_send_to_their_own_queues() {
+    let emulator = Emulator::start().await;
+    let readable = ["calls/", "runs/", "work/", "results/"];
+    let unreadable = ["jobs/", "inbox/", "pipelines/", "functions/", "tables/", "elsewhere/"];
+    for prefix in readable.into_iter().chain(unreadable) {
+        emulator.put(&format!("{prefix}mine"), "mine").await;
+    }
+    for function in PYTHON_WORKERS {
+        let bucket = emulator.bucket_as(function).await;
+        for prefix in readable.into_iter().chain(unreadable) {
+            let got = bucket.get(&format!("{prefix}mine"), None).await;
+            assert_eq!(got.is_ok(), readable.contains(&prefix), "{function} reads {prefix}");
+            let key = format!("{prefix}{function}");
+            emulator.put(&key, "x").await;
+            let deleted = bucket.delete(&[key]).await;
+            assert_eq!(deleted.is_ok(), prefix == "work/", "{function} deletes in {prefix}");
+        }
+        for queue in ["EventsQueue", "TaskQueue", "LargeTaskQueue", "WatchQueue", "DeadLetterQueue"]
+        {
+            let sent = send_as(function, &emulator, queue).await;
+            assert!(
+                sent.is_err_and(|e| e.contains("not authorized")),
+                "{function} sends to {queue}"
+            );
+        }
+    }
+    let upwards = send_as("pythonworker", &emulator, "LargePythonTaskQueue").await;
+    assert_eq!(upwards, Ok(()));
+    let downwards = send_as("largepythonworker", &emulator, "PythonTaskQueue").await;
+    assert!(downwards.is_err_and(|e| e.contains("not authorized")));
+}
+
+/// Sends a message that is no task, as a process of a function; why it may not.
+async fn send_as(function: &str, emulator: &Emulator, queue: &str) -> Result<(), String> {
+    let credentials = Credentials::new("any", "any", Some(format!("{function}-0")), None, "test");
+    let config = aws_sdk_sqs::config::Builder::from(&emulator.config);
+    let config = config.credentials_provider(credentials).build();
+    let url = format!("{}/000000000000/{queue}", emulator.endpoint);
+    let sending = aws_sdk_sqs::Client::from_conf(config).send_message();
+    let sent = sending.queue_url(url).message_body("x").send().await;
+    sent.map(|_| ()).map_err(|e| full_text(&e))
 }

@@ -2,6 +2,7 @@
 //! processes. Those of the protocol alone are in `protocol`, a target that needs no engine.
 
 mod answers;
+mod calls;
 mod chaos;
 mod command_line;
 mod constructs;

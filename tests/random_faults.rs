@@ -16,7 +16,7 @@ use tidemill_protocol::record::{Outcome, Status, TaskMessage, WatchMessage};
 use tidemill_protocol::watch::{self, Next};
 use tidemill_protocol::work::Worker;
 use tidemill_protocol::{
-    Clock, Context, JobName, Key, ObjectEvent, ProtocolError, RunId, SystemClock, WorkerSize,
+    Clock, Context, JobName, Key, ObjectEvent, ProtocolError, RunId, SystemClock, WorkerKind,
 };
 
 use crate::engine::{EngineFixture, QUERIES, sorted};
@@ -33,7 +33,7 @@ const DELIVERIES_MAX: usize = 3_000;
 #[derive(Debug, Clone)]
 enum Letter {
     Event(ObjectEvent),
-    Task(WorkerSize, TaskMessage),
+    Task(WorkerKind, TaskMessage),
     Watch(WatchMessage),
 }
 
@@ -89,8 +89,8 @@ impl RandomFaults {
 
     /// Takes what was sent, and watches runs as soon as they are there.
     async fn collect(&mut self) {
-        while let Some((size, task)) = self.fixture.world.queue.pop_sized() {
-            self.send(Letter::Task(size, task));
+        while let Some((kind, task)) = self.fixture.world.queue.pop_kind() {
+            self.send(Letter::Task(kind, task));
         }
         for key in self.fixture.world.keys("runs/").await {
             let run = key.strip_prefix("runs/").and_then(|k| k.strip_suffix("/run.json"));
@@ -137,13 +137,13 @@ impl RandomFaults {
             true => Crash::at(u32::try_from(effect).expect("small"), after),
             false => Crash::never(),
         };
-        let size = match &letter {
-            Letter::Task(size, _) => *size,
-            _ => WorkerSize::Normal,
+        let kind = match &letter {
+            Letter::Task(kind, _) => *kind,
+            _ => WorkerKind::Normal,
         };
         let clock = self.clock.clone();
         let cx = self.fixture.world.crashing(&crash, delivery);
-        let cx = Context { clock, message: number.to_string(), size, ..cx };
+        let cx = Context { clock, message: number.to_string(), kind, ..cx };
         let is_done = self.handle(&cx, &letter).await.unwrap_or(false);
         if is_done && !self.dice().chance(10) {
             self.messages.remove(at);
@@ -153,7 +153,7 @@ impl RandomFaults {
     /// Whether the message is done with.
     async fn handle(&self, cx: &Context, letter: &Letter) -> Result<bool, ProtocolError> {
         match letter {
-            Letter::Event(event) => dispatch(cx, &*self.fixture.world.engine, event).await?,
+            Letter::Event(event) => dispatch(cx, &*self.fixture.world.planner, event).await?,
             Letter::Task(_, task) => self.worker.run_tasks(cx, task).await?,
             Letter::Watch(run) => return Ok(watch::watch(cx, run).await? == Next::Closed),
         }

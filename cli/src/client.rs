@@ -48,7 +48,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    async fn open(target: &Target) -> anyhow::Result<Self> {
+    pub(crate) async fn open(target: &Target) -> anyhow::Result<Self> {
         if let Some(dir) = &target.local {
             return Self::of_local(crate::local::start(dir).await?).await;
         }

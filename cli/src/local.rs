@@ -34,6 +34,9 @@ pub(crate) struct LocalArgs {
     /// as in kill@Worker=0.5.
     #[arg(long, value_name = "FAULT=P,…")]
     faults: Option<Faults>,
+    /// The interpreter that calls of Python functions run on.
+    #[arg(long, value_name = "PROGRAM", default_value = PYTHON)]
+    python: PathBuf,
     /// Another template than the built-in one.
     #[arg(long)]
     template: Option<PathBuf>,
@@ -48,6 +51,16 @@ const EXAMPLES: &str = "Examples:
   tidemill local                               buckets in .tidemill, on port 4566
   tidemill local --dir data --port 4711        then export what it prints: tidemill run follows it
   tidemill local --dir data --faults kill=0.2  with a fifth of all attempts killed";
+
+/// Which lines of the emulator's log are shown; if it is set, all of its functions' are where they are else
+/// not.
+const LOG: &str = "TIDEMILL_LOG";
+
+/// What an interpreter may need to find its libraries and files.
+const VARIABLES: [&str; 5] = ["HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV"];
+
+/// The interpreter if none is named.
+const PYTHON: &str = "python3";
 
 const TEMPLATE: &str = include_str!("../../template.yaml");
 
@@ -67,7 +80,7 @@ impl LocalArgs {
             template,
             concurrency: self.concurrency,
             keys,
-            functions: functions()?,
+            functions: functions(&self.python, &[], say)?,
             worker_mib: self.memory,
             one_task_mib: self.one_task,
             faults: self.faults.clone(),
@@ -99,7 +112,7 @@ pub(crate) async fn start(dir: &Path) -> anyhow::Result<Local> {
         template: TEMPLATE.to_owned(),
         concurrency: usize::MAX,
         keys: None,
-        functions: functions()?,
+        functions: functions(Path::new(PYTHON), &[], say)?,
         worker_mib: None,
         one_task_mib: None,
         faults: None,
@@ -108,14 +121,47 @@ pub(crate) async fn start(dir: &Path) -> anyhow::Result<Local> {
 }
 
 /// This binary carries the functions.
-fn functions() -> anyhow::Result<FunctionCommand> {
+fn functions(python: &Path, path: &[PathBuf], log: fn(&str)) -> anyhow::Result<FunctionCommand> {
     let program = std::env::current_exe().context("this program's own file is not known")?;
-    Ok(FunctionCommand { program, arguments: vec!["function".into()], log: say })
+    let mut environment: Vec<_> = VARIABLES
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
+        .collect();
+    if !path.is_empty() {
+        let path =
+            std::env::join_paths(path).context("a folder of modules has a colon in its name")?;
+        environment.retain(|(name, _)| name != "PYTHONPATH");
+        environment.push(("PYTHONPATH".into(), path.to_string_lossy().into_owned()));
+    }
+    let arguments = vec!["function".into()];
+    Ok(FunctionCommand { program, arguments, python: python.to_owned(), environment, log })
+}
+
+/// The emulator inside this process, for another program that says what is to be said.
+pub(crate) async fn start_quietly(
+    dir: &Path,
+    workers: Option<usize>,
+    python: &Path,
+    path: &[PathBuf],
+) -> anyhow::Result<Local> {
+    log_to_stderr();
+    let log = if std::env::var_os(LOG).is_some() { say } else { |_: &str| {} };
+    let options = Options {
+        dir: dir.to_owned(),
+        port: 0,
+        template: TEMPLATE.to_owned(),
+        concurrency: workers.unwrap_or(usize::MAX),
+        keys: None,
+        functions: functions(python, path, log)?,
+        worker_mib: None,
+        one_task_mib: None,
+        faults: None,
+    };
+    Ok(Local::start(options).await?)
 }
 
 fn log_to_stderr() {
-    let filter =
-        EnvFilter::try_from_env("TIDEMILL_LOG").unwrap_or_else(|_| EnvFilter::new("warn,s3s=off"));
+    let filter = EnvFilter::try_from_env(LOG).unwrap_or_else(|_| EnvFilter::new("warn,s3s=off"));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| AboveBars);
     let colours = std::io::stderr().is_terminal();
     let _ = logs.with_ansi(colours).with_target(false).without_time().try_init();

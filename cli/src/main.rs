@@ -1,5 +1,6 @@
 //! The `tidemill` command.
 
+mod agent;
 mod cancel;
 mod client;
 mod compact;
@@ -79,9 +80,16 @@ enum Command {
     /// Work with pipelines.
     #[command(subcommand)]
     Pipeline(pipeline::PipelineCommand),
+    /// Serve the Python package; that starts it.
+    #[command(hide = true)]
+    Agent(agent::AgentArgs),
     /// Run as one of the functions; the emulator starts these.
     #[command(hide = true)]
-    Function { name: String },
+    Function {
+        name: String,
+        /// What it would run in the place of.
+        wrapped: Vec<std::ffi::OsString>,
+    },
 }
 
 fn main() -> std::process::ExitCode {
@@ -110,7 +118,8 @@ fn execute(command: Command) -> anyhow::Result<std::process::ExitCode> {
 
 async fn run_command(command: Command) -> anyhow::Result<std::process::ExitCode> {
     match command {
-        Command::Function { name } => function(&name).await,
+        Command::Function { name, wrapped } => function(&name, wrapped).await,
+        Command::Agent(args) => args.execute().await,
         Command::Demo(demo) => demo.execute().await,
         Command::Local(args) => args.execute().await,
         Command::Run(args) => args.execute().await,
@@ -127,7 +136,10 @@ async fn run_command(command: Command) -> anyhow::Result<std::process::ExitCode>
 
 /// The same code as in the function's own binary. The emulator holds the other end of standard
 /// input: when it is gone, however it ended, nobody waits for what its functions are doing.
-async fn function(name: &str) -> anyhow::Result<std::process::ExitCode> {
+async fn function(
+    name: &str,
+    wrapped: Vec<std::ffi::OsString>,
+) -> anyhow::Result<std::process::ExitCode> {
     std::thread::spawn(|| {
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
         std::process::exit(1)
@@ -135,6 +147,7 @@ async fn function(name: &str) -> anyhow::Result<std::process::ExitCode> {
     let run = match name {
         "planner" => tidemill_planner::run().await,
         "worker" => tidemill_worker::run().await,
+        "python" => tidemill_python::run(wrapped.into_iter().next()).await,
         "watcher" => tidemill_watcher::run().await,
         "api" => tidemill_api::run().await,
         _ => anyhow::bail!("there is no function {name}"),

@@ -93,6 +93,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Local {
     address: SocketAddr,
+    workers: usize,
     without_effect: BTreeSet<String>,
     functions: Vec<Arc<Function>>,
     tasks: JoinSet<()>,
@@ -115,7 +116,12 @@ impl Local {
             .map_err(|reason| StartError::Port { port: options.port, reason })?;
         let endpoint = format!("http://{address}");
         let worker_mib = options.worker_mib.or_else(|| machine::worker_mib(options.workers()));
-        let memory = [("WorkerMemory", worker_mib), ("LargeWorkerMemory", machine::worker_mib(1))];
+        let memory = [
+            ("WorkerMemory", worker_mib),
+            ("LargeWorkerMemory", machine::worker_mib(1)),
+            ("PythonWorkerMemory", worker_mib),
+            ("LargePythonWorkerMemory", machine::worker_mib(1)),
+        ];
         let memory = memory.map(|(name, mib)| Some((name.to_owned(), mib?.to_string())));
         let bucket = ("BucketName".to_owned(), BUCKET.to_owned());
         let mut setting = Setting {
@@ -170,12 +176,18 @@ impl Local {
             tasks.spawn(Arc::new(mapping).run());
         }
         let without_effect = template.without_effect;
-        Ok(Self { address, without_effect, functions, tasks, faults, _lock: lock })
+        let workers = options.workers();
+        Ok(Self { address, workers, without_effect, functions, tasks, faults, _lock: lock })
     }
 
     /// E.g. `http://127.0.0.1:4566`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The most processes of a function at once.
+    pub fn workers(&self) -> usize {
+        self.workers
     }
 
     /// Where the HTTP API is.

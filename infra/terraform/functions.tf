@@ -1,13 +1,16 @@
 # ---- the functions: zips that hold a program `bootstrap` for arm64, as `sam build` and
-# `cargo lambda build --arm64 --output-format zip` make them
+# `cargo lambda build --arm64 --output-format zip` make them; those of Python hold the packages of calls, and
+# their program is in a layer
 
 locals {
   environment = {
-    TIDEMILL_BUCKET              = local.bucket
-    TIDEMILL_WORKER_MEMORY       = tostring(var.worker_memory)
-    TIDEMILL_LARGE_WORKER_MEMORY = tostring(var.large_worker_memory)
-    TIDEMILL_WORKER_CONCURRENCY  = tostring(var.worker_concurrency)
-    TIDEMILL_PROVISIONED_POLLERS = tostring(var.provisioned_pollers)
+    TIDEMILL_BUCKET                     = local.bucket
+    TIDEMILL_WORKER_MEMORY              = tostring(var.worker_memory)
+    TIDEMILL_LARGE_WORKER_MEMORY        = tostring(var.large_worker_memory)
+    TIDEMILL_PYTHON_WORKER_MEMORY       = tostring(var.python_worker_memory)
+    TIDEMILL_LARGE_PYTHON_WORKER_MEMORY = tostring(var.large_python_worker_memory)
+    TIDEMILL_WORKER_CONCURRENCY         = tostring(var.worker_concurrency)
+    TIDEMILL_PROVISIONED_POLLERS        = tostring(var.provisioned_pollers)
   }
   queue_url = { for name, queue in aws_sqs_queue.queue : name => queue.id }
   queue_arn = { for name, queue in aws_sqs_queue.queue : name => queue.arn }
@@ -16,29 +19,49 @@ locals {
   written    = ["runs/*", "work/*", "results/*", "tables/*"]
   deleted    = ["work/*", "tables/*"]
 
+  # of those who run code of users, and so write nothing that is theirs or starts a run
+  of_calls      = ["calls/*", "runs/*", "work/*", "results/*"]
+  made_by_calls = ["runs/*", "work/*", "results/*"]
+
+  layers = {
+    PythonLayer = {
+      description = "The Python worker's program, which supervises the interpreter, and cloudpickle."
+      package     = "python-layer"
+      runtime     = var.python_runtime
+    }
+  }
+
   functions = {
     Planner = {
-      binary  = "planner"
+      package = "planner"
+      runtime = "provided.al2023"
+      handler = "bootstrap"
+      layers  = []
       memory  = 1769
       timeout = 60
       storage = 512
       loops   = false
       environment = {
-        TIDEMILL_EVENTS_QUEUE_URL = local.queue_url["EventsQueue"]
-        TIDEMILL_DEADLINE         = tostring(var.default_deadline_seconds)
-        TIDEMILL_MAX_COST_USD     = var.default_max_cost_usd
-        TIDEMILL_TASK_QUEUE_URL   = local.queue_url["TaskQueue"]
-        TIDEMILL_WATCH_QUEUE_URL  = local.queue_url["WatchQueue"]
+        TIDEMILL_EVENTS_QUEUE_URL            = local.queue_url["EventsQueue"]
+        TIDEMILL_DEADLINE                    = tostring(var.default_deadline_seconds)
+        TIDEMILL_MAX_COST_USD                = var.default_max_cost_usd
+        TIDEMILL_TASK_QUEUE_URL              = local.queue_url["TaskQueue"]
+        TIDEMILL_PYTHON_TASK_QUEUE_URL       = local.queue_url["PythonTaskQueue"]
+        TIDEMILL_LARGE_PYTHON_TASK_QUEUE_URL = local.queue_url["LargePythonTaskQueue"]
+        TIDEMILL_WATCH_QUEUE_URL             = local.queue_url["WatchQueue"]
       }
       reads    = local.everything
       writes   = local.written
       deletes  = local.deleted
-      sends    = ["TaskQueue", "WatchQueue"]
+      sends    = ["TaskQueue", "PythonTaskQueue", "LargePythonTaskQueue", "WatchQueue"]
       receives = ["EventsQueue"]
       hides    = ["EventsQueue"]
     }
     Worker = {
-      binary  = "worker"
+      package = "worker"
+      runtime = "provided.al2023"
+      handler = "bootstrap"
+      layers  = []
       memory  = var.worker_memory
       timeout = 900
       storage = 10240
@@ -57,7 +80,10 @@ locals {
       hides    = ["TaskQueue"]
     }
     LargeWorker = {
-      binary  = "worker"
+      package = "worker"
+      runtime = "provided.al2023"
+      handler = "bootstrap"
+      layers  = []
       memory  = var.large_worker_memory
       timeout = 900
       storage = 10240
@@ -65,7 +91,7 @@ locals {
       environment = {
         TIDEMILL_TASK_QUEUE_URL       = local.queue_url["TaskQueue"]
         TIDEMILL_LARGE_TASK_QUEUE_URL = local.queue_url["LargeTaskQueue"]
-        TIDEMILL_WORKER_SIZE          = "large"
+        TIDEMILL_WORKER_KIND          = "large"
         MIMALLOC_PURGE_DELAY          = "1000"
         MIMALLOC_ALLOW_THP            = "0"
       }
@@ -76,25 +102,76 @@ locals {
       receives = ["LargeTaskQueue"]
       hides    = ["LargeTaskQueue"]
     }
+    PythonWorker = {
+      package = "python-packages"
+      runtime = var.python_runtime
+      handler = "none"
+      layers  = ["PythonLayer"]
+      memory  = var.python_worker_memory
+      timeout = 900
+      storage = 10240
+      loops   = true
+      environment = {
+        AWS_LAMBDA_EXEC_WRAPPER              = "/opt/tidemill/python"
+        TIDEMILL_WORKER_KIND                 = "python"
+        TIDEMILL_PYTHON_TASK_QUEUE_URL       = local.queue_url["PythonTaskQueue"]
+        TIDEMILL_LARGE_PYTHON_TASK_QUEUE_URL = local.queue_url["LargePythonTaskQueue"]
+      }
+      reads    = local.of_calls
+      writes   = local.made_by_calls
+      deletes  = ["work/*"]
+      sends    = ["PythonTaskQueue", "LargePythonTaskQueue"]
+      receives = ["PythonTaskQueue"]
+      hides    = ["PythonTaskQueue"]
+    }
+    LargePythonWorker = {
+      package = "python-packages"
+      runtime = var.python_runtime
+      handler = "none"
+      layers  = ["PythonLayer"]
+      memory  = var.large_python_worker_memory
+      timeout = 900
+      storage = 10240
+      loops   = true
+      environment = {
+        AWS_LAMBDA_EXEC_WRAPPER              = "/opt/tidemill/python"
+        TIDEMILL_WORKER_KIND                 = "large-python"
+        TIDEMILL_LARGE_PYTHON_TASK_QUEUE_URL = local.queue_url["LargePythonTaskQueue"]
+      }
+      reads    = local.of_calls
+      writes   = local.made_by_calls
+      deletes  = ["work/*"]
+      sends    = ["LargePythonTaskQueue"]
+      receives = ["LargePythonTaskQueue"]
+      hides    = ["LargePythonTaskQueue"]
+    }
     Watcher = {
-      binary  = "watcher"
+      package = "watcher"
+      runtime = "provided.al2023"
+      handler = "bootstrap"
+      layers  = []
       memory  = 256
       timeout = 60
       storage = 512
       loops   = true
       environment = {
-        TIDEMILL_TASK_QUEUE_URL  = local.queue_url["TaskQueue"]
-        TIDEMILL_WATCH_QUEUE_URL = local.queue_url["WatchQueue"]
+        TIDEMILL_TASK_QUEUE_URL              = local.queue_url["TaskQueue"]
+        TIDEMILL_PYTHON_TASK_QUEUE_URL       = local.queue_url["PythonTaskQueue"]
+        TIDEMILL_LARGE_PYTHON_TASK_QUEUE_URL = local.queue_url["LargePythonTaskQueue"]
+        TIDEMILL_WATCH_QUEUE_URL             = local.queue_url["WatchQueue"]
       }
       reads    = ["pipelines/*", "runs/*", "work/*", "results/*", "tables/*"]
       writes   = local.written
       deletes  = local.deleted
-      sends    = ["TaskQueue"]
+      sends    = ["TaskQueue", "PythonTaskQueue", "LargePythonTaskQueue"]
       receives = ["WatchQueue", "DeadLetterQueue"]
       hides    = ["WatchQueue"]
     }
     Api = {
-      binary      = "api"
+      package     = "api"
+      runtime     = "provided.al2023"
+      handler     = "bootstrap"
+      layers      = []
       memory      = 256
       timeout     = 10
       storage     = 512
@@ -127,11 +204,13 @@ locals {
   }
 
   sources = {
-    Planner     = { function = "Planner", queue = "EventsQueue", batch = 1, concurrency = 20 }
-    Worker      = { function = "Worker", queue = "TaskQueue", batch = 1, concurrency = var.worker_concurrency }
-    LargeWorker = { function = "LargeWorker", queue = "LargeTaskQueue", batch = 1, concurrency = var.worker_concurrency }
-    Runs        = { function = "Watcher", queue = "WatchQueue", batch = 1, concurrency = 10 }
-    DeadLetters = { function = "Watcher", queue = "DeadLetterQueue", batch = 10, concurrency = 2 }
+    Planner           = { function = "Planner", queue = "EventsQueue", batch = 1, concurrency = 20 }
+    Worker            = { function = "Worker", queue = "TaskQueue", batch = 1, concurrency = var.worker_concurrency }
+    LargeWorker       = { function = "LargeWorker", queue = "LargeTaskQueue", batch = 1, concurrency = var.worker_concurrency }
+    PythonWorker      = { function = "PythonWorker", queue = "PythonTaskQueue", batch = 1, concurrency = var.worker_concurrency }
+    LargePythonWorker = { function = "LargePythonWorker", queue = "LargePythonTaskQueue", batch = 1, concurrency = var.worker_concurrency }
+    Runs              = { function = "Watcher", queue = "WatchQueue", batch = 1, concurrency = 10 }
+    DeadLetters       = { function = "Watcher", queue = "DeadLetterQueue", batch = 10, concurrency = 2 }
   }
 }
 
@@ -156,17 +235,28 @@ resource "aws_cloudwatch_log_group" "function" {
   retention_in_days = var.log_retention_days
 }
 
+resource "aws_lambda_layer_version" "layer" {
+  for_each                 = local.layers
+  layer_name               = "${var.name}-${each.key}"
+  description              = each.value.description
+  compatible_runtimes      = [each.value.runtime]
+  compatible_architectures = ["arm64"]
+  s3_bucket                = var.packages_bucket
+  s3_key                   = "${var.packages_prefix}${each.value.package}.zip"
+}
+
 resource "aws_lambda_function" "function" {
-  for_each         = local.functions
-  function_name    = "${var.name}-${each.key}"
-  role             = aws_iam_role.function[each.key].arn
-  runtime          = "provided.al2023"
-  architectures    = ["arm64"]
-  handler          = "bootstrap"
-  s3_bucket        = var.packages_bucket
-  s3_key           = "${var.packages_prefix}${each.value.binary}.zip"
-  memory_size      = each.value.memory
-  timeout          = each.value.timeout
+  for_each      = local.functions
+  function_name = "${var.name}-${each.key}"
+  role          = aws_iam_role.function[each.key].arn
+  runtime       = each.value.runtime
+  architectures = ["arm64"]
+  handler       = each.value.handler
+  layers        = [for layer in each.value.layers : aws_lambda_layer_version.layer[layer].arn]
+  s3_bucket     = var.packages_bucket
+  s3_key        = "${var.packages_prefix}${each.value.package}.zip"
+  memory_size   = each.value.memory
+  timeout       = each.value.timeout
   ephemeral_storage {
     size = each.value.storage
   }

@@ -62,6 +62,16 @@ resource "aws_s3_bucket_lifecycle_configuration" "bucket" {
     }
   }
   rule {
+    id     = "calls"
+    status = "Enabled"
+    filter {
+      prefix = "calls/"
+    }
+    expiration {
+      days = 14
+    }
+  }
+  rule {
     id     = "uploads"
     status = "Enabled"
     filter {}
@@ -129,11 +139,13 @@ resource "aws_s3_bucket_notification" "bucket" {
 
 locals {
   queues = {
-    EventsQueue     = { visibility = 60, retention = 345600, receives = 5 }
-    TaskQueue       = { visibility = 900, retention = 345600, receives = 5 }
-    LargeTaskQueue  = { visibility = 900, retention = 345600, receives = 3 }
-    WatchQueue      = { visibility = 360, retention = 1209600, receives = 0 }
-    DeadLetterQueue = { visibility = 360, retention = 1209600, receives = 0 }
+    EventsQueue          = { visibility = 60, retention = 345600, receives = 5 }
+    TaskQueue            = { visibility = 900, retention = 345600, receives = 5 }
+    LargeTaskQueue       = { visibility = 900, retention = 345600, receives = 3 }
+    PythonTaskQueue      = { visibility = 900, retention = 345600, receives = 5 }
+    LargePythonTaskQueue = { visibility = 900, retention = 345600, receives = 3 }
+    WatchQueue           = { visibility = 360, retention = 1209600, receives = 0 }
+    DeadLetterQueue      = { visibility = 360, retention = 1209600, receives = 0 }
   }
 }
 

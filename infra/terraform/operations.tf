@@ -86,9 +86,9 @@ locals {
     ["Runs", "Sum", 300, [for m in ["SucceededRuns", "FailedRuns"] : ["Tidemill", m, "Deployment", local.bucket]]],
     ["Tasks", "Sum", 60, [for m in ["Tasks", "FailedAttempts", "ColdStarts"] : ["Tidemill", m, "Deployment", local.bucket]]],
     ["Tasks that wait", "Maximum", 60, [for m in ["ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible", "ApproximateAgeOfOldestMessage"] : ["AWS/SQS", m, "QueueName", aws_sqs_queue.queue["TaskQueue"].name]]],
-    ["Functions at work", "Maximum", 60, [for f in ["Planner", "Worker", "LargeWorker", "Watcher"] : ["AWS/Lambda", "ConcurrentExecutions", "FunctionName", "${var.name}-${f}"]]],
+    ["Functions at work", "Maximum", 60, [for f in ["Planner", "Worker", "LargeWorker", "PythonWorker", "LargePythonWorker", "Watcher"] : ["AWS/Lambda", "ConcurrentExecutions", "FunctionName", "${var.name}-${f}"]]],
     ["Rows and bytes that tasks wrote", "Sum", 60, [for m in ["Rows", "Bytes"] : ["Tidemill", m, "Deployment", local.bucket]]],
-    ["Errors", "Sum", 300, [for f in ["Planner", "Worker", "LargeWorker", "Watcher"] : ["AWS/Lambda", "Errors", "FunctionName", "${var.name}-${f}"]]],
+    ["Errors", "Sum", 300, [for f in ["Planner", "Worker", "LargeWorker", "PythonWorker", "LargePythonWorker", "Watcher"] : ["AWS/Lambda", "Errors", "FunctionName", "${var.name}-${f}"]]],
   ]
 }
 

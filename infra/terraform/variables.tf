@@ -5,7 +5,7 @@ variable "name" {
 }
 
 variable "packages_bucket" {
-  description = "A bucket of yours that holds planner.zip, worker.zip, watcher.zip and api.zip."
+  description = "A bucket of yours that holds planner.zip, worker.zip, watcher.zip, api.zip, python-layer.zip and python-packages.zip."
   type        = string
 }
 
@@ -33,8 +33,30 @@ variable "large_worker_memory" {
   default     = 10240
 }
 
+variable "python_worker_memory" {
+  description = "Memory of a Python worker in MiB, of which its calls have nine tenths of all but 128."
+  type        = number
+  default     = 1769
+}
+
+variable "large_python_worker_memory" {
+  description = "Memory in MiB of the Python worker that takes over where a Python worker's memory did not suffice."
+  type        = number
+  default     = 10240
+}
+
+variable "python_runtime" {
+  description = "The version of Python that calls run on; clients use the same minor version."
+  type        = string
+  default     = "python3.13"
+  validation {
+    condition     = contains(["python3.12", "python3.13", "python3.14"], var.python_runtime)
+    error_message = "It is python3.12, python3.13 or python3.14."
+  }
+}
+
 variable "worker_concurrency" {
-  description = "The most workers at once."
+  description = "The most workers of a kind at once."
   type        = number
   default     = 100
   validation {

@@ -8,7 +8,7 @@ use tidemill_protocol::dispatch;
 use tidemill_protocol::job::Limits;
 use tidemill_protocol::record::{Outcome, Run, Status, TaskMessage};
 use tidemill_protocol::work::{self, Worker};
-use tidemill_protocol::{Bucket, Context, Key, StageId, TaskId, WorkerSize, context};
+use tidemill_protocol::{Bucket, Context, Key, StageId, TaskId, WorkerKind, context};
 
 use crate::support::crash::Crash;
 use crate::support::world::World;
@@ -221,9 +221,9 @@ async fn a_task_that_was_sent_on_and_died_there_fails_its_run() {
     while world.queue.pop().is_some() {}
     let worker = Worker::new(world.engine.clone());
     worker.run_tasks(&world.context(1), &first).await.expect("sent on");
-    let (size, message) = world.queue.pop_sized().expect("it was sent on");
-    assert_eq!(size, WorkerSize::Large);
-    let cx = Context { message: "large".into(), size, ..world.context(1) };
+    let (kind, message) = world.queue.pop_kind().expect("it was sent on");
+    assert_eq!(kind, WorkerKind::Large);
+    let cx = Context { message: "large".into(), kind, ..world.context(1) };
     let outcome = work::give_up(&cx, &message).await.expect("given up");
     assert_eq!(outcome.expect("nobody else is at it").status, Status::Failed);
 }

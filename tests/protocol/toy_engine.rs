@@ -6,7 +6,8 @@ use tidemill_protocol::record::{
     Footer, Input, Output, Plan, Publication, Read, Stage, StageIo, Usage,
 };
 use tidemill_protocol::{
-    Bucket, Engine, EngineError, OutputFile, PlanRequest, StageId, TaskOutput, TaskRequest,
+    Bucket, Engine, EngineError, OutputFile, PlanRequest, Planner, StageId, TaskOutput,
+    TaskRequest, WorkerKind,
 };
 
 /// Adds up the numbers below n in two sums and adds those: `sum n`. `hang` is never planned, and
@@ -18,18 +19,19 @@ pub(crate) struct ToyEngine {
 }
 
 #[async_trait]
-impl Engine for ToyEngine {
+impl Planner for ToyEngine {
     async fn plan(&self, request: &PlanRequest<'_>) -> Result<Plan, EngineError> {
-        if request.spec.sql == "hang" {
+        if request.spec.statement() == "hang" {
             std::future::pending::<()>().await;
         }
-        let mut words = request.spec.sql.split_whitespace();
+        let mut words = request.spec.statement().split_whitespace();
         let (Some("sum"), Some(Ok(n))) = (words.next(), words.next().map(str::parse::<u32>)) else {
             return Err(EngineError::Refused("not a sum".into()));
         };
         let leaf = |id: u16| Stage {
             id: StageId(id),
             inputs: vec![],
+            worker: WorkerKind::Normal,
             partitions: n.div_ceil(2),
             whole: false,
             scans: true,
@@ -44,6 +46,7 @@ impl Engine for ToyEngine {
         let last = Stage {
             id: StageId(2),
             inputs: [0, 1].map(|s| Input { stage: StageId(s), read: Read::All }).to_vec(),
+            worker: WorkerKind::Normal,
             partitions: 1,
             whole: false,
             scans: false,
@@ -68,7 +71,10 @@ impl Engine for ToyEngine {
             engine_plan: n.into(),
         })
     }
+}
 
+#[async_trait]
+impl Engine for ToyEngine {
     async fn execute(&self, request: &TaskRequest<'_>) -> Result<TaskOutput, EngineError> {
         if request.plan.engine_plan == 99 {
             std::future::pending::<()>().await;

@@ -62,6 +62,11 @@ def hold_the_lock(seconds: int) -> None:
     ctypes.PyDLL(None).sleep(seconds)
 
 
+def spin() -> None:
+    while True:
+        pass
+
+
 def eat(megabytes: int) -> int:
     eaten = []
     for _ in range(megabytes):
@@ -124,3 +129,9 @@ async def wait(seconds: float) -> float:
 
     await asyncio.sleep(seconds)
     return seconds
+
+
+def any_of_these(name: str, *arguments: object) -> object:
+    if name == "sleep":
+        return time.sleep(*arguments)  # type: ignore[arg-type]
+    return globals()[name](*arguments)

@@ -36,6 +36,7 @@ impl Fixture {
         Call {
             function_name: function.to_owned(),
             function: function_bytes.into(),
+            initializer: None,
             arguments: arguments.into(),
         }
     }
@@ -76,12 +77,13 @@ fn shown(folder: &Path, pickled: &[u8]) -> String {
 fn returned(fixture: &Fixture, answer: &Answer) -> String {
     match &answer.outcome {
         Outcome::Returned(value) => shown(fixture.folder.path(), value),
-        Outcome::Raised(raised) => panic!("{}", raised.traceback),
+        Outcome::Raised(raised) | Outcome::NotReady(raised) => panic!("{}", raised.traceback),
     }
 }
 
 fn raised(answer: Answer) -> Raised {
     match answer.outcome {
+        Outcome::NotReady(raised) => panic!("{}", raised.traceback),
         Outcome::Raised(raised) => raised,
         Outcome::Returned(_) => panic!("it has returned"),
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tidemill_protocol::bucket::{Created, NewObject, Object, ObjectInfo};
 use tidemill_protocol::queue::QueueError;
 use tidemill_protocol::record::{TaskMessage, WatchMessage};
-use tidemill_protocol::{Bucket, BucketError, Queue, WorkerSize};
+use tidemill_protocol::{Bucket, BucketError, Queue, WorkerKind};
 
 /// A crash at the n-th effect: just before it, or just after it, so that its answer is lost.
 #[derive(Debug)]
@@ -65,6 +65,15 @@ impl Bucket for CrashingBucket {
         self.inner.get_tail(key, bytes).await
     }
 
+    async fn get_range(
+        &self,
+        key: &str,
+        etag: &str,
+        range: std::ops::Range<u64>,
+    ) -> Result<bytes::Bytes, BucketError> {
+        self.inner.get_range(key, etag, range).await
+    }
+
     async fn head(&self, key: &str) -> Result<Option<Object>, BucketError> {
         self.inner.head(key).await
     }
@@ -109,7 +118,7 @@ pub(crate) struct CrashingQueue<Q> {
 
 #[async_trait]
 impl<Q: Queue> Queue for CrashingQueue<Q> {
-    async fn send(&self, to: WorkerSize, messages: &[TaskMessage]) -> Result<(), QueueError> {
+    async fn send(&self, to: WorkerKind, messages: &[TaskMessage]) -> Result<(), QueueError> {
         let (done, lost) = self.crash.effect();
         if done {
             // a crash in the middle has sent some

@@ -63,6 +63,20 @@ impl Bucket for StoreBucket {
         Ok(Object { bytes: whole.bytes.slice(from..), ..whole })
     }
 
+    async fn get_range(
+        &self,
+        key: &str,
+        etag: &str,
+        range: std::ops::Range<u64>,
+    ) -> Result<bytes::Bytes, BucketError> {
+        let options = GetOptions {
+            if_match: Some(etag.to_owned()),
+            range: Some(range.into()),
+            ..Default::default()
+        };
+        Ok(self.read(key, options).await?.bytes)
+    }
+
     async fn head(&self, key: &str) -> Result<Option<Object>, BucketError> {
         match self.read(key, GetOptions { head: true, ..Default::default() }).await {
             Ok(object) => Ok(Some(object)),

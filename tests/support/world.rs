@@ -9,8 +9,8 @@ use tidemill_protocol::queue::MemoryQueue;
 use tidemill_protocol::record::{Outcome, TaskMessage};
 use tidemill_protocol::work::Worker;
 use tidemill_protocol::{
-    AttemptId, Bucket, Context, Engine, ObjectEvent, Queue, SystemClock, WorkerSize, Workers,
-    context,
+    AttemptId, Bucket, Context, Engine, ObjectEvent, Planner, Queue, SystemClock, WorkerKind,
+    Workers, context,
 };
 
 use super::crash::{Crash, CrashingBucket, CrashingQueue};
@@ -19,6 +19,7 @@ use super::crash::{Crash, CrashingBucket, CrashingQueue};
 pub(crate) struct World {
     pub(crate) bucket: Arc<dyn Bucket>,
     pub(crate) queue: Arc<MemoryQueue>,
+    pub(crate) planner: Arc<dyn Planner>,
     pub(crate) engine: Arc<dyn Engine>,
     attempts: AtomicU64,
     /// What an invocation may take.
@@ -28,10 +29,14 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(bucket: Arc<dyn Bucket>, engine: Arc<dyn Engine>) -> Self {
+    pub(crate) fn new(
+        bucket: Arc<dyn Bucket>,
+        engine: Arc<impl Planner + Engine + 'static>,
+    ) -> Self {
         Self {
             bucket,
             queue: Arc::default(),
+            planner: engine.clone(),
             engine,
             attempts: AtomicU64::new(0),
             time_left: Duration::from_secs(60),
@@ -54,7 +59,7 @@ impl World {
             delivery,
             time_left: self.time_left,
             message: "message".into(),
-            size: WorkerSize::Normal,
+            kind: WorkerKind::Normal,
             workers: Workers::default(),
             limits: self.limits,
         }
@@ -71,7 +76,7 @@ impl World {
     pub(crate) async fn dispatch(&self, event: &ObjectEvent, crash: &Arc<Crash>) {
         for delivery in 1..4 {
             let cx = self.crashing(crash, delivery);
-            if dispatch(&cx, &*self.engine, event).await.is_ok() {
+            if dispatch(&cx, &*self.planner, event).await.is_ok() {
                 return;
             }
         }
@@ -81,20 +86,20 @@ impl World {
     /// Runs tasks until the queue is empty.
     pub(crate) async fn work(&self, crash: &Arc<Crash>) {
         let worker = Worker::new(self.engine.clone());
-        while let Some((size, message)) = self.queue.pop_sized() {
-            self.deliver(&worker, size, &message, crash).await;
+        while let Some((kind, message)) = self.queue.pop_kind() {
+            self.deliver(&worker, kind, &message, crash).await;
         }
     }
 
     async fn deliver(
         &self,
         worker: &Worker,
-        size: WorkerSize,
+        kind: WorkerKind,
         message: &TaskMessage,
         crash: &Arc<Crash>,
     ) {
         for delivery in 1..4 {
-            let cx = Context { size, ..self.crashing(crash, delivery) };
+            let cx = Context { kind, ..self.crashing(crash, delivery) };
             if worker.run_tasks(&cx, message).await.is_ok() {
                 return;
             }

@@ -1,8 +1,8 @@
+use crate::planners::Planners;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Context, LambdaEvent};
 use tidemill_aws::event::{NoEvent, uploads};
 use tidemill_aws::{Deployment, Handled, Heartbeat, Trace, batch};
-use tidemill_compute::DataFusionEngine;
 use tidemill_protocol::ProtocolError;
 use tidemill_protocol::dispatch::dispatch;
 use tracing::{Instrument, info_span, warn};
@@ -19,7 +19,7 @@ enum Failed {
 pub(crate) struct Handler {
     pub(crate) deployment: Deployment,
     pub(crate) queue_url: String,
-    pub(crate) engine: DataFusionEngine,
+    pub(crate) planners: Planners,
 }
 
 impl Handler {
@@ -37,7 +37,7 @@ impl Handler {
             if upload.bucket == self.deployment.bucket_name {
                 let trace = Trace::of(message, invocation);
                 let span = info_span!("upload", trace = trace.id(), key = %upload.key);
-                dispatch(&cx, &self.engine, &upload).instrument(span).await?;
+                dispatch(&cx, &self.planners, &upload).instrument(span).await?;
             } else {
                 warn!(bucket = %upload.bucket, "an event of another bucket is left out");
             }

@@ -36,6 +36,7 @@ async fn main() {
     let call = Call {
         function_name: "abs".into(),
         function: pickled("abs").into(),
+        initializer: None,
         arguments: pickled("((1,), {})").into(),
     };
     let interpreter = Interpreter::new("python3".into(), ".".into());

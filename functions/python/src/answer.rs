@@ -23,6 +23,8 @@ pub enum Outcome {
     /// The pickled value.
     Returned(Bytes),
     Raised(Raised),
+    /// The initializer raised, so the call was not made.
+    NotReady(Raised),
 }
 
 /// An exception, as text and, if it can be, as itself.

@@ -13,7 +13,7 @@ use tokio::process::{Child as Process, Command};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::answer::{Answer, Died, Outcome, Raised, Reason};
-use crate::frame::{self, AnswerHead, AnswerKind, CallHead, ReadyHead};
+use crate::frame::{self, AnswerHead, AnswerKind, CallHead, RaisedHead, ReadyHead};
 use crate::interpreter::{Interpreter, StartError};
 use crate::memory::resident_bytes;
 use crate::output::Output;
@@ -41,6 +41,9 @@ pub struct Call {
     pub function_name: String,
     /// The pickled function.
     pub function: Bytes,
+    /// What a child runs once, before its first call that asks for it, and what that is called: the pickled
+    /// pair of a callable and its positional arguments.
+    pub initializer: Option<(String, Bytes)>,
     /// The pickled pair of positional and keyword arguments.
     pub arguments: Bytes,
 }
@@ -245,18 +248,26 @@ async fn ask(
     is_known: bool,
 ) -> io::Result<(Outcome, bool)> {
     let function: &[u8] = if is_known { &[] } else { &call.function };
-    let sizes = [function.len(), call.arguments.len()];
-    let head = CallHead { call: number, function: &call.function_name, sizes };
-    frame::send(connection, &head, &[function, &call.arguments]).await?;
+    let (initializer, initializer_bytes) = match &call.initializer {
+        Some((name, bytes)) => (name.as_str(), &bytes[..]),
+        None => ("", &[][..]),
+    };
+    let sizes = [function.len(), initializer_bytes.len(), call.arguments.len()];
+    let head = CallHead { call: number, function: &call.function_name, initializer, sizes };
+    frame::send(connection, &head, &[function, initializer_bytes, &call.arguments]).await?;
     let (head, mut body) = frame::receive::<AnswerHead>(connection).await?;
     if head.call != number {
         return Err(io::Error::other("the answer is to another call"));
     }
     let outcome = match head.kind {
         AnswerKind::Returned => Outcome::Returned(body.pop().unwrap_or_default()),
-        AnswerKind::Raised { type_name, message, traceback } => {
-            Outcome::Raised(Raised { type_name, message, traceback, pickled: body.pop() })
-        }
+        AnswerKind::Raised(head) => Outcome::Raised(raised(head, body.pop())),
+        AnswerKind::NotReady(head) => Outcome::NotReady(raised(head, body.pop())),
     };
     Ok((outcome, head.loaded))
+}
+
+fn raised(head: RaisedHead, pickled: Option<Bytes>) -> Raised {
+    let RaisedHead { type_name, message, traceback } = head;
+    Raised { type_name, message, traceback, pickled }
 }

@@ -13,7 +13,9 @@ const HEAD_BYTES_MAX: u32 = 4 * 1024 * 1024;
 pub(crate) struct CallHead<'a> {
     pub(crate) call: u64,
     pub(crate) function: &'a str,
-    pub(crate) sizes: [usize; 2],
+    /// Empty, if there is none.
+    pub(crate) initializer: &'a str,
+    pub(crate) sizes: [usize; 3],
 }
 
 #[derive(Debug, Deserialize)]
@@ -35,12 +37,16 @@ pub(crate) struct AnswerHead {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum AnswerKind {
     Returned,
-    Raised {
-        #[serde(rename = "type")]
-        type_name: String,
-        message: String,
-        traceback: String,
-    },
+    Raised(RaisedHead),
+    NotReady(RaisedHead),
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct RaisedHead {
+    #[serde(rename = "type")]
+    pub(crate) type_name: String,
+    pub(crate) message: String,
+    pub(crate) traceback: String,
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,6 @@
 use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What is never passed on to a child: credentials, and what belongs to the function around it.
 const PRIVATE: [&str; 3] = ["AWS_", "_X_AMZN_", "TIDEMILL_"];
@@ -25,6 +25,20 @@ impl Interpreter {
         };
         let environment = std::env::vars_os().filter(|(name, _)| !is_private(name)).collect();
         Self { program, environment, folder }
+    }
+
+    /// That of a managed runtime, which finds modules where its own start would: in the function's folder and in
+    /// those of layers (AWS Lambda, Python, "Runtime search path"). Elsewhere there are none of them.
+    pub fn of_runtime(program: PathBuf, root: PathBuf) -> Self {
+        let known = std::env::var_os("PYTHONPATH");
+        let known = known.iter().flat_map(std::env::split_paths);
+        let layers = program.file_name().map(|name| {
+            let packages = Path::new("/opt/python/lib").join(name).join("site-packages");
+            [packages, "/opt/python".into()]
+        });
+        let paths = known.chain([root.clone()]).chain(layers.into_iter().flatten());
+        let path = std::env::join_paths(paths).unwrap_or_default();
+        Self::new(program, root).with("PYTHONPATH", path)
     }
 
     /// The same with another variable, which takes the place of one of that name.

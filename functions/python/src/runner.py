@@ -3,16 +3,18 @@
 Standard input is a socket. A frame is the length of its head (4 bytes, big-endian), the head (JSON), and as
 many bytes of body as the head says. What the parent sends:
 
-    {"call": 7, "function": "<name of its bytes>", "sizes": [function, arguments]}
+    {"call": 7, "function": "<name of its bytes>", "initializer": "", "sizes": [function, initializer, arguments]}
 
-with the pickled function, empty if one of that name has come before, and the pickled pair of positional
-and keyword arguments. What goes back:
+with the pickled function, empty if one of that name has come before; the pickled pair of a callable and its
+arguments that is to run before the first call that names it; and the pickled pair of positional and keyword
+arguments. What goes back:
 
     {"ready": "3.13.1"}
     {"call": 7, "kind": "returned", "loaded": true, "sizes": [value]}
     {"call": 7, "kind": "raised", "type": …, "message": …, "traceback": …, "loaded": …, "sizes": [exception]}
 
-An exception that cannot be pickled and read again has no body. A function that is loaded need not come again,
+"not_ready" in the place of "raised" says so of the initializer. An exception that cannot be pickled and read
+again has no body. A function that is loaded need not come again,
 until FUNCTIONS_MAX others have.
 """
 
@@ -21,6 +23,7 @@ import importlib
 import inspect
 import io
 import json
+import mmap
 import os
 import pickle
 import signal
@@ -35,6 +38,8 @@ LENGTH = struct.Struct(">I")
 PICKLE_PROTOCOL = 5
 # a function is small or holds much data: a few of them are kept
 FUNCTIONS_MAX = 16
+SHARED_MAX = 64
+SHARED: dict[str, Any] = {}
 MESSAGE_CHARACTERS_MAX = 10_000
 TRACEBACK_CHARACTERS_MAX = 100_000
 # from linux/prctl.h
@@ -51,9 +56,14 @@ def main() -> None:
     owner = os.getpid()
     send(connection, {"ready": ".".join(map(str, sys.version_info[:3]))}, [])
     functions: dict[str, Callable[..., Any]] = {}
+    initialized: set[str] = set()
     while (frame := receive(frames)) is not None:
-        head, (function, arguments) = frame
-        answer, body = run(functions, head, function, arguments)
+        head, (function, initializer, arguments) = frame
+        failed = None
+        if head["initializer"] and head["initializer"] not in initialized:
+            failed = initialize(initializer)
+            initialized.add(head["initializer"])
+        answer, body = failed or run(functions, head, function, arguments)
         flush()
         if os.getpid() != owner:
             # the call has forked, and this is its child: the answer is its parent's
@@ -83,12 +93,22 @@ def send(connection: socket.socket, head: dict[str, Any], body: list[bytes]) -> 
         connection.sendall(part)
 
 
+def initialize(initializer: bytes) -> tuple[dict[str, Any], list[bytes]] | None:
+    try:
+        called, arguments = load(initializer)
+        called(*arguments)
+    except BaseException as error:
+        answer, body = raised(error)
+        return {**answer, "kind": "not_ready"}, body
+    return None
+
+
 def run(
     functions: dict[str, Callable[..., Any]], head: dict[str, Any], function: bytes, arguments: bytes
 ) -> tuple[dict[str, Any], list[bytes]]:
     try:
         called = known(functions, head["function"], function)
-        positional, keywords = pickle.loads(arguments)
+        positional, keywords = load(arguments)
         value = called(*positional, **keywords)
         if inspect.iscoroutine(value):
             value = asyncio.run(value)
@@ -108,6 +128,38 @@ def pickled(value: object) -> bytes:
         return whole
 
 
+class Loader(pickle.Unpickler):
+    """Reads pickles that name shared objects, which lie in a folder by the hash of their content."""
+
+    def persistent_load(self, name: Any) -> Any:
+        if name not in SHARED:
+            if len(SHARED) >= SHARED_MAX:
+                del SHARED[next(iter(SHARED))]
+            SHARED[name] = load_shared(os.path.join(os.environ["TIDEMILL_SHARED"], name))
+        return SHARED[name]
+
+
+def load(pickled: bytes) -> Any:
+    return Loader(io.BytesIO(pickled)).load()
+
+
+def load_shared(path: str) -> Any:
+    """The object of a file: `TDS1`, the number of parts (4 bytes, little-endian), the length of each (8
+    bytes), and the parts, each at a multiple of 64: a pickle and its buffers, which stay in the file."""
+    with open(path, "rb") as file:
+        whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    if whole[:4] != b"TDS1":
+        raise pickle.UnpicklingError(f"{path} is no shared object")
+    (count,) = struct.unpack_from("<I", whole, 4)
+    parts = []
+    at = 8 + 8 * count
+    for length in struct.unpack_from(f"<{count}Q", whole, 8):
+        at = -(-at // 64) * 64
+        parts.append(whole[at : at + length])
+        at += length
+    return Loader(io.BytesIO(parts[0]), buffers=parts[1:]).load()
+
+
 def importable(name: str) -> Any:
     try:
         return importlib.import_module(name)
@@ -117,7 +169,7 @@ def importable(name: str) -> Any:
 
 def known(functions: dict[str, Callable[..., Any]], name: str, function: bytes) -> Callable[..., Any]:
     if name not in functions:
-        loaded = pickle.loads(function)
+        loaded = load(function)
         if len(functions) >= FUNCTIONS_MAX:
             del functions[next(iter(functions))]
         functions[name] = loaded

@@ -25,6 +25,10 @@ pub struct FunctionCommand {
     pub program: PathBuf,
     /// Arguments before the name of the function's binary.
     pub arguments: Vec<String>,
+    /// The interpreter of managed Python runtimes.
+    pub python: PathBuf,
+    /// Variables that this machine's processes have beside those of Lambda.
+    pub environment: Vec<(String, String)>,
     /// What becomes of a line that a process writes.
     pub log: fn(&str),
 }

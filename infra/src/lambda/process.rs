@@ -1,3 +1,4 @@
+use std::ffi::OsStr;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,6 +17,9 @@ use super::environment::FunctionEnvironment;
 use super::invocation::{Invocation, InvokeError, Reply};
 use super::runtime_api::RuntimeApi;
 use crate::template::FunctionSpec;
+
+/// What a managed Python runtime has its interpreter run, and hands to a wrapper with it.
+const MANAGED_RUNTIME: &str = "/var/runtime/bootstrap.py";
 
 /// How long a process may take from its start to its first poll: Lambda's own limit.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,10 +51,16 @@ impl Process {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?.to_string();
         let log_stream: Arc<str> = format!("{}-{number}", spec.id.to_lowercase()).into();
+        let wrapped: &[&OsStr] = match spec.is_wrapper {
+            true => &[command.python.as_os_str(), OsStr::new(MANAGED_RUNTIME)],
+            false => &[],
+        };
         let mut child = Command::new(&command.program)
             .args(&command.arguments)
             .arg(&spec.binary)
+            .args(wrapped)
             .env_clear()
+            .envs(command.environment.iter().map(|(name, value)| (name, value)))
             .envs(environment.variables(spec, &address, &log_stream))
             // a Ctrl-C is for the emulator, which ends its functions when it has ended what they do
             .process_group(0)

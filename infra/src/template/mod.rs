@@ -71,6 +71,8 @@ pub(crate) struct FunctionSpec {
     pub(crate) id: String,
     /// The binary that it is: of its metadata, or the logical id in lower case.
     pub(crate) binary: String,
+    /// It runs in the place of a managed runtime, and is told what that would have run.
+    pub(crate) is_wrapper: bool,
     /// MiB.
     pub(crate) memory: u32,
     pub(crate) timeout: Duration,

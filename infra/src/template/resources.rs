@@ -16,9 +16,10 @@ use crate::iam::Statement;
 use crate::sqs::Attributes;
 
 /// Types that describe nothing which runs on this machine.
-const TYPES_WITHOUT_EFFECT: [&str; 12] = [
+const TYPES_WITHOUT_EFFECT: [&str; 13] = [
     "AWS::SQS::QueuePolicy",
     "AWS::S3::BucketPolicy",
+    "AWS::Serverless::LayerVersion",
     "AWS::Logs::LogGroup",
     "AWS::CloudWatch::Alarm",
     "AWS::CloudWatch::Dashboard",
@@ -42,7 +43,8 @@ const BUCKET_WITHOUT_EFFECT: [&str; 6] = [
 
 const QUEUE_WITHOUT_EFFECT: [&str; 3] = ["SqsManagedSseEnabled", "KmsMasterKeyId", "Tags"];
 
-const FUNCTION_WITHOUT_EFFECT: [&str; 11] = [
+const FUNCTION_WITHOUT_EFFECT: [&str; 12] = [
+    "Layers",
     "Runtime",
     "Architectures",
     "Handler",
@@ -55,6 +57,10 @@ const FUNCTION_WITHOUT_EFFECT: [&str; 11] = [
     "Tracing",
     "Tags",
 ];
+
+/// The variable that names a program which runs in the place of a managed runtime (AWS Lambda, "Modifying
+/// the runtime environment").
+const EXEC_WRAPPER: &str = "AWS_LAMBDA_EXEC_WRAPPER";
 
 /// Reads a template for this machine.
 ///
@@ -247,6 +253,7 @@ impl Reader<'_> {
             memory: 128,
             timeout: Duration::from_secs(3),
             environment: BTreeMap::new(),
+            is_wrapper: false,
             policies: vec![],
         };
         for (property, value) in &all {
@@ -264,6 +271,10 @@ impl Reader<'_> {
                 "Policies" => spec.policies = self.policies(&at, value)?,
                 _ => self.events(id, value)?,
             }
+        }
+        if let Some(wrapper) = environment.get(EXEC_WRAPPER) {
+            spec.binary = wrapper.rsplit('/').next().unwrap_or_default().to_owned();
+            spec.is_wrapper = true;
         }
         spec.environment = environment;
         self.template.functions.push(spec);
@@ -456,8 +467,9 @@ mod tests {
         let template = read(TEMPLATE, &setting()).expect("a template");
         assert_eq!(template.buckets[0].name, "tidemill");
         let names: Vec<_> = template.functions.iter().map(|f| f.binary.as_str()).collect();
-        assert_eq!(names, ["api", "worker", "planner", "watcher", "worker"]);
-        let worker = &template.functions[4];
+        let expected = ["api", "python", "worker", "planner", "python", "watcher", "worker"];
+        assert_eq!(names, expected);
+        let worker = &template.functions[6];
         assert_eq!(worker.environment["TIDEMILL_BUCKET"], "tidemill");
         let url = "http://127.0.0.1:4566/000000000000/TaskQueue";
         assert_eq!(worker.environment["TIDEMILL_TASK_QUEUE_URL"], url);

@@ -1,6 +1,7 @@
 //! The protocol's bucket on S3.
 
 use std::fs::File;
+use std::ops::Range;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
@@ -177,6 +178,20 @@ impl Bucket for S3Bucket {
 
     async fn get_tail(&self, key: &str, bytes: u64) -> Result<Object, BucketError> {
         self.get_with(key, None, Some(format!("bytes=-{bytes}"))).await
+    }
+
+    async fn get_range(
+        &self,
+        key: &str,
+        etag: &str,
+        range: Range<u64>,
+    ) -> Result<Bytes, BucketError> {
+        if range.is_empty() {
+            return Ok(Bytes::new()); // which S3 has no form for
+        }
+        let last = range.end - 1;
+        let range = format!("bytes={}-{last}", range.start);
+        Ok(self.get_with(key, Some(etag), Some(range)).await?.bytes)
     }
 
     async fn head(&self, key: &str) -> Result<Option<Object>, BucketError> {

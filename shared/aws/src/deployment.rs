@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::SqsMessage;
 use tidemill_protocol::job::Limits;
-use tidemill_protocol::{AttemptId, Context, SystemClock, WorkerSize, Workers};
+use tidemill_protocol::{AttemptId, Context, SystemClock, WorkerKind, Workers};
 
 use crate::bucket::S3Bucket;
 use crate::env::{self, MissingVariable};
@@ -39,8 +39,8 @@ pub struct Deployment {
     pub bucket: Arc<S3Bucket>,
     pub queues: SqsQueues,
     pub sqs: aws_sdk_sqs::Client,
-    /// How large a worker is that this process serves.
-    pub size: WorkerSize,
+    /// Which kind of worker this process is, if it is one.
+    pub kind: WorkerKind,
     workers: Workers,
     limits: Limits,
     log: String,
@@ -56,14 +56,12 @@ impl Deployment {
         let config = aws_config::load_from_env().await;
         let sqs = aws_sdk_sqs::Client::new(&config);
         let queues = SqsQueues::new(sqs.clone());
-        let size = match env::optional(env::WORKER_SIZE).as_deref() {
-            Some("large") => WorkerSize::Large,
-            _ => WorkerSize::Normal,
-        };
+        let kind = env::optional(env::WORKER_KIND).and_then(|name| WorkerKind::of_name(&name));
+        let kind = kind.unwrap_or_default();
         let bucket = Arc::new(S3Bucket::new(crate::bucket::client(&config), bucket_name.clone()));
         let log = env::optional(env::LOG_STREAM).unwrap_or_else(|| "standard error".into());
         let (workers, limits) = (workers(), limits());
-        Ok(Self { config, bucket_name, bucket, queues, sqs, size, workers, limits, log })
+        Ok(Self { config, bucket_name, bucket, queues, sqs, kind, workers, limits, log })
     }
 
     /// The context of one delivery of one message.
@@ -77,7 +75,7 @@ impl Deployment {
             delivery: delivery(message),
             time_left: time_left(invocation),
             message: message.message_id.clone().unwrap_or_default(),
-            size: self.size,
+            kind: self.kind,
             workers: self.workers,
             limits: self.limits,
         }
@@ -98,6 +96,9 @@ fn workers() -> Workers {
     Workers {
         mib: number(env::WORKER_MEMORY).unwrap_or(default.mib),
         large_mib: number(env::LARGE_WORKER_MEMORY).unwrap_or(default.large_mib),
+        python_mib: number(env::PYTHON_WORKER_MEMORY).unwrap_or(default.python_mib),
+        large_python_mib: number(env::LARGE_PYTHON_WORKER_MEMORY)
+            .unwrap_or(default.large_python_mib),
         concurrency: number(env::WORKER_CONCURRENCY).unwrap_or(default.concurrency),
         pollers: number(env::PROVISIONED_POLLERS).unwrap_or(default.pollers),
     }

@@ -1,5 +1,7 @@
 //! Every environment variable that a function reads.
 
+use tidemill_protocol::WorkerKind;
+
 /// The bucket that a deployment works in.
 pub const BUCKET: &str = "TIDEMILL_BUCKET";
 
@@ -9,17 +11,42 @@ pub const TASK_QUEUE_URL: &str = "TIDEMILL_TASK_QUEUE_URL";
 /// The URL of the queue of tasks for large workers.
 pub const LARGE_TASK_QUEUE_URL: &str = "TIDEMILL_LARGE_TASK_QUEUE_URL";
 
+/// The URL of the queue of tasks for Python workers.
+pub const PYTHON_TASK_QUEUE_URL: &str = "TIDEMILL_PYTHON_TASK_QUEUE_URL";
+
+/// The URL of the queue of tasks for large Python workers.
+pub const LARGE_PYTHON_TASK_QUEUE_URL: &str = "TIDEMILL_LARGE_PYTHON_TASK_QUEUE_URL";
+
+/// The variable with the URL of the queue of tasks for a kind of worker.
+pub fn task_queue_url(kind: WorkerKind) -> &'static str {
+    match kind {
+        WorkerKind::Normal => TASK_QUEUE_URL,
+        WorkerKind::Large => LARGE_TASK_QUEUE_URL,
+        WorkerKind::Python => PYTHON_TASK_QUEUE_URL,
+        WorkerKind::LargePython => LARGE_PYTHON_TASK_QUEUE_URL,
+    }
+}
+
 /// The URL of the watch queue.
 pub const WATCH_QUEUE_URL: &str = "TIDEMILL_WATCH_QUEUE_URL";
 
-/// `large`, if the worker is one.
-pub const WORKER_SIZE: &str = "TIDEMILL_WORKER_SIZE";
+/// Which kind of worker the function is, by its name; a normal one, if nothing is said.
+pub const WORKER_KIND: &str = "TIDEMILL_WORKER_KIND";
+
+/// The interpreter that calls of Python are made with.
+pub const PYTHON: &str = "TIDEMILL_PYTHON";
 
 /// Memory of a worker in MiB: what a budget is counted by.
 pub const WORKER_MEMORY: &str = "TIDEMILL_WORKER_MEMORY";
 
 /// Memory of a large worker in MiB.
 pub const LARGE_WORKER_MEMORY: &str = "TIDEMILL_LARGE_WORKER_MEMORY";
+
+/// Memory of a Python worker in MiB.
+pub const PYTHON_WORKER_MEMORY: &str = "TIDEMILL_PYTHON_WORKER_MEMORY";
+
+/// Memory of a large Python worker in MiB.
+pub const LARGE_PYTHON_WORKER_MEMORY: &str = "TIDEMILL_LARGE_PYTHON_WORKER_MEMORY";
 
 /// The most workers at once.
 pub const WORKER_CONCURRENCY: &str = "TIDEMILL_WORKER_CONCURRENCY";
@@ -42,11 +69,17 @@ pub const MEMORY_SIZE: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
 /// The name of the function; set by Lambda.
 pub const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
 
+/// The folder of the function's own files; set by Lambda.
+pub const TASK_ROOT: &str = "LAMBDA_TASK_ROOT";
+
 /// The log stream of the process; set by Lambda.
 pub const LOG_STREAM: &str = "AWS_LAMBDA_LOG_STREAM_NAME";
 
 /// The folder of the buckets, where the endpoint is an emulator on the same machine.
 pub const LOCAL_FOLDER: &str = "TIDEMILL_LOCAL_FOLDER";
+
+/// How many workers run at once, where the endpoint is an emulator.
+pub const LOCAL_WORKERS: &str = "TIDEMILL_WORKERS";
 
 /// Another endpoint than that of AWS; read by the SDKs too.
 pub const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";

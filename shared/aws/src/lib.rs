@@ -16,6 +16,7 @@ mod runtime;
 mod s3_error;
 #[cfg(feature = "store")]
 mod store;
+mod tasks;
 pub mod telemetry;
 mod trace;
 mod visibility;
@@ -27,5 +28,6 @@ pub use queue::SqsQueues;
 pub use runtime::{exit, runtime};
 #[cfg(feature = "store")]
 pub use store::reader;
+pub use tasks::serve_tasks;
 pub use trace::Trace;
 pub use visibility::{Heartbeat, hide};

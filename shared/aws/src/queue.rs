@@ -11,7 +11,7 @@ use aws_sdk_sqs::types::{
 };
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tidemill_protocol::context::full_text;
-use tidemill_protocol::queue::{Queue, QueueError, WorkerSize};
+use tidemill_protocol::queue::{Queue, QueueError, WorkerKind};
 use tidemill_protocol::record::{TaskMessage, WatchMessage};
 
 use crate::env::{self, MissingVariable};
@@ -99,13 +99,10 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 
 #[async_trait]
 impl Queue for SqsQueues {
-    async fn send(&self, to: WorkerSize, messages: &[TaskMessage]) -> Result<(), QueueError> {
+    async fn send(&self, to: WorkerKind, messages: &[TaskMessage]) -> Result<(), QueueError> {
         let failed = |source| QueueError { count: messages.len(), source };
-        let url = env::required(match to {
-            WorkerSize::Normal => env::TASK_QUEUE_URL,
-            WorkerSize::Large => env::LARGE_TASK_QUEUE_URL,
-        });
-        let url = url.map_err(|e: MissingVariable| failed(e.into()))?;
+        let url = env::required(env::task_queue_url(to))
+            .map_err(|e: MissingVariable| failed(e.into()))?;
         let batches: Vec<_> =
             messages.chunks(BATCH_MESSAGES_MAX).map(|b| self.send_batch(&url, b)).collect();
         stream::iter(batches)

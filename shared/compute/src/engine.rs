@@ -5,7 +5,9 @@ use async_trait::async_trait;
 use object_store::ObjectStore;
 use serde::Deserialize;
 use tidemill_protocol::record::Plan;
-use tidemill_protocol::{Engine, EngineError, PlanRequest, RunId, TaskOutput, TaskRequest};
+use tidemill_protocol::{
+    Engine, EngineError, PlanRequest, Planner, RunId, TaskOutput, TaskRequest,
+};
 
 use crate::engine_plan::EnginePlan;
 use crate::plan;
@@ -50,7 +52,7 @@ impl DataFusionEngine {
 }
 
 #[async_trait]
-impl Engine for DataFusionEngine {
+impl Planner for DataFusionEngine {
     async fn plan(&self, request: &PlanRequest<'_>) -> Result<Plan, EngineError> {
         let (store, bucket, resources) = (self.store.clone(), self.bucket.clone(), self.resources);
         let (run, spec) = (request.run.clone(), request.spec.clone());
@@ -62,7 +64,10 @@ impl Engine for DataFusionEngine {
         });
         planned.await.map_err(|e| e.into_engine_error(request.run))
     }
+}
 
+#[async_trait]
+impl Engine for DataFusionEngine {
     async fn execute(&self, request: &TaskRequest<'_>) -> Result<TaskOutput, EngineError> {
         let plan = request.plan;
         if plan.engine != ENGINE_VERSION {

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use tidemill_protocol::StageId;
 use tidemill_protocol::record::{Output, Stage, StageIo};
+use tidemill_protocol::{StageId, WorkerKind};
 
 use crate::error::Failure;
 use crate::stage::Fragment;
@@ -48,6 +48,7 @@ pub(crate) fn single_stage(expected: StageIo) -> Stage {
     Stage {
         id: StageId(0),
         inputs: vec![],
+        worker: WorkerKind::Normal,
         partitions: 1,
         whole: true,
         scans: true,

@@ -12,7 +12,7 @@ use futures::future::try_join_all;
 use object_store::ObjectStore;
 use tidemill_protocol::job::Format;
 use tidemill_protocol::record::{Plan, Publication, Stage, StageIo};
-use tidemill_protocol::{PlanRequest, cost};
+use tidemill_protocol::{PlanRequest, WorkerKind, cost};
 
 use crate::corrections;
 use crate::describe::description;
@@ -38,7 +38,7 @@ pub(crate) async fn plan(
     request: &PlanRequest<'_>,
 ) -> Result<Plan, Failure> {
     let meter = Arc::new(Meter::default());
-    let parsed = parse(&request.spec.sql)?;
+    let parsed = parse(request.spec.statement())?;
     let inputs = pin_inputs(store, bucket, resources, request, &parsed, &meter).await?;
     if let (true, [table]) = (parsed.describes, &inputs.tables[..]) {
         return description(request, table);
@@ -65,7 +65,7 @@ async fn pin_inputs(
     let PlanRequest { spec, input, now, .. } = *request;
     let runtime = session::runtime(resources.memory, meter)?;
     let state = session::session(runtime, Placement::SingleTask, MemoryMode::Normal, 1, now);
-    let references = table::references(&state, &spec.sql, parsed)?;
+    let references = table::references(&state, spec.statement(), parsed)?;
     check_table_options(request, &references)?;
     let pinned = references.iter().map(|r| table::pin(&state, store, bucket, r, spec, input));
     let tables = try_join_all(pinned).await?;
@@ -103,7 +103,7 @@ async fn shape(
     inputs: &Inputs,
     meter: &Arc<Meter>,
 ) -> Result<Shaped, Failure> {
-    let (sql, tables) = (request.spec.sql.as_str(), &inputs.tables);
+    let (sql, tables) = (request.spec.statement(), &inputs.tables);
     let planning = Planning {
         store,
         tables,
@@ -145,7 +145,7 @@ async fn assemble(
             (vec![stage], vec![Fragment::Sql], Some(reason))
         }
     };
-    let (sql, now) = (request.spec.sql.clone(), request.now);
+    let (sql, now) = (request.spec.statement().to_owned(), request.now);
     let engine_plan = EnginePlan { sql, now, tables, write, fragments };
     fingerprint::add(&mut stages, &engine_plan)?;
     let plan = Plan {
@@ -303,6 +303,7 @@ fn stage(draft: &StageDraft, scan_bytes: u64, expected: StageIo) -> Stage {
     Stage {
         id: draft.id,
         inputs: draft.inputs.clone(),
+        worker: WorkerKind::Normal,
         partitions: input_partitions(&draft.plan),
         whole: draft.whole,
         scans: draft.scans,

@@ -17,7 +17,6 @@ use crate::cost::{budget, dollars};
 use crate::end;
 use crate::ids::StageId;
 use crate::key::Key;
-use crate::queue::WorkerSize;
 use crate::record::{InputIndex, Layout, Plan, Run, Stage};
 
 /// Goes on from committed tasks of a group: to the next stage, to the outcome, or no further.
@@ -108,7 +107,7 @@ pub async fn open(cx: &Context, plan: &Plan, stage: &Stage) -> Result<(), Protoc
         end::fail(cx, &plan.run, &asked.job, &reason).await?;
         return Ok(());
     }
-    cx.queue.send(WorkerSize::Normal, &layout.messages(stage)).await?;
+    cx.queue.send(stage.worker, &layout.messages(stage)).await?;
     cx.mark(sent).await?;
     info!(run = %plan.run, stage = %stage.id, tasks = layout.tasks.len(), "tasks sent");
     Ok(())

@@ -9,7 +9,7 @@ use crate::cost::Workers;
 use crate::engine::EngineError;
 use crate::ids::AttemptId;
 use crate::job::Limits;
-use crate::queue::{Queue, QueueError, WorkerSize};
+use crate::queue::{Queue, QueueError, WorkerKind};
 use crate::record::Versioned;
 
 /// Storage, queue and time of an invocation, its identity, and what it may take.
@@ -30,7 +30,7 @@ pub struct Context {
     /// Which message brought us here: it stays the same from delivery to delivery.
     pub message: String,
     /// What we run on, and where a task goes that needs more.
-    pub size: WorkerSize,
+    pub kind: WorkerKind,
     /// What a budget is counted by.
     pub workers: Workers,
     /// Of jobs that have none of their own.

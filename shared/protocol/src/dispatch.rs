@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use crate::bucket::{BucketError, Created};
 use crate::context::{Context, ProtocolError};
 use crate::cost;
-use crate::engine::{Engine, PlanRequest};
+use crate::engine::{PlanRequest, Planner};
 use crate::event::ObjectEvent;
 use crate::ids::{JobName, RunId};
 use crate::job::{self, JobFile, JobReadError, JobSpec, Refusal};
@@ -34,14 +34,14 @@ pub const SUBMISSION: &str = "submission";
 /// Only what another delivery may mend; a bad job is a failed run.
 pub async fn dispatch(
     cx: &Context,
-    engine: &dyn Engine,
+    planner: &dyn Planner,
     event: &ObjectEvent,
 ) -> Result<(), ProtocolError> {
     let runs = runs_of(cx, event).await?;
     if runs.is_empty() {
         info!(key = %event.key, "nothing to run");
     }
-    try_join_all(runs.into_iter().map(|run| start(cx, engine, run))).await?;
+    try_join_all(runs.into_iter().map(|run| start(cx, planner, run))).await?;
     Ok(())
 }
 
@@ -179,7 +179,7 @@ async fn run_of_bad_pipeline(
     })
 }
 
-async fn start(cx: &Context, engine: &dyn Engine, mut asked: Asked) -> Result<(), ProtocolError> {
+async fn start(cx: &Context, planner: &dyn Planner, mut asked: Asked) -> Result<(), ProtocolError> {
     let id = asked.run.run.clone();
     if let Some(outcome) = cx.find::<Outcome>(&Key::Outcome(&id).to_string()).await? {
         if cx.repairs() {
@@ -210,7 +210,7 @@ async fn start(cx: &Context, engine: &dyn Engine, mut asked: Asked) -> Result<()
         end::fail(cx, &run.run, &run.job, &refusal.0).await?;
         return Ok(());
     }
-    let Some(plan) = plan(cx, engine, &run).await? else { return Ok(()) };
+    let Some(plan) = plan(cx, planner, &run).await? else { return Ok(()) };
     try_join_all(plan.leaves().map(|stage| advance::open(cx, &plan, stage))).await?;
     Ok(())
 }
@@ -227,7 +227,11 @@ async fn have_watched(cx: &Context, run: &Run) -> Result<(), ProtocolError> {
 }
 
 /// The run's plan: the one that is there, or a new one. `None` if the run failed.
-async fn plan(cx: &Context, engine: &dyn Engine, run: &Run) -> Result<Option<Plan>, ProtocolError> {
+async fn plan(
+    cx: &Context,
+    planner: &dyn Planner,
+    run: &Run,
+) -> Result<Option<Plan>, ProtocolError> {
     let key = Key::Plan(&run.run).to_string();
     if let Some(plan) = cx.find(&key).await? {
         return Ok(Some(plan));
@@ -239,7 +243,7 @@ async fn plan(cx: &Context, engine: &dyn Engine, run: &Run) -> Result<Option<Pla
     let input = run.input.as_ref();
     let (now, workers) = (run.created, cx.workers);
     let request = PlanRequest { run: &run.run, spec, input, now, workers };
-    let mut planned = match cx.in_time("planning the job", engine.plan(&request)).await {
+    let mut planned = match cx.in_time("planning the job", planner.plan(&request)).await {
         Ok(plan) => plan,
         Err(e) if e.is_retryable() => return Err(e.into()),
         Err(e) => {

@@ -1,20 +1,26 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use crate::bucket::Body;
 use crate::cost::Workers;
-use crate::ids::{RunId, TaskId};
+use crate::ids::{AttemptId, JobName, RunId, TaskId};
 use crate::job::JobSpec;
-use crate::queue::WorkerSize;
-use crate::record::{Footer, Layout, PinnedObject, Plan, RejectedPart, Usage};
+use crate::queue::WorkerKind;
+use crate::record::{Footer, Layout, PinnedObject, Plan, RejectedPart, ResultFile, Usage};
+
+/// The seam to the computation, before tasks: what a job is cut into.
+#[async_trait]
+pub trait Planner: Send + Sync {
+    /// Pins the inputs of a job and cuts it into stages.
+    async fn plan(&self, request: &PlanRequest<'_>) -> Result<Plan, EngineError>;
+}
 
 /// The seam to the computation: the protocol moves tasks, the engine knows what they do.
 #[async_trait]
 pub trait Engine: Send + Sync {
-    /// Pins the inputs of a job and cuts it into stages.
-    async fn plan(&self, request: &PlanRequest<'_>) -> Result<Plan, EngineError>;
-
     /// Executes one task and returns what it made: an exchange object with its footer, a part of
     /// the result, or any number of files of a table.
     async fn execute(&self, request: &TaskRequest<'_>) -> Result<TaskOutput, EngineError>;
@@ -36,11 +42,16 @@ pub struct PlanRequest<'a> {
 /// What is to be executed.
 #[derive(Debug, Clone, Copy)]
 pub struct TaskRequest<'a> {
+    pub job: &'a JobName,
     pub plan: &'a Plan,
     pub layout: &'a Layout,
     pub task: TaskId,
-    /// Goes into the usage.
-    pub size: WorkerSize,
+    /// What it runs on.
+    pub kind: WorkerKind,
+    /// Marks what the execution creates itself.
+    pub attempt: &'a AttemptId,
+    /// How long it may take.
+    pub time_left: Duration,
 }
 
 /// What a task made.
@@ -48,6 +59,8 @@ pub struct TaskRequest<'a> {
 pub struct TaskOutput {
     /// One, unless the task writes into a table.
     pub files: Vec<OutputFile>,
+    /// Parts of the result that are there already: of a task that makes several, one after another.
+    pub created: Vec<ResultFile>,
     pub usage: Usage,
     /// Of an exchange object, so that it need not be read again.
     pub footer: Option<Footer>,
@@ -72,12 +85,17 @@ impl TaskOutput {
     pub fn exchange(body: Body, bytes: u64, footer: Footer) -> Self {
         let (rows, usage) = (footer.rows, footer.usage);
         let files = vec![OutputFile { name: String::new(), body, rows, bytes }];
-        Self { files, usage, footer: Some(footer), rejects: vec![] }
+        Self { files, created: vec![], usage, footer: Some(footer), rejects: vec![] }
     }
 
     /// A part of the result, or files of a table.
     pub fn files(files: Vec<OutputFile>, usage: Usage) -> Self {
-        Self { files, usage, footer: None, rejects: vec![] }
+        Self { files, created: vec![], usage, footer: None, rejects: vec![] }
+    }
+
+    /// Parts of the result that the execution has created itself.
+    pub fn created(created: Vec<ResultFile>, usage: Usage) -> Self {
+        Self { created, ..Self::files(vec![], usage) }
     }
 
     /// The same output, with the lines of its input that could not be read.
@@ -88,12 +106,14 @@ impl TaskOutput {
 
     /// Of all files.
     pub fn rows(&self) -> u64 {
-        self.files.iter().map(|f| f.rows).sum()
+        let created = self.created.iter().map(|f| f.rows);
+        self.files.iter().map(|f| f.rows).chain(created).sum()
     }
 
     /// Of all files.
     pub fn bytes(&self) -> u64 {
-        self.files.iter().map(|f| f.bytes).sum()
+        let created = self.created.iter().map(|f| f.bytes);
+        self.files.iter().map(|f| f.bytes).chain(created).sum()
     }
 }
 
@@ -106,6 +126,9 @@ pub enum EngineError {
     /// It may work where there is more memory; the sentence says what was too large.
     #[error("{0}")]
     OutOfMemory(String),
+    /// There was no time for the rest; what has been done is kept, and another execution goes on from it.
+    #[error("{0}")]
+    Unfinished(String),
     /// An input is no longer the version that the plan pinned.
     #[error("{key} changed while run {run} was reading it: drop the job again")]
     InputChanged { run: RunId, key: String },

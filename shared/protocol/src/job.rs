@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::bucket::BucketError;
+use crate::calls::Calls;
 use crate::ids::JobName;
 use crate::key::{Key, is_table_folder};
 
@@ -30,19 +31,67 @@ pub(crate) enum JobReadError {
     Bucket(#[from] BucketError),
 }
 
-/// A job: one SQL statement and its options.
+/// A job: what is to be done, and its options.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "JobFields", into = "JobFields")]
 pub struct JobSpec {
-    pub sql: String,
+    pub work: Work,
     /// How to read tables where inference is not enough.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tables: BTreeMap<String, TableOptions>,
-    #[serde(default)]
     pub options: JobOptions,
     /// The table folder that the result is appended to, e.g. `tables/orders/`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub into: Option<String>,
+}
+
+/// What a job does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Work {
+    /// One SQL statement.
+    Statement(String),
+    /// Calls of one Python function.
+    Calls(Calls),
+}
+
+/// A job as its file has it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JobFields {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sql: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    calls: Option<Calls>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    tables: BTreeMap<String, TableOptions>,
+    #[serde(default)]
+    options: JobOptions,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    into: Option<String>,
+}
+
+impl TryFrom<JobFields> for JobSpec {
+    type Error = &'static str;
+
+    fn try_from(fields: JobFields) -> Result<Self, Self::Error> {
+        let JobFields { sql, calls, tables, options, into } = fields;
+        let work = match (sql, calls) {
+            (Some(sql), None) => Work::Statement(sql),
+            (None, Some(calls)) => Work::Calls(calls),
+            (None, None) => return Err("it has neither sql nor calls"),
+            (Some(_), Some(_)) => return Err("it has both sql and calls"),
+        };
+        Ok(Self { work, tables, options, into })
+    }
+}
+
+impl From<JobSpec> for JobFields {
+    fn from(spec: JobSpec) -> Self {
+        let JobSpec { work, tables, options, into } = spec;
+        let (sql, calls) = match work {
+            Work::Statement(sql) => (Some(sql), None),
+            Work::Calls(calls) => (None, Some(calls)),
+        };
+        Self { sql, calls, tables, options, into }
+    }
 }
 
 /// Options of a job.
@@ -240,10 +289,7 @@ pub fn job_name(key: &str) -> Option<Result<JobName, (JobName, Refusal)>> {
 pub fn parse(key: &str, bytes: &[u8]) -> Result<JobFile, Refusal> {
     let text = text(key, bytes)?;
     if key.ends_with(".sql") {
-        let sql = text.to_owned();
-        let none = BTreeMap::new();
-        let options = JobOptions::default();
-        return Ok(JobFile::Job(JobSpec { sql, tables: none, options, into: None }));
+        return Ok(JobFile::Job(JobSpec::of_statement(text.to_owned())));
     }
     let invalid = |e: serde_json::Error| Refusal(format!("{key} is not a valid job: {e}"));
     let value: serde_json::Value = serde_json::from_str(text).map_err(invalid)?;
@@ -274,6 +320,24 @@ pub(crate) fn too_large(key: &str, size: u64) -> Refusal {
 }
 
 impl JobSpec {
+    /// The SQL; nothing, if the job is none.
+    pub fn statement(&self) -> &str {
+        match &self.work {
+            Work::Statement(sql) => sql,
+            Work::Calls(_) => "",
+        }
+    }
+
+    /// A statement without options.
+    pub fn of_statement(sql: String) -> Self {
+        Self {
+            work: Work::Statement(sql),
+            tables: BTreeMap::new(),
+            options: JobOptions::default(),
+            into: None,
+        }
+    }
+
     pub(crate) fn check(&self, key: &str) -> Result<(), Refusal> {
         if let Some(n) = self.options.partitions
             && !(1..=10_000).contains(&n)
@@ -291,6 +355,9 @@ impl JobSpec {
             && !(usd.is_finite() && usd > 0.0)
         {
             return Err(Refusal(format!("{key}: max_cost_usd is {usd}: it must be above 0")));
+        }
+        if let Work::Calls(calls) = &self.work {
+            calls.check(key)?;
         }
         if let Some(into) = &self.into {
             check_into(key, into)?;
@@ -333,7 +400,7 @@ mod tests {
     #[test]
     fn broken_files_are_refused_with_their_place() {
         assert!(refusal("jobs/a.json", "{").contains("line 1"));
-        assert!(refusal("jobs/a.json", "{}").contains("sql"));
+        assert!(refusal("jobs/a.json", "{}").contains("neither sql nor calls"));
         assert!(parse("jobs/a.sql", &[0xff]).is_err());
         assert!(refusal("jobs/a.json", r#"{"sql":"s","options":{"partitions":0}}"#).contains("0"));
         let why = refusal("jobs/a.json", r#"{"sql":"s","options":{"max_cost_usd":-1}}"#);

@@ -1,10 +1,11 @@
+use crate::calls::ContentName;
 use crate::ids::{AttemptId, JobName, RunId, StageId, TaskId};
 use crate::record::RejectedPart;
 
 /// Every key that Tidemill itself writes or looks for: the whole layout of the bucket on one page.
 ///
 /// All of them are created once (`If-None-Match: *`) and never changed. What users own is in
-/// [`Key::JOBS`], [`Key::INBOX`], [`Key::PIPELINES`] and [`Key::TABLES`].
+/// [`Key::JOBS`], [`Key::INBOX`], [`Key::PIPELINES`], [`Key::TABLES`] and [`Key::CALLS`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Key<'a> {
     /// `runs/<run>/run.json`: what was asked for. By the planner.
@@ -42,6 +43,9 @@ pub enum Key<'a> {
     File(&'a RunId, StageId, TaskId, &'a AttemptId, &'a str),
     /// `results/<job>/<run>/part-<task>.parquet`: a part of the result.
     Part(&'a JobName, &'a RunId, TaskId),
+    /// `results/<job>/<run>/part-<task>-<first>.calls`: what some of a task's calls came to, from the
+    /// one of this number on; its existence is their commit. By a Python worker.
+    CallsPart(&'a JobName, &'a RunId, TaskId, u64),
     /// `results/<job>/<run>/rejects/<table>-<file>-<from>-<to>-<lines>.json`: lines of a part of a
     /// file that could not be read. By a worker, before its commit.
     Rejects(&'a JobName, &'a RunId, RejectedPart),
@@ -64,6 +68,10 @@ impl Key<'_> {
     pub const PIPELINES: &'static str = "pipelines/";
     /// A folder is a table.
     pub const TABLES: &'static str = "tables/";
+    /// What jobs of calls refer to: functions, objects and arguments.
+    pub const CALLS: &'static str = "calls/";
+    /// Objects of jobs of calls by the hash of their content, which is never another.
+    pub const SHARED: &'static str = "calls/shared/";
     /// What is kept of each run: its records, and the key that cancels it.
     pub const RUNS: &'static str = "runs/";
     /// What runs write for themselves; swept after success, and kept for a week for `retry` else.
@@ -128,6 +136,16 @@ impl Key<'_> {
         format!("results/{job}/{run}/rejects/")
     }
 
+    /// `results/<job>/<run>/part-<task>-`: what a task's calls came to.
+    pub fn calls_parts(job: &JobName, run: &RunId, task: TaskId) -> String {
+        format!("results/{job}/{run}/part-{:05}-", task.0)
+    }
+
+    /// `calls/shared/<name>`: an object of jobs of calls, by its content.
+    pub fn shared_object(name: &ContentName) -> String {
+        format!("{}{name}", Self::SHARED)
+    }
+
     /// `results/<job>/<run>/`.
     pub fn result_folder(job: &JobName, run: &RunId) -> String {
         format!("results/{job}/{run}/")
@@ -156,6 +174,9 @@ impl std::fmt::Display for Key<'_> {
             Key::Dead(run, s, t, m) => write!(f, "work/{run}/dead/{s}/{:06}/{m}", t.0),
             Key::File(run, s, t, a, n) => write!(f, "work/{run}/files/{s}/{:06}/{a}/{n}", t.0),
             Key::Part(job, run, t) => write!(f, "results/{job}/{run}/part-{:05}.parquet", t.0),
+            Key::CallsPart(job, run, t, first) => {
+                write!(f, "{}{first:010}.calls", Key::calls_parts(job, run, *t))
+            }
             Key::Rejects(job, run, part) => write!(f, "results/{job}/{run}/rejects/{part}"),
             Key::Published(folder, run, t, name) => {
                 let (folders, file) = name.rsplit_once('/').unwrap_or(("", name));

@@ -4,12 +4,13 @@
 //! record ([`record`]), and the only sequences of writes that change a run:
 //! [`dispatch`] (event to tasks), [`work`] (one attempt of a task), [`advance`] (stage to stage),
 //! [`watch`] (what a crash left half done) and [`end`] (outcome and what follows it). Storage, queue,
-//! time and computation are behind the seams [`Bucket`], [`Queue`], [`Clock`] and [`Engine`], so the
-//! same code runs on S3, on the local emulator and in a simulation.
+//! time and computation are behind the seams [`Bucket`], [`Queue`], [`Clock`], [`Planner`] and [`Engine`],
+//! so the same code runs on S3, on the local emulator and in a simulation.
 
 pub mod advance;
 mod attempts;
 pub mod bucket;
+pub mod calls;
 mod clock;
 mod committed;
 pub mod context;
@@ -40,9 +41,9 @@ pub use bucket::{Bucket, BucketError};
 pub use clock::{Clock, SystemClock};
 pub use context::{Context, ProtocolError};
 pub use cost::{Workers, dollars};
-pub use engine::{Engine, EngineError, OutputFile, PlanRequest, TaskOutput, TaskRequest};
+pub use engine::{Engine, EngineError, OutputFile, PlanRequest, Planner, TaskOutput, TaskRequest};
 pub use event::ObjectEvent;
 pub use foreign::{ForeignTable, OtherSystem};
 pub use ids::{AttemptId, JobName, RunId, StageId, TaskId};
 pub use key::{Key, is_hidden, is_table_folder};
-pub use queue::{Queue, QueueError, WorkerSize};
+pub use queue::{Queue, QueueError, WorkerKind};

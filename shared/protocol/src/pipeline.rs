@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::bucket::{Bucket, BucketError};
-use crate::job::{self, JobOptions, JobSpec, Refusal, TableOptions};
+use crate::job::{self, JobOptions, JobSpec, Refusal, TableOptions, Work};
 use crate::key::Key;
 
 /// A file `pipelines/<name>.json`.
@@ -64,7 +64,7 @@ impl Pipeline {
     /// The job that it runs on each object.
     pub fn spec(&self) -> JobSpec {
         JobSpec {
-            sql: self.sql.clone(),
+            work: Work::Statement(self.sql.clone()),
             tables: self.tables.clone(),
             options: self.options.clone(),
             into: self.into.clone(),

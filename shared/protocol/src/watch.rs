@@ -21,7 +21,6 @@ use crate::context::{Context, ProtocolError};
 use crate::cost::{budget, dollars};
 use crate::ids::RunId;
 use crate::key::Key;
-use crate::queue::WorkerSize;
 use crate::record::{Layout, Outcome, Plan, Run, Stage, Status, TaskMessage, WatchMessage};
 use crate::status::progress;
 use crate::tuning::{STRAGGLER_FACTOR, STRAGGLER_MESSAGES_MIN, STRAGGLER_TIME_MIN, WATCH_INTERVAL};
@@ -265,12 +264,12 @@ async fn repeat_stragglers(
         if cx.clock.now() - started < limit {
             continue;
         }
-        let TaskMessage { run, stage, task, .. } = &message;
+        let TaskMessage { run, task, .. } = &message;
         // the claim comes first: a straggler is not worth a third attempt
-        if cx.mark(Key::Again(run, *stage, *task).to_string()).await? == Created::Now {
-            warn!(%run, %stage, %task, "a straggler is repeated");
+        if cx.mark(Key::Again(run, stage.id, *task).to_string()).await? == Created::Now {
+            warn!(%run, stage = %stage.id, %task, "a straggler is repeated");
             info!(target: METRICS, Stragglers = 1);
-            cx.queue.send(WorkerSize::Normal, &[message]).await?;
+            cx.queue.send(stage.worker, &[message]).await?;
         }
     }
     Ok(())

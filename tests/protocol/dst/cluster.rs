@@ -17,8 +17,8 @@ use tidemill_protocol::tuning::WATCH_INTERVAL;
 use tidemill_protocol::watch::{self, Next};
 use tidemill_protocol::work::{self, Worker};
 use tidemill_protocol::{
-    AttemptId, Bucket, Clock, Context, Engine, Key, ObjectEvent, ProtocolError, RunId, WorkerSize,
-    Workers, context,
+    AttemptId, Bucket, Clock, Context, Key, ObjectEvent, ProtocolError, RunId, WorkerKind, Workers,
+    context,
 };
 
 use super::clock::ManualClock;
@@ -100,14 +100,20 @@ struct SimulatedCluster {
     bucket: Arc<MemoryBucket>,
     queues: Arc<Queues>,
     trace: Arc<Trace>,
-    engine: Arc<dyn Engine>,
+    engine: Arc<NumbersEngine>,
     spawner: LocalSpawner,
     processes: Cell<u64>,
 }
 
 /// No message waits for a worker.
-pub(super) const WORKERS: Workers =
-    Workers { mib: 3538, large_mib: 10_240, concurrency: 1000, pollers: 0 };
+pub(super) const WORKERS: Workers = Workers {
+    mib: 3538,
+    large_mib: 10_240,
+    python_mib: 1769,
+    large_python_mib: 10_240,
+    concurrency: 1000,
+    pollers: 0,
+};
 
 /// After so much virtual time a run that has not ended never will.
 const FOREVER: Duration = Duration::from_secs(8 * 60 * 60);
@@ -291,9 +297,9 @@ impl SimulatedCluster {
             delivery: if repairs { message.receives } else { 1 },
             time_left: Duration::from_secs(895),
             message: number.to_string(),
-            size: match message.in_flight {
-                InFlight::Task(size, _) => size,
-                _ => WorkerSize::Normal,
+            kind: match message.in_flight {
+                InFlight::Task(kind, _) => kind,
+                _ => WorkerKind::Normal,
             },
             workers: WORKERS,
             limits: Limits::default(),

@@ -8,7 +8,8 @@ use tidemill_protocol::record::{
     Footer, Input, InputIndex, Output, Plan, Publication, Read, Stage, StageIo, Usage,
 };
 use tidemill_protocol::{
-    Bucket, Clock, Engine, EngineError, OutputFile, PlanRequest, StageId, TaskOutput, TaskRequest,
+    Bucket, Clock, Engine, EngineError, OutputFile, PlanRequest, Planner, StageId, TaskOutput,
+    TaskRequest, WorkerKind,
 };
 
 use super::clock::ManualClock;
@@ -72,6 +73,7 @@ fn stages(seed: u64) -> Vec<Stage> {
         let slots = u32::try_from(slots).expect("small");
         stages.push(Stage {
             id: StageId(u16::try_from(id).expect("small")),
+            worker: WorkerKind::Normal,
             partitions: u32::try_from(partitions).expect("small"),
             whole,
             scans: inputs.is_empty(),
@@ -146,9 +148,9 @@ pub(super) fn rows_of(bytes: &[u8]) -> Vec<u64> {
 }
 
 #[async_trait]
-impl Engine for NumbersEngine {
+impl Planner for NumbersEngine {
     async fn plan(&self, request: &PlanRequest<'_>) -> Result<Plan, EngineError> {
-        let Ok(seed) = request.spec.sql.parse::<u64>() else {
+        let Ok(seed) = request.spec.statement().parse::<u64>() else {
             return Err(EngineError::Refused("not a seed".into()));
         };
         let mut rng = rng(seed, 2);
@@ -171,7 +173,10 @@ impl Engine for NumbersEngine {
             engine_plan: serde_json::to_value(numbers).expect("JSON"),
         })
     }
+}
 
+#[async_trait]
+impl Engine for NumbersEngine {
     async fn execute(&self, request: &TaskRequest<'_>) -> Result<TaskOutput, EngineError> {
         let TaskRequest { plan, layout, task, .. } = *request;
         let numbers: Numbers = serde_json::from_value(plan.engine_plan.clone()).expect("numbers");

@@ -7,7 +7,7 @@ use futures::future::AbortHandle;
 use tidemill_protocol::bucket::{Created, MemoryBucket, NewObject, Object, ObjectInfo};
 use tidemill_protocol::queue::QueueError;
 use tidemill_protocol::record::{TaskMessage, WatchMessage};
-use tidemill_protocol::{Bucket, BucketError, Clock, Queue, WorkerSize};
+use tidemill_protocol::{Bucket, BucketError, Clock, Queue, WorkerKind};
 
 use super::clock::ManualClock;
 use super::queues::{InFlight, Queues};
@@ -141,6 +141,16 @@ impl Bucket for Process {
         self.bucket.get_tail(key, bytes).await
     }
 
+    async fn get_range(
+        &self,
+        key: &str,
+        etag: &str,
+        range: std::ops::Range<u64>,
+    ) -> Result<bytes::Bytes, BucketError> {
+        self.request("gets a part of", key).await;
+        self.bucket.get_range(key, etag, range).await
+    }
+
     async fn head(&self, key: &str) -> Result<Option<Object>, BucketError> {
         self.request("looks for", key).await;
         self.bucket.head(key).await
@@ -185,7 +195,7 @@ impl Bucket for Process {
 
 #[async_trait]
 impl Queue for Process {
-    async fn send(&self, to: WorkerSize, messages: &[TaskMessage]) -> Result<(), QueueError> {
+    async fn send(&self, to: WorkerKind, messages: &[TaskMessage]) -> Result<(), QueueError> {
         for batch in messages.chunks(10) {
             let act = async || {
                 for message in batch {

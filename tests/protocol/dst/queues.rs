@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tidemill_protocol::record::{TaskMessage, WatchMessage};
-use tidemill_protocol::{ObjectEvent, WorkerSize};
+use tidemill_protocol::{ObjectEvent, WorkerKind};
 
 use super::clock::ManualClock;
 
@@ -14,7 +14,7 @@ pub(super) const HIDDEN: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub(super) enum InFlight {
     Event(ObjectEvent),
-    Task(WorkerSize, TaskMessage),
+    Task(WorkerKind, TaskMessage),
     Watch(WatchMessage),
     Cancel(ObjectEvent),
     /// Given up by its queue.
@@ -25,8 +25,8 @@ impl InFlight {
     /// How often it is received before it is given up.
     fn limit(&self) -> u32 {
         match self {
-            Self::Event(_) | Self::Task(WorkerSize::Normal, _) => 5,
-            Self::Task(WorkerSize::Large, _) => 3,
+            Self::Event(_) | Self::Task(WorkerKind::Normal | WorkerKind::Python, _) => 5,
+            Self::Task(WorkerKind::Large | WorkerKind::LargePython, _) => 3,
             Self::Watch(_) | Self::Cancel(_) | Self::Dead(_) => u32::MAX,
         }
     }

@@ -9,7 +9,7 @@ use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 use futures::{FutureExt, TryStreamExt};
 use object_store::ObjectStore;
 use tidemill_protocol::record::{InputIndex, Layout, Output, Plan, TaskSlice, Usage};
-use tidemill_protocol::{TaskId, TaskOutput, TaskRequest, WorkerSize};
+use tidemill_protocol::{TaskId, TaskOutput, TaskRequest, WorkerKind};
 
 use super::LoadedPlan;
 use super::exchange_write::{ExchangeWriter, Spreading};
@@ -233,7 +233,7 @@ impl<'a> Task<'a> {
     }
 
     fn usage(&self, plan: &PlanRef) -> Usage {
-        let large_tasks = u64::from(self.request.size == WorkerSize::Large);
+        let large_tasks = u64::from(self.request.kind == WorkerKind::Large);
         Usage { large_tasks, ..self.meter.usage(plan) }
     }
 

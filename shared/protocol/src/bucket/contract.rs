@@ -98,6 +98,11 @@ async fn the_tail_is_the_end(bucket: &dyn Bucket, prefix: &str) {
     let tail = bucket.get_tail(&key, 3).await.expect("tail");
     assert_eq!((&tail.bytes[..], tail.info.size), (b"789".as_slice(), 10));
     assert_eq!(bucket.get_tail(&key, 99).await.expect("tail").bytes.len(), 10);
+    let range = async |range| bucket.get_range(&key, &tail.info.etag, range).await.expect("range");
+    assert_eq!(&range(2..5).await[..], b"234");
+    assert!(range(5..5).await.is_empty());
+    let other = bucket.get_range(&key, "another", 0..1).await;
+    assert!(other.expect_err("another version").is_changed());
 }
 
 async fn a_file_is_a_body(bucket: &dyn Bucket, prefix: &str) {

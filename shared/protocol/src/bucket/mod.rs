@@ -93,6 +93,17 @@ pub trait Bucket: Send + Sync {
     /// [`BucketError::NotFound`].
     async fn get_tail(&self, key: &str, bytes: u64) -> Result<Object, BucketError>;
 
+    /// Reads bytes `from` to `to`, without `to`, of a version of an object.
+    ///
+    /// # Errors
+    /// [`BucketError::NotFound`], [`BucketError::Changed`] if the version is another.
+    async fn get_range(
+        &self,
+        key: &str,
+        etag: &str,
+        range: std::ops::Range<u64>,
+    ) -> Result<Bytes, BucketError>;
+
     /// Describes an object, or `None` if there is none.
     async fn head(&self, key: &str) -> Result<Option<Object>, BucketError>;
 

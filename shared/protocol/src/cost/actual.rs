@@ -3,6 +3,7 @@
 use super::figures::Actual;
 use super::requests::{RUN_REQUESTS, Requests, StageShape, USUAL_READS_PER_MESSAGE};
 use super::workers::{TASK_OVERHEAD_SECONDS_MAX, Workers};
+use crate::queue::WorkerKind;
 use crate::record::{Plan, StageSummary, share_messages};
 use crate::tuning::TINY_TASKS_AT_ONCE;
 
@@ -29,8 +30,9 @@ pub(crate) fn actual(
         actual.table_bytes += usage.read_bytes.saturating_sub(usage.exchange_bytes);
         actual.exchange_bytes += usage.exchange_bytes;
         let large = (usage.large_tasks as f64 / tasks.max(1) as f64).min(1.0);
-        let mixed = |of: fn(&Workers, bool) -> f64| {
-            (1.0 - large) * of(workers, false) + large * of(workers, true)
+        let larger = stage.worker.larger().unwrap_or(stage.worker);
+        let mixed = |of: fn(&Workers, WorkerKind) -> f64| {
+            (1.0 - large) * of(workers, stage.worker) + large * of(workers, larger)
         };
         actual.gb_seconds += worked * mixed(Workers::gb);
         actual.cost_usd += worked * mixed(Workers::rate);

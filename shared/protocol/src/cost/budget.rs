@@ -26,6 +26,7 @@ use crate::cost::workers::{
 };
 use crate::ids::TaskId;
 use crate::key::Key;
+use crate::queue::WorkerKind;
 use crate::record::{Layout, Plan, Stage, TaskMessage};
 
 /// A stage's tasks read with requests of about so many bytes.
@@ -54,15 +55,16 @@ impl Workers {
     }
 
     /// Dollars that a message's tasks may take: a high estimate, not a bound.
-    fn estimate(&self, tasks: u32, bytes: f64, is_large: bool) -> f64 {
-        let work = bytes / (SCAN_BYTES_PER_VCPU_SECOND_MIN * self.vcpus(is_large));
+    fn estimate(&self, kind: WorkerKind, tasks: u32, bytes: f64) -> f64 {
+        let work = bytes / (SCAN_BYTES_PER_VCPU_SECOND_MIN * self.vcpus(kind));
         let seconds = TASK_OVERHEAD_SECONDS_MAX * (1.0 + f64::from(tasks)) + work;
-        seconds * self.rate(is_large) + self.requests(tasks, bytes)
+        seconds * self.rate(kind) + self.requests(tasks, bytes)
     }
 
     /// How long a budget lasts at the least, if all workers run.
     pub(crate) fn outlast(&self, usd: f64) -> Duration {
-        wait(usd / (f64::from(self.concurrency) * self.rate(false)))
+        let rate = self.rate(WorkerKind::Normal).max(self.rate(WorkerKind::Python));
+        wait(usd / (f64::from(self.concurrency) * rate))
     }
 }
 
@@ -76,7 +78,7 @@ impl Account {
         let mut rates = self.rates.clone();
         rates.sort_by(|a, b| b.total_cmp(a));
         let rate: f64 = rates.iter().take(workers.concurrency as usize).sum();
-        wait((max_cost_usd - self.spent - self.open) / rate.max(workers.rate(false)))
+        wait((max_cost_usd - self.spent - self.open) / rate.max(workers.rate(WorkerKind::Normal)))
     }
 
     /// Adds what the attempts of a stage have taken, and what its open tasks may take.
@@ -85,14 +87,14 @@ impl Account {
         for message in stage.layout.messages(stage.stage) {
             let bytes = bytes * f64::from(message.tasks);
             let large = stage.large.get(&message.task).copied();
-            let is_large = large.is_some();
+            let kind = stage.kind(large.is_some());
             let end = attempts::end_of(&message, &stage.committed);
             let spent = stage.spent(workers, &message, end.unwrap_or(now), bytes, large);
             self.spent += spent;
             if end.is_none() {
-                let may = workers.estimate(message.tasks, bytes, is_large);
+                let may = workers.estimate(kind, message.tasks, bytes);
                 self.open += (may - spent).max(0.0);
-                self.rates.push(workers.rate(is_large));
+                self.rates.push(workers.rate(kind));
             }
         }
     }
@@ -110,6 +112,12 @@ struct Seen<'a> {
 }
 
 impl Seen<'_> {
+    /// What an attempt runs on.
+    fn kind(&self, is_sent_on: bool) -> WorkerKind {
+        let worker = self.stage.worker;
+        worker.larger().filter(|_| is_sent_on).unwrap_or(worker)
+    }
+
     /// Dollars that the attempts at a message have taken.
     fn spent(
         &self,
@@ -123,11 +131,11 @@ impl Seen<'_> {
         let one = |(number, attempt): (usize, &AttemptTimes)| {
             let next = attempts.get(number + 1).map_or(end, |next| next.started.min(end));
             let took = attempt.failed.unwrap_or(next) - attempt.started;
-            let is_large = large.is_some_and(|since| attempt.started >= since);
+            let kind = self.kind(large.is_some_and(|since| attempt.started >= since));
             let seconds = (took.num_milliseconds() as f64 / 1e3)
                 .clamp(0.0, FUNCTION_TIMEOUT_SECONDS)
                 + TASK_OVERHEAD_SECONDS_MAX;
-            seconds * workers.rate(is_large) + workers.requests(message.tasks, bytes)
+            seconds * workers.rate(kind) + workers.requests(message.tasks, bytes)
         };
         attempts.iter().enumerate().map(one).sum()
     }
@@ -142,7 +150,7 @@ pub(crate) async fn account(cx: &Context, plan: &Plan) -> Result<Account, Bucket
         let key = Key::Layout(run, id).to_string();
         let Some(layout) = cx.find::<Layout>(&key).await? else {
             let tasks = stage.partitions.min(cx.workers.concurrency);
-            account.rates.extend((0..tasks).map(|_| cx.workers.rate(false)));
+            account.rates.extend((0..tasks).map(|_| cx.workers.rate(stage.worker)));
             continue;
         };
         let mut attempts: HashMap<_, Vec<_>> = HashMap::new();
@@ -176,11 +184,18 @@ pub(crate) async fn account(cx: &Context, plan: &Plan) -> Result<Account, Bucket
 mod tests {
     use super::*;
 
-    const WORKERS: Workers = Workers { mib: 1024, large_mib: 4096, concurrency: 2, pollers: 0 };
+    const WORKERS: Workers = Workers {
+        mib: 1024,
+        large_mib: 4096,
+        python_mib: 1024,
+        large_python_mib: 4096,
+        concurrency: 2,
+        pollers: 0,
+    };
 
     #[test]
     fn a_budget_is_looked_at_before_all_workers_can_have_taken_it() {
-        let rate = WORKERS.rate(false);
+        let rate = WORKERS.rate(WorkerKind::Normal);
         assert!((rate - 0.000_013_733_4).abs() < 1e-9);
         let account = Account { spent: 3.0 * rate, open: rate, rates: vec![rate; 5] };
         let left = account.next_look(&WORKERS, 24.0 * rate).as_secs_f64();
@@ -190,9 +205,9 @@ mod tests {
 
     #[test]
     fn an_estimate_grows_with_bytes_and_tasks_and_memory_makes_it_no_cheaper() {
-        let of = |tasks, bytes| WORKERS.estimate(tasks, bytes, false);
+        let of = |tasks, bytes| WORKERS.estimate(WorkerKind::Normal, tasks, bytes);
         assert!(of(1, 100.0 * MIB) > of(1, 0.0) && of(2, 0.0) > of(1, 0.0));
         let more = Workers { mib: 2048, ..WORKERS };
-        assert!(more.estimate(1, 100.0 * MIB, false) >= of(1, 100.0 * MIB));
+        assert!(more.estimate(WorkerKind::Normal, 1, 100.0 * MIB) >= of(1, 100.0 * MIB));
     }
 }

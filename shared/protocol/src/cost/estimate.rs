@@ -101,9 +101,9 @@ fn of_stage(
         low: control(READS_PER_MESSAGE.low, |range| range.low),
         high: control(READS_PER_MESSAGE.high, |range| range.high),
     };
-    let message_seconds = workers.seconds_of_message(each, share);
-    let gb_seconds = message_seconds.zip(messages, |s, n| s * n * workers.gb(false));
-    let of_work = message_seconds.zip(messages, |s, n| s * n * workers.rate(false));
+    let message_seconds = workers.seconds_of_message(stage.worker, each, share);
+    let gb_seconds = message_seconds.zip(messages, |s, n| s * n * workers.gb(stage.worker));
+    let of_work = message_seconds.zip(messages, |s, n| s * n * workers.rate(stage.worker));
     let of_requests = requests.zip(messages, Requests::usd);
     StageEstimate {
         tasks: tasks.whole(),

@@ -3,6 +3,7 @@
 use super::estimate::{Estimate, estimate};
 use super::figures::Bounds;
 use super::workers::Workers;
+use crate::queue::WorkerKind;
 use crate::record::{Output, Plan, Stage, StageIo};
 
 /// Bytes of a table that are worth a task of their own: with fewer, what an attempt takes around its
@@ -46,7 +47,7 @@ pub fn splits(bytes: u64, workers: &Workers) -> u64 {
     let least = bytes.div_ceil(SPLIT_BYTES_MAX);
     let mut tasks = bytes.div_ceil(SPLIT_BYTES).min(SIMULATED_TASKS_MAX.max(least)).max(1);
     let each = |tasks: u64| bytes as f64 / tasks as f64;
-    let slow = |tasks| workers.seconds(Bounds::exactly(each(tasks))).high;
+    let slow = |tasks| workers.seconds(WorkerKind::Normal, Bounds::exactly(each(tasks))).high;
     let seconds = |tasks| workers.seconds_of_scan(tasks, slow(tasks));
     while tasks > 1 {
         let fewer = tasks.div_ceil(2);
@@ -140,7 +141,10 @@ mod tests {
             for bytes in [GIB, 1 << 40, 1 << 50] {
                 let tasks = splits(bytes, &workers);
                 let each = Bounds::exactly(bytes as f64 / tasks as f64);
-                assert!(workers.seconds(each).high <= TASK_SECONDS_MAX, "{bytes} bytes");
+                assert!(
+                    workers.seconds(WorkerKind::Normal, each).high <= TASK_SECONDS_MAX,
+                    "{bytes} bytes"
+                );
             }
         }
     }

@@ -239,12 +239,14 @@ mod tests {
     use super::*;
     use crate::cost::{estimate, scaled};
     use crate::ids::{RunId, StageId};
+    use crate::queue::WorkerKind;
     use crate::record::{Input, Output, Read, StageIo};
 
     /// A scan of 10 GB in a hundred tasks, and what reads a tenth of it in ten partitions.
     fn plan() -> Plan {
         let stage = |id: u16, partitions, inputs: Vec<Input>| Stage {
             id: StageId(id),
+            worker: WorkerKind::Normal,
             partitions,
             whole: false,
             scans: inputs.is_empty(),

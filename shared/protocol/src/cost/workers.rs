@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::figures::Bounds;
 use super::price;
+use crate::queue::WorkerKind;
 use crate::tuning::TINY_TASKS_AT_ONCE;
 
 /// The workers of a deployment.
@@ -16,7 +17,13 @@ pub struct Workers {
     pub mib: u32,
     /// Memory of a large worker, in MiB.
     pub large_mib: u32,
-    /// The most at once of either.
+    /// Memory of a Python worker, in MiB.
+    #[serde(default = "python_mib")]
+    pub python_mib: u32,
+    /// Memory of a large Python worker, in MiB.
+    #[serde(default = "large_python_mib")]
+    pub large_python_mib: u32,
+    /// The most at once of each kind.
     pub concurrency: u32,
     /// Pollers of the task queue that are always there; 0 is the standard mode.
     #[serde(default)]
@@ -26,8 +33,23 @@ pub struct Workers {
 impl Default for Workers {
     /// The defaults of the template's parameters.
     fn default() -> Self {
-        Self { mib: 3538, large_mib: 10_240, concurrency: 100, pollers: 0 }
+        Self {
+            mib: 3538,
+            large_mib: 10_240,
+            python_mib: python_mib(),
+            large_python_mib: large_python_mib(),
+            concurrency: 100,
+            pollers: 0,
+        }
     }
+}
+
+fn python_mib() -> u32 {
+    1769
+}
+
+fn large_python_mib() -> u32 {
+    10_240
 }
 
 /// How the number of workers grows with the messages that wait.
@@ -78,33 +100,39 @@ pub(crate) const MIB: f64 = 1024.0 * 1024.0;
 
 impl Workers {
     /// GB of 1,024 MiB.
-    pub(crate) fn gb(&self, is_large: bool) -> f64 {
-        f64::from(if is_large { self.large_mib } else { self.mib }) / 1024.0
+    pub(crate) fn gb(&self, kind: WorkerKind) -> f64 {
+        f64::from(kind.mib(self)) / 1024.0
     }
 
-    pub(crate) fn vcpus(&self, is_large: bool) -> f64 {
-        self.gb(is_large) * 1024.0 / MIB_PER_VCPU
+    pub(crate) fn vcpus(&self, kind: WorkerKind) -> f64 {
+        self.gb(kind) * 1024.0 / MIB_PER_VCPU
     }
 
     /// Dollars for a second of a worker; it also looks once whether its run has ended.
-    pub(crate) fn rate(&self, is_large: bool) -> f64 {
-        self.gb(is_large) * price::GB_SECOND_USD + price::GET_USD
+    pub(crate) fn rate(&self, kind: WorkerKind) -> f64 {
+        self.gb(kind) * price::GB_SECOND_USD + price::GET_USD
     }
 
     /// Seconds that a worker takes for so many stored bytes, with an attempt's own.
-    pub(crate) fn seconds(&self, bytes: Bounds<f64>) -> Bounds<f64> {
+    pub(crate) fn seconds(&self, kind: WorkerKind, bytes: Bounds<f64>) -> Bounds<f64> {
         let computes =
-            bytes.zip(SCAN_BYTES_PER_VCPU_SECOND, |b, speed| b / (speed * self.vcpus(false)));
+            bytes.zip(SCAN_BYTES_PER_VCPU_SECOND, |b, speed| b / (speed * self.vcpus(kind)));
         let fetches = bytes.map(|b| (b - BURST_BYTES) / BANDWIDTH_BYTES_PER_SECOND);
         TASK_OVERHEAD_SECONDS + computes.zip(fetches, f64::max)
     }
 
     /// Seconds that a worker takes for a message of `share` tasks that read `each` bytes: tiny ones run a
     /// few at a time.
-    pub(crate) fn seconds_of_message(&self, each: Bounds<f64>, share: Bounds<f64>) -> Bounds<f64> {
+    pub(crate) fn seconds_of_message(
+        &self,
+        kind: WorkerKind,
+        each: Bounds<f64>,
+        share: Bounds<f64>,
+    ) -> Bounds<f64> {
         let bytes = each.zip(share, |each, share| each * share);
         let rounds = share.map(|share| (share / TINY_TASKS_AT_ONCE as f64).ceil() - 1.0);
-        self.seconds(bytes) + rounds.zip(TINY_ROUND_SECONDS, |rounds, seconds| rounds * seconds)
+        self.seconds(kind, bytes)
+            + rounds.zip(TINY_ROUND_SECONDS, |rounds, seconds| rounds * seconds)
     }
 
     /// How fast the event source of these workers starts them.

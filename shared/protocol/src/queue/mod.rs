@@ -1,5 +1,7 @@
 //! The seam to the queues.
 
+mod kind;
+
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -8,21 +10,16 @@ use async_trait::async_trait;
 
 use crate::record::{TaskMessage, WatchMessage};
 
-/// Which worker is to run a task: the same program with more or less memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WorkerSize {
-    Normal,
-    Large,
-}
+pub use kind::WorkerKind;
 
 /// The queues that a function sends to: at least once, unordered.
 #[async_trait]
 pub trait Queue: Send + Sync {
-    /// Sends tasks to workers of a size, in batches as large as the queue takes.
+    /// Sends tasks to workers of a kind, in batches as large as the queue takes.
     ///
     /// # Errors
     /// If any of them may not have been sent.
-    async fn send(&self, to: WorkerSize, messages: &[TaskMessage]) -> Result<(), QueueError>;
+    async fn send(&self, to: WorkerKind, messages: &[TaskMessage]) -> Result<(), QueueError>;
 
     /// Has a run watched; the watcher looks at it after `delay` for the first time.
     ///
@@ -43,24 +40,24 @@ pub struct QueueError {
 /// Queues in memory, for tests: all tasks are in one, and nobody watches.
 #[derive(Debug, Default)]
 pub struct MemoryQueue {
-    messages: Mutex<VecDeque<(WorkerSize, TaskMessage)>>,
+    messages: Mutex<VecDeque<(WorkerKind, TaskMessage)>>,
 }
 
 impl MemoryQueue {
     /// The next message.
     pub fn pop(&self) -> Option<TaskMessage> {
-        self.pop_sized().map(|(_, message)| message)
+        self.pop_kind().map(|(_, message)| message)
     }
 
     /// The next message, and which worker it is for.
-    pub fn pop_sized(&self) -> Option<(WorkerSize, TaskMessage)> {
+    pub fn pop_kind(&self) -> Option<(WorkerKind, TaskMessage)> {
         self.messages.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop_front()
     }
 }
 
 #[async_trait]
 impl Queue for MemoryQueue {
-    async fn send(&self, to: WorkerSize, messages: &[TaskMessage]) -> Result<(), QueueError> {
+    async fn send(&self, to: WorkerKind, messages: &[TaskMessage]) -> Result<(), QueueError> {
         let mut queue = self.messages.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         queue.extend(messages.iter().map(|message| (to, message.clone())));
         Ok(())

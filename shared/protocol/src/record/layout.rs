@@ -219,6 +219,7 @@ fn split(task: TaskSlice, objects: &[u64], piece: u64) -> Vec<TaskSlice> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::WorkerKind;
     use crate::record::{Input, Output, StageIo, Usage};
 
     #[test]
@@ -235,6 +236,7 @@ mod tests {
         let stage = Stage {
             id: StageId(2),
             inputs: [0, 1].map(|s| Input { stage: StageId(s), read: Read::Slot }).to_vec(),
+            worker: WorkerKind::Normal,
             partitions: 6,
             whole: false,
             scans: false,
@@ -289,6 +291,7 @@ mod tests {
         let mut stage = Stage {
             id: StageId(0),
             inputs: vec![],
+            worker: WorkerKind::Normal,
             partitions: 10_000,
             whole: false,
             scans: true,

@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cost::{Bounds, Estimate};
 use crate::ids::{RunId, StageId};
+use crate::queue::WorkerKind;
 use crate::record::PinnedObject;
 
 /// `plan.json`: the stages of a run. Immutable.
@@ -49,6 +50,9 @@ pub struct Stage {
     pub id: StageId,
     /// The exchanges it reads.
     pub inputs: Vec<Input>,
+    /// Which worker runs its tasks.
+    #[serde(default, skip_serializing_if = "WorkerKind::is_normal")]
+    pub worker: WorkerKind,
     /// How many partitions its fragment has.
     pub partitions: u32,
     /// Its operators need all partitions in one task.

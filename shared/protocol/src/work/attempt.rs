@@ -34,7 +34,15 @@ impl Attempt<'_> {
     ) -> Result<Option<(String, Committed)>, ProtocolError> {
         let Self { cx, plan, stage, layout, .. } = *self;
         let started = cx.clock.now();
-        let request = TaskRequest { plan, layout, task, size: cx.size };
+        let request = TaskRequest {
+            job: self.job,
+            plan,
+            layout,
+            task,
+            kind: cx.kind,
+            attempt: &cx.attempt,
+            time_left: cx.time_left,
+        };
         let what = format!("task {task} of stage {}", stage.id);
         let output = cx.in_time(&what, engine.execute(&request)).await?;
         let (rows, bytes) = (output.rows(), output.bytes());

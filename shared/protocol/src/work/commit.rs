@@ -43,8 +43,8 @@ impl Attempt<'_> {
     ) -> Result<(Created, Option<Committed>), ProtocolError> {
         let Self { cx, plan, stage, job, .. } = *self;
         let run = &plan.run;
-        let TaskOutput { files, usage, .. } = output;
-        let files = match &plan.publication {
+        let TaskOutput { files, created, usage, .. } = output;
+        let mut files = match &plan.publication {
             Some(publication) => {
                 let files = files.into_iter().map(|file| {
                     let from = Key::File(run, stage.id, task, &cx.attempt, &file.name).to_string();
@@ -59,6 +59,7 @@ impl Attempt<'_> {
                 futures::future::try_join_all(files).await?
             }
         };
+        files.extend(created);
         let commit = Commit { attempt: cx.attempt.clone(), files, usage };
         let key = Key::Out(run, stage.id, task).to_string();
         let created = cx.create(key, &commit).await?;

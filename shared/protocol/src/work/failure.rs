@@ -14,7 +14,7 @@ use crate::end;
 use crate::engine::EngineError;
 use crate::ids::RunId;
 use crate::key::Key;
-use crate::queue::WorkerSize;
+use crate::queue::WorkerKind;
 use crate::record::{AttemptError, AttemptStart, Outcome, Run, TaskMessage};
 
 /// How often a worker looks whether its run has ended.
@@ -27,7 +27,7 @@ impl Attempt<'_> {
         message: &TaskMessage,
         failed: ProtocolError,
     ) -> Result<(), ProtocolError> {
-        let Self { cx, plan, stage, .. } = *self;
+        let Self { cx, plan, .. } = *self;
         if cx.exists(&Key::Outcome(&plan.run).to_string()).await? {
             return Ok(()); // what it missed was swept
         }
@@ -35,8 +35,15 @@ impl Attempt<'_> {
         warn!(error = %text, "attempt failed");
         info!(target: METRICS, FailedAttempts = 1);
         match &failed {
-            ProtocolError::Engine(EngineError::OutOfMemory(_)) if cx.size == WorkerSize::Normal => {
-                return send_on(cx, message).await;
+            ProtocolError::Engine(EngineError::OutOfMemory(_))
+                if let Some(larger) = cx.kind.larger() =>
+            {
+                return send_on(cx, message, larger).await;
+            }
+            ProtocolError::Engine(EngineError::Unfinished(_)) => {
+                info!("the tasks go on in another invocation");
+                cx.queue.send(cx.kind, std::slice::from_ref(message)).await?;
+                return self.record_error(message, text).await; // else it would look alive when that one dies
             }
             ProtocolError::Engine(e) if !e.is_retryable() => {
                 end::fail(cx, &plan.run, self.job, &e.to_string()).await?;
@@ -44,29 +51,41 @@ impl Attempt<'_> {
             }
             _ => {}
         }
-        let key = format!("{}.error", Key::Attempt(&plan.run, stage.id, message.task, &cx.attempt));
-        cx.create(key, AttemptError { failed: cx.clock.now(), error: text }).await?;
+        self.record_error(message, text).await?;
         Err(failed)
+    }
+
+    async fn record_error(
+        &self,
+        message: &TaskMessage,
+        error: String,
+    ) -> Result<(), ProtocolError> {
+        let Self { cx, plan, stage, .. } = *self;
+        let key = format!("{}.error", Key::Attempt(&plan.run, stage.id, message.task, &cx.attempt));
+        cx.create(key, AttemptError { failed: cx.clock.now(), error }).await?;
+        Ok(())
     }
 }
 
-/// Whether earlier deliveries of a message were killed, most likely for their memory: what fails or
-/// runs out of time says so. One death may be the machine's.
+/// A larger worker, if there is one and earlier deliveries of a message were killed, most likely for their
+/// memory: what fails or runs out of time says so. One death may be the machine's.
 pub(super) async fn died_in_silence(
     cx: &Context,
     message: &TaskMessage,
-) -> Result<bool, BucketError> {
-    if cx.delivery < 3 || cx.size == WorkerSize::Large {
-        return Ok(false);
-    }
-    Ok(last_words(cx, message).await?.silent >= 2)
+) -> Result<Option<WorkerKind>, BucketError> {
+    let Some(larger) = cx.kind.larger().filter(|_| cx.delivery >= 3) else { return Ok(None) };
+    Ok((last_words(cx, message).await?.silent >= 2).then_some(larger))
 }
 
-/// Sends tasks on to a large worker. A repetition costs an attempt, and no more.
-pub(super) async fn send_on(cx: &Context, message: &TaskMessage) -> Result<(), ProtocolError> {
+/// Sends tasks on to a larger worker. A repetition costs an attempt, and no more.
+pub(super) async fn send_on(
+    cx: &Context,
+    message: &TaskMessage,
+    larger: WorkerKind,
+) -> Result<(), ProtocolError> {
     let TaskMessage { run, stage, task, .. } = message;
-    warn!(tasks = message.tasks, "sent on to a large worker");
-    cx.queue.send(WorkerSize::Large, std::slice::from_ref(message)).await?;
+    warn!(tasks = message.tasks, "sent on to a larger worker");
+    cx.queue.send(larger, std::slice::from_ref(message)).await?;
     // else the attempts of this message would look alive when the other one dies
     cx.mark(Key::Dead(run, *stage, *task, &cx.message).to_string()).await?;
     Ok(())

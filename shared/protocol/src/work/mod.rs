@@ -79,8 +79,10 @@ impl Worker {
         let tiny = message.tasks > 1;
         let attempt = Attempt { cx, job: &asked.job, plan: &plan, stage, layout: &layout, tiny };
         let tasks = uncommitted(cx, message).await?;
-        if !tasks.is_empty() && died_in_silence(cx, message).await? {
-            return send_on(cx, message).await;
+        if !tasks.is_empty()
+            && let Some(larger) = died_in_silence(cx, message).await?
+        {
+            return send_on(cx, message, larger).await;
         }
         let attempted = tokio::select! {
             biased;

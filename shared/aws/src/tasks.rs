@@ -1,10 +1,19 @@
+//! The handler of every kind of worker.
+
+use std::sync::Arc;
+
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use lambda_runtime::{Context, LambdaEvent};
-use tidemill_aws::{Deployment, Handled, Heartbeat, Trace, batch};
-use tidemill_protocol::ProtocolError;
+use lambda_runtime::{Context, Error, LambdaEvent, service_fn};
 use tidemill_protocol::record::TaskMessage;
 use tidemill_protocol::work::Worker;
+use tidemill_protocol::{Engine, ProtocolError};
 use tracing::{Instrument, info_span};
+
+use crate::batch::{Handled, batch};
+use crate::deployment::Deployment;
+use crate::env;
+use crate::trace::Trace;
+use crate::visibility::Heartbeat;
 
 /// Why a message is delivered again.
 #[derive(Debug, thiserror::Error)]
@@ -15,15 +24,30 @@ enum Failed {
     Protocol(#[from] ProtocolError),
 }
 
-pub(crate) struct Handler {
-    pub(crate) deployment: Deployment,
-    pub(crate) queue_url: String,
-    pub(crate) worker: Worker,
+struct Handler {
+    deployment: Deployment,
+    queue_url: String,
+    worker: Worker,
+}
+
+/// Executes tasks of the queue for the deployment's kind of worker with an engine, until Lambda ends the
+/// function.
+///
+/// # Errors
+/// A variable is missing, or the Runtime API is gone.
+pub async fn serve_tasks(deployment: Deployment, engine: Arc<dyn Engine>) -> Result<(), Error> {
+    let queue_url = env::required(env::task_queue_url(deployment.kind))?;
+    let handler = Arc::new(Handler { deployment, queue_url, worker: Worker::new(engine) });
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| {
+        let handler = handler.clone();
+        async move { Ok::<_, Error>(handler.handle(event).await) }
+    }))
+    .await
 }
 
 impl Handler {
     /// Executes the tasks that a batch of messages names.
-    pub(crate) async fn handle(&self, event: LambdaEvent<SqsEvent>) -> SqsBatchResponse {
+    async fn handle(&self, event: LambdaEvent<SqsEvent>) -> SqsBatchResponse {
         let invocation = event.context;
         batch(event.payload.records, async |message| self.execute(message, &invocation).await).await
     }

@@ -1,0 +1,132 @@
+use std::collections::HashSet;
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde_json::{Value, json};
+use tidemill_protocol::bucket::Bucket;
+use tidemill_protocol::calls::PackIndex;
+use tidemill_protocol::record::{Outcome, Status};
+use tidemill_protocol::{Key, RunId, context};
+
+use super::Answers;
+use super::session::{Job, Session};
+
+/// The time between two looks at a run, at first, and how it grows while nothing is new.
+const FIRST_LOOK: Duration = Duration::from_millis(4);
+const LOOK_GROWTH: f64 = 1.2;
+
+/// The longest, on this machine and in a deployment, where a look costs $0.000005.
+const LOCAL_LOOK_MAX: Duration = Duration::from_millis(50);
+const REMOTE_LOOK_MAX: Duration = Duration::from_secs(1);
+
+/// After so long without a result somebody may want to know the run.
+const NAMED_AFTER: Duration = Duration::from_millis(300);
+
+/// Parts that are read at once.
+const PARALLEL_READS: usize = 8;
+
+/// Tells of what the calls of a job come to.
+pub(super) struct Following<'a> {
+    session: &'a Session,
+    answers: &'a Answers,
+    job: Job,
+    told: HashSet<String>,
+    is_named: bool,
+}
+
+impl<'a> Following<'a> {
+    pub(super) fn new(session: &'a Session, answers: &'a Answers, job: Job) -> Self {
+        Self { session, answers, job, told: HashSet::new(), is_named: false }
+    }
+
+    /// Tells of each part once, and last of how the run has ended.
+    pub(super) async fn to_the_end(mut self) -> anyhow::Result<()> {
+        let most = if self.session.is_local() { LOCAL_LOOK_MAX } else { REMOTE_LOOK_MAX };
+        let since = std::time::Instant::now();
+        let mut wait = FIRST_LOOK;
+        self.name().await;
+        loop {
+            let folder = match &self.job.run {
+                Some(run) => Key::result_folder(&self.job.name, run),
+                None => format!("{}{}/", Key::RESULTS, self.job.name.as_str()),
+            };
+            let objects = self.session.bucket().list(&folder).await?;
+            let keys: Vec<String> = objects.into_iter().map(|o| o.key).collect();
+            if let (None, Some(key)) = (&self.job.run, keys.first()) {
+                self.job.run = run_in(&self.job, key);
+                self.name().await;
+            } else if self.job.run.is_none() && since.elapsed() > NAMED_AFTER {
+                self.job.run = self.session.find_run(&self.job.name).await?;
+                self.name().await;
+            }
+            let parts: Vec<String> =
+                keys.iter().filter(|k| k.ends_with(".calls")).cloned().collect();
+            let is_news = self.tell(parts).await?;
+            if let Some(end) =
+                keys.iter().find(|k| k.ends_with("/_SUCCESS") || k.ends_with("/_FAILED"))
+            {
+                return self.end(end).await;
+            }
+            wait = if is_news { FIRST_LOOK } else { wait.mul_f64(LOOK_GROWTH).min(most) };
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Says which run it is, once that is known.
+    async fn name(&mut self) {
+        if let (Some(run), false) = (&self.job.run, self.is_named) {
+            let head = json!({ "run": run, "count": self.job.count });
+            self.is_named = true;
+            self.answers.send("started", head, vec![]).await;
+        }
+    }
+
+    /// Tells of parts that have not been told of.
+    async fn tell(&mut self, mut parts: Vec<String>) -> anyhow::Result<bool> {
+        parts.retain(|key| !self.told.contains(key));
+        let reads: Vec<_> = parts.iter().map(|key| self.read(key)).collect();
+        let mut reads = stream::iter(reads).buffered(PARALLEL_READS);
+        while let Some((head, body)) = reads.try_next().await? {
+            self.answers.send("calls", head, body).await;
+        }
+        drop(reads);
+        let is_news = !parts.is_empty();
+        self.told.extend(parts);
+        Ok(is_news)
+    }
+
+    async fn read(&self, key: &str) -> anyhow::Result<(Value, Vec<Bytes>)> {
+        let bytes = self.session.bucket().get(key, None).await?.bytes;
+        let index = PackIndex::decode(&bytes, bytes.len() as u64);
+        let index = index.with_context(|| format!("{key} cannot be read"))?;
+        let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        let body = index.offsets.windows(2).map(|ends| bytes.slice(at(ends[0])..at(ends[1])));
+        let body = body.collect();
+        Ok((json!({ "first": index.first, "calls": index.records }), body))
+    }
+
+    /// Tells how the run has ended, after all parts that its outcome names.
+    async fn end(mut self, marker: &str) -> anyhow::Result<()> {
+        let outcome: Option<Outcome> = context::find(self.session.bucket(), marker).await?;
+        let outcome = outcome.with_context(|| format!("{marker} has disappeared"))?;
+        let parts = outcome.files.iter().map(|f| f.key.clone()).collect();
+        self.tell(parts).await?;
+        let head = json!({
+            "run": outcome.run,
+            "status": outcome.status.as_str(),
+            "reason": outcome.reason.filter(|_| outcome.status != Status::Succeeded),
+            "cost_usd": outcome.actual.map(|actual| actual.cost_usd),
+            "seconds": outcome.seconds,
+        });
+        self.answers.send("ended", head, vec![]).await;
+        Ok(())
+    }
+}
+
+/// The run that a key under a job's results is of.
+fn run_in(job: &Job, key: &str) -> Option<RunId> {
+    let prefix = format!("{}{}/", Key::RESULTS, job.name.as_str());
+    RunId::parse(key.strip_prefix(&prefix)?.split('/').next()?).ok()
+}

@@ -1,0 +1,192 @@
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use chrono::{TimeDelta, Utc};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tidemill_aws::S3Bucket;
+use tidemill_protocol::bucket::Bucket;
+use tidemill_protocol::calls::{CallPlan, ContentName};
+use tidemill_protocol::job::Work;
+use tidemill_protocol::record::{Plan, Run};
+use tidemill_protocol::{JobName, Key, RunId, context};
+
+use super::temporary_folder;
+use crate::client::{Client, Target};
+use crate::local;
+
+/// How many calls are to be under way at once in a deployment: the template's default concurrency.
+const CONCURRENCY: usize = 100;
+
+/// Shared objects that are older are stored again: the bucket keeps them for two weeks, and a run lasts at
+/// most six days.
+const RENEWED_AFTER: TimeDelta = TimeDelta::days(7);
+
+/// How long a run may take to be there after its job.
+const UNNOTICED: Duration = Duration::from_secs(120);
+
+/// Which deployment is meant.
+#[derive(Debug, Deserialize)]
+pub(super) struct Opening {
+    /// Of a deployment; else an emulator in this process.
+    #[serde(default)]
+    bucket: Option<String>,
+    /// Of the emulator's buckets; else one that ends with it.
+    #[serde(default)]
+    folder: Option<PathBuf>,
+    /// The interpreter of the emulator's calls.
+    python: PathBuf,
+    /// Where that finds modules.
+    #[serde(default)]
+    path: Vec<PathBuf>,
+    #[serde(default)]
+    workers: Option<usize>,
+    /// Of the interpreter that asks: `3.13.1`.
+    version: String,
+}
+
+/// A deployment, and what this process knows of it.
+pub(super) struct Session {
+    client: Client,
+    concurrency: usize,
+    /// Of the interpreter that asks.
+    pub(super) version: String,
+    /// Objects that are known to be in the bucket.
+    stored: Mutex<HashSet<ContentName>>,
+    jobs: Mutex<HashMap<u64, Job>>,
+    /// The emulator's, if it ends with this process.
+    _folder: Option<tempfile::TempDir>,
+}
+
+/// A job of calls whose run is followed.
+#[derive(Debug, Clone)]
+pub(super) struct Job {
+    pub(super) name: JobName,
+    /// If that is known.
+    pub(super) run: Option<RunId>,
+    /// How many calls it has.
+    pub(super) count: u64,
+}
+
+impl Session {
+    pub(super) async fn open(opening: &Opening) -> anyhow::Result<Self> {
+        if let Some(bucket) = &opening.bucket {
+            let target = Target { local: None, bucket: Some(bucket.clone()) };
+            let client = Client::open(&target).await?;
+            return Ok(Self::new(client, CONCURRENCY, None, opening));
+        }
+        let (path, folder) = match &opening.folder {
+            Some(path) => (path.clone(), None),
+            None => {
+                let (path, folder) = temporary_folder()?;
+                (path, Some(folder))
+            }
+        };
+        let local = local::start_quietly(&path, opening.workers, &opening.python, &opening.path);
+        let local = local.await?;
+        let concurrency = local.workers();
+        Ok(Self::new(Client::of_local(local).await?, concurrency, folder, opening))
+    }
+
+    fn new(
+        client: Client,
+        concurrency: usize,
+        folder: Option<tempfile::TempDir>,
+        opening: &Opening,
+    ) -> Self {
+        let (stored, jobs) = (Mutex::default(), Mutex::default());
+        let version = opening.version.clone();
+        Self { client, concurrency, version, stored, jobs, _folder: folder }
+    }
+
+    pub(super) fn describe(&self) -> Value {
+        json!({
+            "bucket": self.bucket().name(),
+            "local": self.is_local(),
+            "concurrency": self.concurrency,
+        })
+    }
+
+    pub(super) fn bucket(&self) -> &S3Bucket {
+        &self.client.bucket
+    }
+
+    pub(super) fn is_local(&self) -> bool {
+        self.client.local.is_some()
+    }
+
+    /// By the requests that ask for them.
+    pub(super) fn jobs(&self) -> MutexGuard<'_, HashMap<u64, Job>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stores an object by its content, if it is not there, or not for long enough.
+    pub(super) async fn store(&self, name: &ContentName, bytes: Bytes) -> anyhow::Result<()> {
+        let stored = || self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        if stored().contains(name) {
+            return Ok(());
+        }
+        let key = Key::shared_object(name);
+        let found = self.bucket().head(&key).await?;
+        let is_fresh = |modified| Utc::now() - modified < RENEWED_AFTER;
+        if !found.is_some_and(|found| is_fresh(found.info.modified)) {
+            self.bucket().put(&key, bytes, &[]).await?;
+        }
+        stored().insert(name.clone());
+        Ok(())
+    }
+
+    /// The run of a job.
+    pub(super) async fn find_run(&self, job: &JobName) -> anyhow::Result<Option<RunId>> {
+        let prefix = format!("{}{}", Key::RUNS, RunId::prefix(job));
+        let objects = self.bucket().list(&prefix).await?;
+        let id =
+            |key: &str| RunId::parse(key.strip_prefix(Key::RUNS)?.strip_suffix("/run.json")?).ok();
+        Ok(objects.iter().find_map(|o| id(&o.key)))
+    }
+
+    /// Asks for the end of a job's run.
+    pub(super) async fn cancel(&self, job: &Job) -> anyhow::Result<()> {
+        let since = std::time::Instant::now();
+        let mut run = job.run.clone();
+        while run.is_none() {
+            run = self.find_run(&job.name).await?;
+            if run.is_none() {
+                if since.elapsed() > UNNOTICED {
+                    bail!("no planner has noticed job {} yet", job.name.as_str());
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        if let Some(run) = run {
+            self.bucket().put(&Key::Cancel(&run).to_string(), Bytes::new(), &[]).await?;
+        }
+        Ok(())
+    }
+
+    /// The job of a run of calls that is there.
+    pub(super) async fn job_of(&self, run: &RunId) -> anyhow::Result<Job> {
+        let found: Option<Run> = context::find(self.bucket(), &Key::Run(run).to_string()).await?;
+        let bucket = self.bucket().name();
+        let found = found.with_context(|| format!("there is no run {run} in bucket {bucket}"))?;
+        if !found.spec.is_some_and(|spec| matches!(spec.work, Work::Calls(_))) {
+            bail!("run {run} is no run of calls");
+        }
+        let plan: Option<Plan> = context::find(self.bucket(), &Key::Plan(run).to_string()).await?;
+        let count = match plan {
+            Some(plan) => CallPlan::of(&plan)?.count,
+            None => 0,
+        };
+        Ok(Job { name: found.job, run: Some(run.clone()), count })
+    }
+
+    pub(super) async fn close(self: std::sync::Arc<Self>) {
+        if let Ok(session) = std::sync::Arc::try_unwrap(self) {
+            session.client.close().await;
+        }
+    }
+}

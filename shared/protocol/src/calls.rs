@@ -1,0 +1,126 @@
+//! Calls of a Python function: what a job asks for, and the objects that they come and go in.
+
+mod pack;
+mod plan;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::job::Refusal;
+use crate::key::Key;
+
+pub use pack::{CallOutcome, CallRecord, KillReason, Pack, PackError, PackIndex};
+pub use plan::{CallPlan, CallPlanner, of_bucket, read_index};
+
+/// The longest time-out of a call, in seconds: a function ends after 15 minutes (AWS Lambda quotas), and
+/// needs some of them for what surrounds a call.
+pub const TIMEOUT_SECONDS_MAX: f64 = 840.0;
+
+/// What a job of calls asks for. The bytes of function and arguments are pickles, which only Python reads.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calls {
+    /// The pickled function.
+    pub function: ContentName,
+    /// A pickled pair of a callable and its positional arguments, which a process runs before its first
+    /// call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initializer: Option<ContentName>,
+    /// Objects that function and arguments refer to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared: Vec<ContentName>,
+    /// The key of a [`Pack`]: the pickled pair of positional and keyword arguments of each call.
+    pub arguments: String,
+    /// The version of Python that they were pickled by: `3.13`.
+    pub python: String,
+    /// What the function is called, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub label: String,
+    /// Seconds after which a call is ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<f64>,
+    /// MiB that a call is expected to need.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u32>,
+    /// How often a call that raises is made again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retries: u32,
+    /// How many calls of an `async def` function a process runs at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+impl Calls {
+    /// # Errors
+    /// A sentence that names the member that cannot be.
+    pub(crate) fn check(&self, key: &str) -> Result<(), Refusal> {
+        if !self.arguments.starts_with(Key::CALLS) {
+            return Err(Refusal(format!(
+                "{key}: arguments is '{}': it must be a key under {}",
+                self.arguments,
+                Key::CALLS
+            )));
+        }
+        if let Some(seconds) = self.timeout
+            && !(seconds > 0.0 && seconds <= TIMEOUT_SECONDS_MAX)
+        {
+            return Err(Refusal(format!(
+                "{key}: timeout is {seconds}: it must be above 0 and at most {TIMEOUT_SECONDS_MAX} \
+                 seconds, which a function has for a call"
+            )));
+        }
+        if self.concurrency == Some(0) {
+            return Err(Refusal(format!("{key}: concurrency is 0: it must be at least 1")));
+        }
+        Ok(())
+    }
+}
+
+/// The name of an object by its bytes: their SHA-256, in hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ContentName(String);
+
+impl ContentName {
+    /// Of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        use sha2::Digest;
+        let hash = sha2::Sha256::digest(bytes);
+        Self(hash.iter().map(|b| format!("{b:02x}")).collect())
+    }
+
+    /// As keys have it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for ContentName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        if text.len() != 64 || !text.bytes().all(is_digit) {
+            return Err(format!("'{text}' is no SHA-256 in 64 hexadecimal digits"));
+        }
+        Ok(Self(text))
+    }
+}
+
+impl From<ContentName> for String {
+    fn from(name: ContentName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for ContentName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

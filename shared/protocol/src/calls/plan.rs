@@ -1,0 +1,195 @@
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::{Calls, PackError, PackIndex};
+use crate::bucket::{Bucket, BucketError, Object};
+use crate::cost::Workers;
+use crate::engine::{EngineError, PlanRequest, Planner};
+use crate::ids::{RunId, StageId, TaskId};
+use crate::job::Work;
+use crate::queue::WorkerKind;
+use crate::record::{Output, PinnedObject, Plan, Stage, StageIo};
+
+/// A worker that plans of this version are not for refuses them.
+const VERSION: &str = "calls 1";
+
+/// The most calls of a task: they are repeated together, if their worker is lost before it has written down
+/// what they came to.
+const TASK_CALLS_MAX: u64 = 64;
+
+/// So many tasks for each worker, so that all are at work until the end.
+const TASKS_PER_WORKER: u64 = 8;
+
+/// The most calls of a run: those of as many tasks as a stage may have.
+const RUN_CALLS_MAX: u64 = 1_000_000;
+
+/// Plans jobs of calls, from their number and nothing else: it has no Python.
+pub struct CallPlanner {
+    bucket: Arc<dyn Bucket>,
+    /// How many workers there are at once, where that is not the deployment's own number.
+    concurrency: Option<u32>,
+}
+
+/// What the workers of a run of calls know of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallPlan {
+    pub calls: Calls,
+    /// The pack of arguments.
+    pub arguments: PinnedObject,
+    /// How many calls it has.
+    pub count: u64,
+    /// How many of them a task makes; the last may have fewer.
+    pub task_calls: u64,
+}
+
+impl CallPlan {
+    /// The plan of a run of calls.
+    ///
+    /// # Errors
+    /// The run is another one, or was planned by another version.
+    pub fn of(plan: &Plan) -> Result<Self, EngineError> {
+        if plan.engine != VERSION {
+            return Err(EngineError::Refused(format!(
+                "run {} was planned by {} and this worker is {VERSION}: submit the calls again",
+                plan.run, plan.engine
+            )));
+        }
+        Self::deserialize(&plan.engine_plan)
+            .map_err(|e| EngineError::Refused(format!("the plan of {} is damaged: {e}", plan.run)))
+    }
+
+    /// The calls of a task, by their numbers.
+    pub fn calls_of(&self, task: TaskId) -> Range<u64> {
+        let from = u64::from(task.0) * self.task_calls;
+        from..(from + self.task_calls).min(self.count)
+    }
+}
+
+impl CallPlanner {
+    /// One that reads the arguments' index from this bucket.
+    pub fn new(bucket: Arc<dyn Bucket>, concurrency: Option<u32>) -> Self {
+        Self { bucket, concurrency }
+    }
+}
+
+#[async_trait]
+impl Planner for CallPlanner {
+    async fn plan(&self, request: &PlanRequest<'_>) -> Result<Plan, EngineError> {
+        let Work::Calls(calls) = &request.spec.work else {
+            return Err(EngineError::Refused("the job has no calls".into()));
+        };
+        let (object, index) = read_index(&*self.bucket, request.run, &calls.arguments).await?;
+        let worker = worker(calls, &request.workers)?;
+        let count = index.len() as u64;
+        if count == 0 {
+            return Err(EngineError::Refused(format!("{} has no calls", calls.arguments)));
+        }
+        if count > RUN_CALLS_MAX {
+            return Err(EngineError::Refused(format!(
+                "{} has {count} calls: a run has at most {RUN_CALLS_MAX}",
+                calls.arguments
+            )));
+        }
+        let asked = request.spec.options.partitions.map(u64::from);
+        let task_calls = match asked {
+            Some(tasks) => count.div_ceil(tasks),
+            None => {
+                let workers = self.concurrency.unwrap_or(request.workers.concurrency);
+                let tasks = TASKS_PER_WORKER * u64::from(workers.max(1));
+                (count / tasks).clamp(1, TASK_CALLS_MAX)
+            }
+        };
+        let tasks = u32::try_from(count.div_ceil(task_calls)).unwrap_or(u32::MAX);
+        let stage = Stage {
+            id: StageId(0),
+            inputs: vec![],
+            worker,
+            partitions: tasks,
+            whole: false,
+            scans: true,
+            scan_bytes: object.size,
+            expected: StageIo {
+                table_bytes: object.size,
+                table_requests: u64::from(tasks),
+                ..StageIo::default()
+            },
+            splits: None,
+            fingerprint: String::new(),
+            reused: None,
+            output: Output::Result,
+            operators: format!("{count} calls of {}", calls.label),
+        };
+        let engine_plan = CallPlan { calls: calls.clone(), arguments: object, count, task_calls };
+        let engine_plan = serde_json::to_value(engine_plan)
+            .map_err(|e| EngineError::Refused(format!("the calls cannot be planned: {e}")))?;
+        Ok(Plan {
+            run: request.run.clone(),
+            engine: VERSION.into(),
+            stages: vec![stage],
+            task_bytes: 0,
+            max_cost_usd: None,
+            estimate: None,
+            explains: None,
+            single: None,
+            publication: None,
+            engine_plan,
+        })
+    }
+}
+
+/// The smallest kind of worker that has the memory.
+fn worker(calls: &Calls, workers: &Workers) -> Result<WorkerKind, EngineError> {
+    let needed = calls.memory.unwrap_or(0);
+    let mut kind = Some(WorkerKind::Python);
+    while let Some(worker) = kind {
+        if worker.mib(workers) >= needed {
+            return Ok(worker);
+        }
+        kind = worker.larger();
+    }
+    Err(EngineError::Refused(format!(
+        "a call is to have {needed} MiB of memory and the largest Python worker has {}: ask for less, \
+         or deploy with a larger LargePythonWorkerMemory",
+        WorkerKind::LargePython.mib(workers)
+    )))
+}
+
+/// Reads the index of a pack, and which version of which object it is of.
+///
+/// # Errors
+/// There is no such pack, or the bucket cannot be read.
+pub async fn read_index(
+    bucket: &dyn Bucket,
+    run: &RunId,
+    key: &str,
+) -> Result<(PinnedObject, PackIndex), EngineError> {
+    let tail = async |bytes| bucket.get_tail(key, bytes).await.map_err(|e| of_bucket(run, e));
+    let damaged = |e: PackError| EngineError::Refused(format!("{key} is no pack of calls: {e}"));
+    let pin =
+        |o: Object| PinnedObject { key: key.to_owned(), size: o.info.size, etag: o.info.etag };
+    let found = tail(PackIndex::LIKELY_BYTES).await?;
+    match PackIndex::decode(&found.bytes, found.info.size) {
+        Err(PackError::Longer(bytes)) => {
+            let found = tail(bytes).await?;
+            let index = PackIndex::decode(&found.bytes, found.info.size).map_err(damaged)?;
+            Ok((pin(found), index))
+        }
+        decoded => Ok((pin(found), decoded.map_err(damaged)?)),
+    }
+}
+
+/// What the bucket did not give, as the engine says it.
+pub fn of_bucket(run: &RunId, error: BucketError) -> EngineError {
+    match error {
+        BucketError::NotFound { key } => EngineError::Refused(format!(
+            "{key} is not in the bucket: what calls need is stored before their job, and kept for two weeks"
+        )),
+        BucketError::Changed { key } => EngineError::InputChanged { run: run.clone(), key },
+        error @ BucketError::Io { .. } => {
+            EngineError::Transient { what: error.to_string(), source: error.into() }
+        }
+    }
+}
