@@ -1,4 +1,5 @@
-"""Looks at what `sam build` made: a package for each function, with a bootstrap for arm64 in it."""
+"""Looks at what `sam build` made: a package for each function, with a bootstrap for arm64 in it; and for those of
+Python a package of packages, and the layer with their program."""
 
 import io
 import pathlib
@@ -7,8 +8,10 @@ import sys
 import zipfile
 
 FUNCTIONS = ["Api", "LargeWorker", "Planner", "Watcher", "Worker"]
+PYTHON_FUNCTIONS = ["LargePythonWorker", "PythonWorker"]
+LAYER = "PythonLayer"
 AARCH64 = 183  # e_machine of the ELF header
-MAX_UNZIPPED = 250 * 1024 * 1024  # Lambda quotas: deployment package
+MAX_UNZIPPED = 250 * 1024 * 1024  # Lambda quotas: deployment package, with its layers
 
 
 def machine(path):
@@ -19,26 +22,53 @@ def machine(path):
     return struct.unpack_from("<H", head, 18)[0]
 
 
-def zipped(path):
+def files(folder):
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def zipped(folder):
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.write(path, "bootstrap")
+        for path in files(folder):
+            archive.write(path, path.relative_to(folder))
     return len(data.getvalue())
+
+
+def check_program(path):
+    if not path.is_file() or not path.stat().st_mode & 0o111:
+        raise SystemExit(f"{path} should be there, and executable")
+    if machine(path) != AARCH64:
+        raise SystemExit(f"{path} is not for arm64")
+
+
+def check_size(folder, layer_bytes=0):
+    size = sum(path.stat().st_size for path in files(folder))
+    if size + layer_bytes > MAX_UNZIPPED:
+        raise SystemExit(f"{folder} has {size} bytes, its layer {layer_bytes}: Lambda takes {MAX_UNZIPPED}")
+    print(f"{folder.name:17} {size / 1e6:6.1f} MB, {zipped(folder) / 1e6:5.1f} MB zipped")
+    return size
 
 
 def main():
     folder = pathlib.Path(sys.argv[1])
     for function in FUNCTIONS:
-        files = sorted(p.name for p in (folder / function).iterdir())
-        bootstrap = folder / function / "bootstrap"
-        size = bootstrap.stat().st_size
-        if files != ["bootstrap"] or not bootstrap.stat().st_mode & 0o111:
-            raise SystemExit(f"{function} has {files}: it should have one executable bootstrap")
-        if machine(bootstrap) != AARCH64:
-            raise SystemExit(f"{bootstrap} is not for arm64")
-        if size > MAX_UNZIPPED:
-            raise SystemExit(f"{bootstrap} has {size} bytes: Lambda takes {MAX_UNZIPPED}")
-        print(f"{function:12} {size / 1e6:6.1f} MB, {zipped(bootstrap) / 1e6:5.1f} MB zipped")
+        found = [path.name for path in files(folder / function)]
+        if found != ["bootstrap"]:
+            raise SystemExit(f"{function} has {found}: it should have one bootstrap")
+        check_program(folder / function / "bootstrap")
+        check_size(folder / function)
+    layer = folder / LAYER
+    check_program(layer / "tidemill/python")
+    if not (layer / "python/cloudpickle/__init__.py").is_file():
+        raise SystemExit(f"{layer} has no cloudpickle where Python looks for it")
+    layer_bytes = check_size(layer)
+    for function in PYTHON_FUNCTIONS:
+        if not (folder / function / "requirements.txt").is_file():
+            raise SystemExit(f"{function} is not made of functions/python/packages")
+        for path in (folder / function).rglob("*.so"):
+            if machine(path) != AARCH64:
+                raise SystemExit(f"{path} is not for arm64")
+        check_size(folder / function, layer_bytes)
 
 
 if __name__ == "__main__":

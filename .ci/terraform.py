@@ -66,8 +66,8 @@ def package(name, resource):
 
 def plain_text(environment):
     """The values that are plain text, and nothing of those that are found out at deployment."""
-    is_plain = lambda value: isinstance(value, str) and "${" not in value
-    return {name: value if is_plain(value) else None for name, value in environment.items()}
+    plain = {name: value for name, value in environment.items() if isinstance(value, str) and "${" not in value}
+    return {name: plain.get(name) for name in environment}
 
 
 def as_list(value):
@@ -152,7 +152,8 @@ def where(place):
 
 
 def of_terraform(local):
-    lists = {f"${{local.{name}}}": local[name] for name in ("everything", "written", "deleted", "of_calls", "made_by_calls")}
+    places = ("everything", "written", "deleted", "of_calls", "made_by_calls")
+    lists = {f"${{local.{name}}}": local[name] for name in places}
     functions = {}
     for name, of in local["functions"].items():
         rights = {k: sorted(lists.get(str(of[k]), of[k])) for k in ("reads", "writes", "deletes", "sends", "hides")}
@@ -171,7 +172,7 @@ def of_terraform(local):
     sources = [(s["function"], s["queue"], s["batch"], number(s["concurrency"])) for s in local["sources"].values()]
     keep = ("description", "namespace", "metric", "statistic", "period", "periods")
     alarms = {n: {**{k: a[k] for k in keep}, "threshold": number(a["threshold"])} for n, a in local["alarms"].items()}
-    layers = {n: {"description": of["description"], "runtime": text(of["runtime"])} for n, of in local["layers"].items()}
+    layers = {n: {"description": l["description"], "runtime": text(l["runtime"])} for n, l in local["layers"].items()}
     return {
         "functions": functions,
         "sources": sorted(sources, key=str),

@@ -1,16 +1,22 @@
-"""Deploys the template to an AWS emulator that is not ours, drops a job, and checks its answer.
+"""Deploys the template to an AWS emulator that is not ours, drops jobs, and checks their answers.
 
     python .ci/third_party.py target/release/tidemill
 
 The functions run as processes of this machine, so each package is a bootstrap that starts the one program
-that holds them all. The emulator listens on the loopback address only.
+that holds them all. The emulator knows no program that runs in the place of a managed runtime, so the Python
+workers are such packages, too, which name this interpreter; their layer is published and attached, and not used.
+The emulator listens on the loopback address only.
 """
 
+import hashlib
 import io
 import json
+import operator
 import os
 import pathlib
+import pickle
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -26,6 +32,8 @@ FUNCTIONS = {
     "Planner": "planner",
     "Worker": "worker",
     "LargeWorker": "worker",
+    "PythonWorker": "python",
+    "LargePythonWorker": "python",
     "Watcher": "watcher",
     "Api": "api",
 }
@@ -49,14 +57,20 @@ def wait_for(what, find, seconds=PATIENCE_SECONDS):
     raise SystemExit(f"{what}: nothing after {seconds} seconds")
 
 
-def package(program, function):
-    """A zip whose bootstrap is the function."""
-    script = f"#!/bin/sh\nexec '{program}' function {function}\n"
+def package(program, function, alive):
+    """A zip whose bootstrap is the function. That ends with its standard input, of which the emulator gives none."""
+    arguments = f" '{sys.executable}'" if function == "python" else ""
+    script = f"#!/bin/sh\nexec '{program}' function {function}{arguments} < '{alive}'\n"
+    return zipped("bootstrap", script)
+
+
+def zipped(name, text):
+    """A zip of one program."""
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:
-        entry = zipfile.ZipInfo("bootstrap")
+        entry = zipfile.ZipInfo(name)
         entry.external_attr = 0o755 << 16
-        archive.writestr(entry, script)
+        archive.writestr(entry, text)
     return data.getvalue()
 
 
@@ -73,9 +87,11 @@ def template(endpoint):
         code = {"S3Bucket": "packages", "S3Key": f"{name}.zip"}
         properties = body["Resources"][name]["Properties"]
         # of this machine
-        properties.update(Code=code, Architectures=["x86_64"])
+        properties.update(Code=code, Architectures=["x86_64"], Runtime="provided.al2023", Handler="bootstrap")
         properties["Environment"]["Variables"]["AWS_ENDPOINT_URL"] = endpoint
     for resource in body["Resources"].values():
+        if resource["Type"] == "AWS::Lambda::LayerVersion":
+            resource["Properties"]["Content"] = {"S3Bucket": "packages", "S3Key": "layer.zip"}
         # the emulator takes a reference to a number for text
         if resource["Type"] == "AWS::Lambda::EventSourceMapping":
             resource["Properties"]["ScalingConfig"] = {"MaximumConcurrency": 2}
@@ -83,11 +99,12 @@ def template(endpoint):
     return body
 
 
-def deploy(endpoint, program):
+def deploy(endpoint, program, alive):
     s3 = boto3.client("s3", endpoint_url=endpoint)
     s3.create_bucket(Bucket="packages")
     for name, function in FUNCTIONS.items():
-        s3.put_object(Bucket="packages", Key=f"{name}.zip", Body=package(program, function))
+        s3.put_object(Bucket="packages", Key=f"{name}.zip", Body=package(program, function, alive))
+    s3.put_object(Bucket="packages", Key="layer.zip", Body=zipped("tidemill/python", "#!/bin/sh\nexit 1\n"))
     cloudformation = boto3.client("cloudformation", endpoint_url=endpoint)
     cloudformation.create_stack(
         StackName=STACK,
@@ -112,7 +129,55 @@ def deploy(endpoint, program):
         return False
 
     wait_for("the stack", deployed)
+    check_layer(endpoint)
     return s3
+
+
+def check_layer(endpoint):
+    """The one layer is attached to the Python workers, and to nothing else."""
+    of_functions = boto3.client("lambda", endpoint_url=endpoint)
+    for function in of_functions.list_functions()["Functions"]:
+        layers = [layer["Arn"].split(":")[-2] for layer in function.get("Layers", [])]
+        expected = [f"{STACK}-python"] if "PythonWorker" in function["FunctionName"] else []
+        if layers != expected:
+            raise SystemExit(f"{function['FunctionName']} has the layers {layers}")
+
+
+def upload_calls(s3):
+    """A job of calls: additions, and one that cannot be done."""
+    function = pickle.dumps(operator.add)
+    name = hashlib.sha256(function).hexdigest()
+    s3.put_object(Bucket=BUCKET, Key=f"calls/shared/{name}", Body=function)
+    pairs = [(n, n) for n in range(9)] + [(1, "x")]
+    arguments = [pickle.dumps((pair, {})) for pair in pairs]
+    offsets = [sum(map(len, arguments[:n])) for n in range(len(arguments) + 1)]
+    index = json.dumps({"offsets": offsets}).encode()
+    pack = b"".join(arguments) + index + struct.pack("<I", len(index)) + b"TDC1"
+    s3.put_object(Bucket=BUCKET, Key="calls/additions", Body=pack)
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    calls = {"function": name, "arguments": "calls/additions", "python": version}
+    job = {"calls": calls, "options": {"partitions": 3}}
+    s3.put_object(Bucket=BUCKET, Key="jobs/calls.json", Body=json.dumps(job))
+
+
+def check_calls(s3, run):
+    """What the calls came to."""
+    came_to = []
+    for entry in s3.list_objects_v2(Bucket=BUCKET, Prefix=f"results/calls/{run}/")["Contents"]:
+        if not entry["Key"].endswith(".calls"):
+            continue
+        pack = s3.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read()
+        (length,) = struct.unpack("<I", pack[-8:-4])
+        index = json.loads(pack[-8 - length : -8])
+        ends = zip(index["offsets"], index["offsets"][1:])
+        values = [pickle.loads(pack[start:end]) for start, end in ends]
+        kinds = [record["kind"] for record in index["records"]]
+        came_to += zip(range(index["first"], index["first"] + len(values)), kinds, values)
+    *added, (number, kind, raised) = sorted(came_to, key=lambda call: call[0])
+    if added != [(n, "returned", 2 * n) for n in range(9)]:
+        raise SystemExit(f"the calls came to {added}")
+    if (number, kind, type(raised)) != (9, "raised", TypeError):
+        raise SystemExit(f"the last call came to {number, kind, raised}")
 
 
 def run(s3):
@@ -130,6 +195,7 @@ def run(s3):
     }
     for name, job in jobs.items():
         s3.put_object(Bucket=BUCKET, Key=f"jobs/{name}.json", Body=json.dumps(job))
+    upload_calls(s3)
 
     def ended(name):
         listed = s3.list_objects_v2(Bucket=BUCKET, Prefix=f"results/{name}/").get("Contents", [])
@@ -138,11 +204,13 @@ def run(s3):
                 return json.load(s3.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"])
         return None
 
-    for name, rows in [("one", 1), ("many", 3)]:
+    for name, rows in [("one", 1), ("many", 3), ("calls", 10)]:
         outcome = wait_for(f"job {name}", lambda name=name: ended(name))
         print(json.dumps({k: outcome.get(k) for k in ["run", "status", "rows", "tasks", "seconds", "reason"]}))
         if outcome["status"] != "succeeded" or outcome["rows"] != rows:
             raise SystemExit(f"job {name} did not end as it should")
+        if name == "calls":
+            check_calls(s3, outcome["run"])
 
 
 def main():
@@ -161,6 +229,9 @@ def main():
             "GATEWAY_PORT": str(port),
             "TMPDIR": folder,
         }
+        alive = pathlib.Path(folder) / "alive"
+        os.mkfifo(alive)
+        held = os.open(alive, os.O_RDWR)
         emulator = subprocess.Popen([ministack], env=environment, stdout=log, stderr=log, cwd=folder)
         try:
             s3 = boto3.client("s3", endpoint_url=endpoint)
@@ -172,7 +243,7 @@ def main():
                     return None
 
             wait_for("the emulator", ready, 60)
-            run(deploy(endpoint, program))
+            run(deploy(endpoint, program, alive))
         except BaseException:
             log.seek(0)
             print(log.read()[-20000:])
@@ -180,6 +251,7 @@ def main():
         finally:
             emulator.terminate()
             emulator.wait()
+            os.close(held)
     print("the third-party emulator gave the right answers")
 
 

@@ -143,7 +143,7 @@ locals {
     TaskQueue            = { visibility = 900, retention = 345600, receives = 5 }
     LargeTaskQueue       = { visibility = 900, retention = 345600, receives = 3 }
     PythonTaskQueue      = { visibility = 900, retention = 345600, receives = 5 }
-    LargePythonTaskQueue = { visibility = 900, retention = 345600, receives = 3 }
+    LargePythonTaskQueue = { visibility = 900, retention = 345600, receives = 5 }
     WatchQueue           = { visibility = 360, retention = 1209600, receives = 0 }
     DeadLetterQueue      = { visibility = 360, retention = 1209600, receives = 0 }
   }

@@ -46,6 +46,8 @@ pub struct Died {
     pub reason: Reason,
     pub stdout: Captured,
     pub stderr: Captured,
+    /// From when the call was sent.
+    pub took: Duration,
     /// Of the child and its children.
     pub peak_bytes: u64,
 }

@@ -150,7 +150,7 @@ impl Child {
                 self.end();
                 let _ = self.process.wait().await;
                 let (stdout, stderr) = (self.stdout.take(), self.stderr.take());
-                Err(Died { reason, stdout, stderr, peak_bytes })
+                Err(Died { reason, stdout, stderr, took: since.elapsed(), peak_bytes })
             }
         }
     }

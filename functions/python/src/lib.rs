@@ -5,14 +5,13 @@
 //! Whatever it does, a call ends: with an [`Answer`], or because the child [`Died`].
 
 mod answer;
+mod caller;
 mod child;
-mod engine;
 mod frame;
 mod interpreter;
 mod memory;
 mod objects;
 mod output;
-mod parts;
 mod pool;
 
 use std::ffi::OsString;
@@ -21,12 +20,14 @@ use std::sync::Arc;
 
 use lambda_runtime::Error;
 use tidemill_aws::{Deployment, env, serve_tasks, telemetry};
-use tidemill_protocol::Key;
+use tidemill_protocol::calls::CallEngine;
+use tidemill_protocol::{Key, SystemClock};
 
 pub use answer::{Answer, Died, Outcome, Raised, Reason};
+pub use caller::PythonCaller;
 pub use child::{Call, Child, Limits};
-pub use engine::PythonEngine;
 pub use interpreter::{Interpreter, StartError};
+pub use objects::Objects;
 pub use output::Captured;
 
 /// Memory of a function that does not say.
@@ -55,7 +56,9 @@ pub async fn run(wrapped: Option<OsString>) -> Result<(), Error> {
     let mib = env::optional(env::MEMORY_SIZE).and_then(|mib| mib.parse().ok());
     let left = mib.unwrap_or(MEMORY_MIB).saturating_sub(OWN_MIB);
     let memory_bytes = (left << 20) / 100 * CHILD_PERCENT;
-    let engine = PythonEngine::new(deployment.bucket.clone(), interpreter, folder, memory_bytes);
+    let objects = Objects::new(deployment.bucket.clone(), folder);
+    let caller = PythonCaller::new(objects, interpreter, memory_bytes);
+    let engine = CallEngine::new(deployment.bucket.clone(), Arc::new(SystemClock), caller);
     serve_tasks(deployment, Arc::new(engine)).await
 }
 

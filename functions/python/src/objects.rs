@@ -1,55 +1,39 @@
-//! What calls need of the bucket.
+//! What calls need of the bucket, beside their arguments.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
-use tidemill_protocol::calls::{ContentName, PackIndex, of_bucket, read_index};
-use tidemill_protocol::record::PinnedObject;
+use tidemill_protocol::calls::{ContentName, of_bucket};
 use tidemill_protocol::{Bucket, EngineError, Key, RunId};
 use tokio::io::AsyncWriteExt;
 
-/// Functions and indices that a worker remembers.
+/// Functions that a worker remembers.
 const REMEMBERED_MAX: usize = 16;
 
 /// Bytes of a request for a part of a large object.
 const PIECE_BYTES: u64 = 16 << 20;
 
-/// Functions, arguments and shared objects, as far as they have been read.
-pub(crate) struct Objects {
+/// Functions and shared objects, as far as they have been read.
+pub struct Objects {
     bucket: Arc<dyn Bucket>,
     /// Where shared objects lie, by their names.
     folder: PathBuf,
-    functions: Remembered<ContentName, Bytes>,
-    indices: Remembered<String, Arc<PackIndex>>,
+    /// The last first.
+    functions: std::sync::Mutex<VecDeque<(ContentName, Bytes)>>,
     fetching: tokio::sync::Mutex<()>,
 }
 
-/// The last values by their keys.
-struct Remembered<K, V>(std::sync::Mutex<VecDeque<(K, V)>>);
-
-impl<K: PartialEq, V: Clone> Remembered<K, V> {
-    fn new() -> Self {
-        Self(std::sync::Mutex::default())
-    }
-
-    fn find(&self, key: &K) -> Option<V> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone())
-    }
-
-    fn add(&self, key: K, value: V) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push_front((key, value));
-        all.truncate(REMEMBERED_MAX);
-    }
-}
-
 impl Objects {
-    pub(crate) fn new(bucket: Arc<dyn Bucket>, folder: PathBuf) -> Self {
-        let (functions, indices) = (Remembered::new(), Remembered::new());
-        Self { bucket, folder, functions, indices, fetching: tokio::sync::Mutex::default() }
+    /// Those of a bucket; shared ones are put into a folder, unless they are there.
+    pub fn new(bucket: Arc<dyn Bucket>, folder: PathBuf) -> Self {
+        let fetching = tokio::sync::Mutex::default();
+        Self { bucket, folder, functions: std::sync::Mutex::default(), fetching }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// A function or an initializer.
@@ -58,50 +42,19 @@ impl Objects {
         run: &RunId,
         name: &ContentName,
     ) -> Result<Bytes, EngineError> {
-        if let Some(found) = self.functions.find(name) {
-            return Ok(found);
+        let functions = || self.functions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, found)) = functions().iter().find(|(known, _)| known == name) {
+            return Ok(found.clone());
         }
         let key = Key::shared_object(name);
         let object = self.bucket.get(&key, None).await.map_err(|e| of_bucket(run, e))?;
         if ContentName::of(&object.bytes) != *name {
-            return Err(EngineError::Refused(format!("{key} is not what its name says")));
+            return Err(not_its_name(&key));
         }
-        self.functions.add(name.clone(), object.bytes.clone());
+        let mut functions = functions();
+        functions.push_front((name.clone(), object.bytes.clone()));
+        functions.truncate(REMEMBERED_MAX);
         Ok(object.bytes)
-    }
-
-    /// The arguments of some calls of a pack, one after another.
-    pub(crate) async fn arguments(
-        &self,
-        run: &RunId,
-        pack: &PinnedObject,
-        calls: std::ops::Range<u64>,
-    ) -> Result<Vec<Bytes>, EngineError> {
-        let index = self.index(run, pack).await?;
-        let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-        let offsets = index.offsets.get(at(calls.start)..=at(calls.end)).unwrap_or(&[]);
-        let (Some(first), Some(last)) = (offsets.first(), offsets.last()) else {
-            return Err(EngineError::Refused(format!("{} has no calls {calls:?}", pack.key)));
-        };
-        let range = *first..*last;
-        let bytes = self.bucket.get_range(&pack.key, &pack.etag, range).await;
-        let bytes = bytes.map_err(|e| of_bucket(run, e))?;
-        let slice = |ends: &[u64]| bytes.slice(at(ends[0] - first)..at(ends[1] - first));
-        Ok(offsets.windows(2).map(slice).collect())
-    }
-
-    async fn index(&self, run: &RunId, pack: &PinnedObject) -> Result<Arc<PackIndex>, EngineError> {
-        let version = format!("{} {}", pack.key, pack.etag);
-        if let Some(found) = self.indices.find(&version) {
-            return Ok(found);
-        }
-        let (found, index) = read_index(&*self.bucket, run, &pack.key).await?;
-        if found != *pack {
-            return Err(EngineError::InputChanged { run: run.clone(), key: pack.key.clone() });
-        }
-        let index = Arc::new(index);
-        self.indices.add(version, index.clone());
-        Ok(index)
     }
 
     /// Has shared objects lie in the folder.
@@ -147,6 +100,18 @@ impl Objects {
             file.write_all(&piece).await.map_err(unwritable)?;
         }
         file.flush().await.map_err(unwritable)?;
+        let whole = partial.clone();
+        let hashed = tokio::task::spawn_blocking(move || {
+            std::fs::File::open(whole).and_then(ContentName::of_reader)
+        });
+        let hashed = hashed.await.unwrap_or_else(|e| Err(e.into())).map_err(unwritable)?;
+        if hashed != *name {
+            return Err(not_its_name(&key));
+        }
         tokio::fs::rename(&partial, path).await.map_err(unwritable)
     }
+}
+
+fn not_its_name(key: &str) -> EngineError {
+    EngineError::Refused(format!("{key} is not what its name says: its SHA-256 is another"))
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, OnceCell, OwnedMutexGuard};
+use tokio::sync::{Mutex, OnceCell};
 use tracing::{info, warn};
 
 use crate::answer::{Answer, Died};
@@ -14,12 +14,6 @@ pub(crate) struct Pool {
     /// One that waits for a call.
     idle: Arc<Mutex<Option<Child>>>,
     version: Arc<OnceCell<String>>,
-}
-
-/// The child is for whoever has this. One that is called when it is dropped ends.
-pub(crate) struct Turn {
-    pool: Pool,
-    idle: OwnedMutexGuard<Option<Child>>,
 }
 
 impl Pool {
@@ -62,26 +56,20 @@ impl Pool {
         }
     }
 
-    /// Waits until no other call is made.
-    pub(crate) async fn turn(&self) -> Turn {
-        Turn { pool: self.clone(), idle: self.idle.clone().lock_owned().await }
-    }
-}
-
-impl Turn {
-    /// Makes a call.
+    /// Makes a call when those before it are done. A child that is called when this is dropped ends.
     pub(crate) async fn call(
-        &mut self,
+        &self,
         call: &Call,
         limits: Limits,
     ) -> Result<Result<Answer, Died>, StartError> {
-        let mut child = self.pool.child(&mut self.idle).await?;
+        let mut idle = self.idle.lock().await;
+        let mut child = self.child(&mut idle).await?;
         let answered = child.call(call, limits).await;
         match &answered {
-            Ok(_) => *self.idle = Some(child),
+            Ok(_) => *idle = Some(child),
             Err(died) => {
                 info!(reason = %died, "the child is gone");
-                self.pool.warm_up();
+                self.warm_up();
             }
         }
         Ok(answered)

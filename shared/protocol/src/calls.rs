@@ -1,6 +1,8 @@
 //! Calls of a Python function: what a job asks for, and the objects that they come and go in.
 
+mod engine;
 mod pack;
+mod parts;
 mod plan;
 
 use std::fmt;
@@ -10,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::job::Refusal;
 use crate::key::Key;
 
+pub use engine::{CallEngine, Caller};
 pub use pack::{CallOutcome, CallRecord, KillReason, Pack, PackError, PackIndex};
 pub use plan::{CallPlan, CallPlanner, of_bucket, read_index};
 
@@ -91,7 +94,27 @@ impl ContentName {
     /// Of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         use sha2::Digest;
-        let hash = sha2::Sha256::digest(bytes);
+        Self::of_hash(&sha2::Sha256::digest(bytes))
+    }
+
+    /// Of what is read.
+    ///
+    /// # Errors
+    /// Reading failed.
+    pub fn of_reader(mut bytes: impl std::io::Read) -> std::io::Result<Self> {
+        use sha2::Digest;
+        let mut hash = sha2::Sha256::new();
+        let mut piece = vec![0; 1 << 20];
+        loop {
+            match bytes.read(&mut piece)? {
+                0 => break,
+                n => hash.update(&piece[..n]),
+            }
+        }
+        Ok(Self::of_hash(&hash.finalize()))
+    }
+
+    fn of_hash(hash: &[u8]) -> Self {
         Self(hash.iter().map(|b| format!("{b:02x}")).collect())
     }
 

@@ -10,6 +10,7 @@ use futures::future::{AbortHandle, Abortable};
 use futures::task::LocalSpawnExt;
 use serde_json::json;
 use tidemill_protocol::bucket::MemoryBucket;
+use tidemill_protocol::calls::{CallEngine, CallPlanner};
 use tidemill_protocol::dispatch::{self, dispatch};
 use tidemill_protocol::job::Limits;
 use tidemill_protocol::record::Outcome;
@@ -21,6 +22,7 @@ use tidemill_protocol::{
     context,
 };
 
+use super::calls::{self, NumbersCaller};
 use super::clock::ManualClock;
 use super::engine::NumbersEngine;
 use super::faults::{Bug, FaultPlan, Process, Trace};
@@ -36,6 +38,8 @@ pub(super) struct SeedSettings {
     /// A delivery goes wrong only so many times for one message.
     pub(super) patience: u32,
     pub(super) into: bool,
+    /// The job is calls, and no statement.
+    pub(super) calls: bool,
     pub(super) cancel_after: Option<Duration>,
     pub(super) deadline: Option<u32>,
     /// Dollars.
@@ -52,11 +56,13 @@ impl SeedSettings {
         let faults = dice.pick(&[0, 5, 20, 20, 50]);
         let hopeless = dice.chance(20);
         let seconds = Duration::from_millis(dice.seed() % 90_000);
+        let calls = seed % 4 == 3;
         Self {
             seed,
             faults,
             patience: if hopeless { u32::MAX } else { 2 },
-            into: dice.chance(30),
+            into: dice.chance(30) && !calls,
+            calls,
             cancel_after: dice.chance(5).then_some(seconds),
             deadline: dice.chance(5).then(|| u32::try_from(1 + dice.below(120)).expect("small")),
             budget: dice.chance(10).then(|| Self::budget(&mut dice)),
@@ -169,6 +175,11 @@ impl SimulatedCluster {
     fn upload(self: &Rc<Self>) {
         let SeedSettings { seed, into, deadline, budget, cancel_after, .. } = self.settings.clone();
         let mut job = json!({ "sql": seed.to_string() });
+        if self.settings.calls {
+            let (arguments, calls) = calls::job(seed);
+            self.bucket.put(calls::ARGUMENTS, arguments);
+            job = calls;
+        }
         if into {
             job["into"] = json!("tables/numbers/");
         }
@@ -306,6 +317,15 @@ impl SimulatedCluster {
         }
     }
 
+    fn worker(&self, cx: &Context, kind: WorkerKind) -> Worker {
+        if !self.settings.calls {
+            return Worker::new(self.engine.clone());
+        }
+        let (seed, clock) = (self.settings.seed, self.clock.clone());
+        let caller = NumbersCaller { seed, clock: clock.clone(), kind };
+        Worker::new(Arc::new(CallEngine::new(cx.bucket.clone(), clock, caller)))
+    }
+
     /// What the functions do with a message: how long it is kept if it is.
     async fn handle(
         &self,
@@ -313,9 +333,13 @@ impl SimulatedCluster {
         in_flight: InFlight,
     ) -> Result<Option<Duration>, ProtocolError> {
         match in_flight {
+            InFlight::Event(event) if self.settings.calls => {
+                let planner = CallPlanner::new(cx.bucket.clone(), Some(2));
+                dispatch(&cx, &planner, &event).await?;
+            }
             InFlight::Event(event) => dispatch(&cx, &*self.engine, &event).await?,
-            InFlight::Task(_, tasks) => {
-                Worker::new(self.engine.clone()).run_tasks(&cx, &tasks).await?;
+            InFlight::Task(kind, tasks) => {
+                self.worker(&cx, kind).run_tasks(&cx, &tasks).await?;
             }
             InFlight::Watch(_) if self.settings.bug == Some(Bug::ClaimsWithoutRepair) => {}
             InFlight::Watch(watched) => {

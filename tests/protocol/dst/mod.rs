@@ -6,6 +6,7 @@
 //! comes again, runs are cancelled or have a deadline. `TIDEMILL_SIMULATION_SEEDS` runs more of
 //! them, `TIDEMILL_SIMULATION_SEED` one, and prints what it did.
 
+mod calls;
 mod clock;
 mod cluster;
 mod engine;
@@ -51,15 +52,20 @@ fn broken(end: &End) -> Option<String> {
         return (!has("/_FAILED") || has("/_SUCCESS") || count("tables/") > 0)
             .then(|| "a run without a result left one".into());
     }
-    let mut rows = vec![];
+    let mut files = vec![];
     for file in &outcome.files {
         let Some(bytes) = end.read(&file.key) else { return Some(format!("no {}", file.key)) };
-        rows.extend(rows_of(&bytes));
+        files.push(bytes);
     }
-    rows.sort_unstable();
-    let expected = oracle(end.settings.seed);
-    if rows != expected {
-        return Some(format!("{} rows, where there should be {}", rows.len(), expected.len()));
+    if end.settings.calls {
+        if keys.iter().filter(|k| k.ends_with(".calls")).count() != files.len() {
+            return Some("the outcome does not name all parts".into());
+        }
+        if let Some(why) = calls::wrong(end.settings.seed, &files) {
+            return Some(why);
+        }
+    } else if let Some(why) = wrong_rows(end.settings.seed, &files) {
+        return Some(why);
     }
     if end.settings.into && count("tables/") != outcome.files.len() {
         return Some("the table has other files".into());
@@ -72,15 +78,27 @@ fn broken(end: &End) -> Option<String> {
     // what has a budget is looked at more often
     if end.settings.faults == 0 && end.settings.budget.is_none() {
         let tasks = outcome.tasks;
-        if end.sent() != tasks && !end.trace.tells("/again/") {
+        let is_sent_on = end.settings.calls; // for time or memory
+        if end.sent() != tasks && !end.trace.tells("/again/") && !is_sent_on {
             return Some(format!("{} tasks were sent for {tasks}", end.sent()));
         }
         let stages = u32::try_from(outcome.stages.len()).expect("small");
-        if end.lists() > 2 * tasks + 6 * stages + 4 {
+        // one for the parts of a task of calls
+        let lists = if end.settings.calls { 3 * tasks } else { 2 * tasks };
+        if end.lists() > lists + 6 * stages + 4 {
             return Some(format!("{} LISTs for {tasks} tasks", end.lists()));
         }
     }
     None
+}
+
+/// What is wrong with the files of a seed's result, if anything.
+fn wrong_rows(seed: u64, files: &[Vec<u8>]) -> Option<String> {
+    let mut rows: Vec<u64> = files.iter().flat_map(|bytes| rows_of(bytes)).collect();
+    rows.sort_unstable();
+    let expected = oracle(seed);
+    (rows != expected)
+        .then(|| format!("{} rows, where there should be {}", rows.len(), expected.len()))
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -113,8 +131,8 @@ fn first_broken(seeds: u64, bug: Option<Bug>) -> Option<(u64, String)> {
 fn whatever_happens_a_run_ends_once_and_its_rows_are_right() {
     if let Some(seed) = number("TIDEMILL_SIMULATION_SEED") {
         let end = simulate(SeedSettings::of_seed(seed));
-        let lines = end.trace.lines.lock().expect("a trace");
-        println!("{}\n{:?}\n{:?}", lines.join("\n"), end.settings, end.outcomes);
+        let lines = end.trace.lines.lock().expect("a trace").join("\n");
+        println!("{lines}\n{:?}\n{:?}", end.settings, end.outcomes);
         assert_eq!(broken(&end), None);
         return;
     }
@@ -166,6 +184,7 @@ fn a_budget_is_passed_by_what_the_workers_take_in_a_few_seconds() {
             faults: 0,
             cancel_after: None,
             deadline: None,
+            calls: false,
             budget: Some(max),
             jump: None,
             ..of_seed

@@ -25,8 +25,8 @@ impl InFlight {
     /// How often it is received before it is given up.
     fn limit(&self) -> u32 {
         match self {
-            Self::Event(_) | Self::Task(WorkerKind::Normal | WorkerKind::Python, _) => 5,
-            Self::Task(WorkerKind::Large | WorkerKind::LargePython, _) => 3,
+            Self::Task(WorkerKind::Large, _) => 3,
+            Self::Event(_) | Self::Task(..) => 5,
             Self::Watch(_) | Self::Cancel(_) | Self::Dead(_) => u32::MAX,
         }
     }

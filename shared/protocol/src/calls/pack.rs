@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +52,15 @@ pub struct CallRecord {
     pub stdout: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub stderr: String,
+}
+
+impl CallRecord {
+    /// Of one attempt that took so long and printed nothing.
+    pub fn new(outcome: CallOutcome, took: Duration) -> Self {
+        let seconds = (took.as_secs_f64() * 1e6).round() / 1e6;
+        let (stdout, stderr) = (String::new(), String::new());
+        Self { outcome, seconds, peak_memory_bytes: 0, attempts: 1, stdout, stderr }
+    }
 }
 
 /// How a call ended.

@@ -4,46 +4,34 @@
 //! before it are in parts. So the parts of a task are one chain whatever attempts do, a call that is in it
 //! has come to what it says, and an attempt goes on where the chain ends.
 
-use std::sync::Arc;
+use futures::future::BoxFuture;
 
-use tidemill_protocol::bucket::{Body, Created, NewObject};
-use tidemill_protocol::calls::Pack;
-use tidemill_protocol::record::ResultFile;
-use tidemill_protocol::{Bucket, BucketError, Key, TaskRequest};
-use tokio::task::JoinHandle;
+use super::Pack;
+use crate::bucket::{Body, Bucket, BucketError, Created, NewObject};
+use crate::engine::TaskRequest;
+use crate::key::Key;
+use crate::record::ResultFile;
 
 /// The metadata with the number of a part's calls.
 const ROWS: &str = "rows";
 
 /// The parts of one task.
-pub(crate) struct Parts<'a> {
-    bucket: &'a Arc<dyn Bucket>,
+pub(super) struct Parts<'a> {
+    bucket: &'a dyn Bucket,
     request: &'a TaskRequest<'a>,
     /// The first call of the task.
     first: u64,
     /// In the order of their calls.
-    pub(crate) files: Vec<ResultFile>,
-    writing: Option<JoinHandle<Result<Option<ResultFile>, BucketError>>>,
+    pub(super) files: Vec<ResultFile>,
 }
 
-/// Why an attempt does not go on with its parts.
-#[derive(Debug)]
-pub(crate) enum NotWritten {
-    /// Another attempt has made the same calls, and more.
-    Overtaken,
-    Bucket(BucketError),
-}
-
-impl From<BucketError> for NotWritten {
-    fn from(error: BucketError) -> Self {
-        Self::Bucket(error)
-    }
-}
+/// A part that is being created; nothing, if another attempt was here before.
+pub(super) type Writing<'a> = BoxFuture<'a, Result<Option<ResultFile>, BucketError>>;
 
 impl<'a> Parts<'a> {
     /// Those that there are of a task whose first call is this.
-    pub(crate) async fn find(
-        bucket: &'a Arc<dyn Bucket>,
+    pub(super) async fn find(
+        bucket: &'a dyn Bucket,
         request: &'a TaskRequest<'a>,
         first: u64,
     ) -> Result<Self, BucketError> {
@@ -59,49 +47,33 @@ impl<'a> Parts<'a> {
             };
             files.push(ResultFile { key: object.key, from: None, rows, bytes: object.size });
         }
-        Ok(Self { bucket, request, first, files, writing: None })
+        Ok(Self { bucket, request, first, files })
     }
 
     /// The first call that is in none of them.
-    pub(crate) fn end(&self) -> u64 {
+    pub(super) fn end(&self) -> u64 {
         self.first + self.files.iter().map(|f| f.rows).sum::<u64>()
     }
 
-    /// Has a part written, once the one before it is; it is there after [`Self::settle`].
-    pub(crate) async fn write(&mut self, pack: Pack) -> Result<(), NotWritten> {
-        self.settle().await?;
-        if pack.index.is_empty() {
-            return Ok(());
-        }
+    /// Creates the next one.
+    pub(super) fn create(&self, pack: Pack) -> Writing<'a> {
         let TaskRequest { job, plan, task, attempt, .. } = *self.request;
-        let rows = pack.index.len() as u64;
-        let key = Key::CallsPart(job, &plan.run, task, pack.index.first).to_string();
-        let (bucket, attempt) = (self.bucket.clone(), attempt.clone());
-        self.writing = Some(tokio::spawn(async move {
+        let bucket = self.bucket;
+        Box::pin(async move {
+            let rows = pack.index.len() as u64;
+            let key = Key::CallsPart(job, &plan.run, task, pack.index.first).to_string();
             let body = pack.encode();
             let bytes = body.len() as u64;
             let metadata = [(ROWS, rows.to_string())];
-            let new = NewObject::new(&key, Body::Bytes(body), &attempt);
+            let new = NewObject::new(&key, Body::Bytes(body), attempt);
             let created = bucket.create(NewObject { metadata: &metadata, ..new }).await?;
             let file = ResultFile { key, from: None, rows, bytes };
             Ok((created == Created::Now).then_some(file))
-        }));
-        Ok(())
-    }
-
-    /// Waits until all parts are there.
-    pub(crate) async fn settle(&mut self) -> Result<(), NotWritten> {
-        let Some(writing) = self.writing.take() else { return Ok(()) };
-        let written = writing.await.unwrap_or_else(|e| {
-            let key = Key::calls_parts(self.request.job, &self.request.plan.run, self.request.task);
-            Err(BucketError::Io { action: "writing", key, source: e.into() })
-        });
-        self.files.push(written?.ok_or(NotWritten::Overtaken)?);
-        Ok(())
+        })
     }
 }
 
-async fn rows_of(bucket: &Arc<dyn Bucket>, key: &str) -> Result<u64, BucketError> {
+async fn rows_of(bucket: &dyn Bucket, key: &str) -> Result<u64, BucketError> {
     let head = bucket.head(key).await?;
     let rows = head.as_ref().and_then(|head| head.metadata(ROWS)?.parse().ok());
     rows.ok_or_else(|| BucketError::NotFound { key: key.to_owned() })

@@ -1,0 +1,135 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tidemill_protocol::calls::{CallOutcome, CallRecord, Caller, Calls, KillReason};
+use tidemill_protocol::{EngineError, RunId};
+
+use crate::answer::{Answer, Died, Outcome, Raised, Reason};
+use crate::child::{Call, Limits};
+use crate::interpreter::{Interpreter, StartError};
+use crate::objects::Objects;
+use crate::output::Captured;
+use crate::pool::Pool;
+
+/// The variable that tells a child where shared objects are.
+const SHARED: &str = "TIDEMILL_SHARED";
+
+/// Makes calls in a child.
+pub struct PythonCaller {
+    objects: Objects,
+    pool: Pool,
+    /// What a child may have.
+    memory_bytes: u64,
+}
+
+impl PythonCaller {
+    /// One that keeps shared objects in a folder. An interpreter is started at once, beside what else is
+    /// done.
+    pub fn new(objects: Objects, interpreter: Interpreter, memory_bytes: u64) -> Self {
+        let shared: PathBuf = objects.folder().into();
+        let pool = Pool::new(interpreter.with(SHARED, shared));
+        pool.warm_up();
+        Self { objects, pool, memory_bytes }
+    }
+
+    /// # Errors
+    /// Functions of one minor version of Python are not to be read by another.
+    async fn check_version(&self, calls: &Calls) -> Result<(), EngineError> {
+        let version = self.pool.version().await.map_err(of_start)?;
+        let minor = |version: &str| version.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
+        if minor(version) == minor(&calls.python) {
+            return Ok(());
+        }
+        Err(EngineError::Refused(format!(
+            "the function was pickled by Python {} and the worker has {version}: use the same minor version \
+             on both sides",
+            calls.python
+        )))
+    }
+}
+
+#[async_trait]
+impl Caller for PythonCaller {
+    /// A call without arguments.
+    type Ready = Call;
+
+    async fn prepare(&self, run: &RunId, calls: &Calls) -> Result<Call, EngineError> {
+        self.check_version(calls).await?;
+        self.objects.fetch(run, &calls.shared).await?;
+        let function = self.objects.function(run, &calls.function).await?;
+        let initializer = match &calls.initializer {
+            Some(name) => Some((name.to_string(), self.objects.function(run, name).await?)),
+            None => None,
+        };
+        let function_name = calls.function.to_string();
+        Ok(Call { function_name, function, initializer, arguments: Bytes::new() })
+    }
+
+    async fn call(
+        &self,
+        ready: &Call,
+        calls: &Calls,
+        arguments: Bytes,
+    ) -> Result<(CallRecord, Bytes), EngineError> {
+        let call = Call { arguments, ..ready.clone() };
+        let limits = Limits {
+            time: calls.timeout.and_then(|s| Duration::try_from_secs_f64(s).ok()),
+            memory_bytes: Some(self.memory_bytes),
+        };
+        Ok(match self.pool.call(&call, limits).await.map_err(of_start)? {
+            Ok(answer) => of_answer(answer),
+            Err(died) => (of_death(died), Bytes::new()),
+        })
+    }
+}
+
+fn of_answer(answer: Answer) -> (CallRecord, Bytes) {
+    let Answer { outcome, stdout, stderr, took, peak_bytes } = answer;
+    let (outcome, bytes) = match outcome {
+        Outcome::Returned(value) => (CallOutcome::Returned, value),
+        Outcome::Raised(Raised { type_name, message, traceback, pickled }) => {
+            let outcome = CallOutcome::Raised { type_name, message, traceback };
+            (outcome, pickled.unwrap_or_default())
+        }
+        Outcome::NotReady(raised) => {
+            let message = format!("the initializer raised: {}", raised.traceback.trim_end());
+            (CallOutcome::Killed { reason: KillReason::Initializer, message }, Bytes::new())
+        }
+    };
+    (record(outcome, took, &stdout, &stderr, peak_bytes), bytes)
+}
+
+fn of_death(died: Died) -> CallRecord {
+    let message = died.to_string();
+    let Died { reason, stdout, stderr, took, peak_bytes } = died;
+    let reason = match reason {
+        Reason::TimedOut(_) => KillReason::Timeout,
+        Reason::OutOfMemory { .. } => KillReason::Memory,
+        Reason::Ended(_) | Reason::Disconnected(_) => KillReason::Crash,
+    };
+    record(CallOutcome::Killed { reason, message }, took, &stdout, &stderr, peak_bytes)
+}
+
+fn record(
+    outcome: CallOutcome,
+    took: Duration,
+    stdout: &Captured,
+    stderr: &Captured,
+    peak_memory_bytes: u64,
+) -> CallRecord {
+    let (stdout, stderr) = (stdout.text(), stderr.text());
+    CallRecord { peak_memory_bytes, stdout, stderr, ..CallRecord::new(outcome, took) }
+}
+
+fn of_start(error: StartError) -> EngineError {
+    match error {
+        StartError::Machine(_) => {
+            EngineError::Transient { what: error.to_string(), source: error.into() }
+        }
+        StartError::Program { .. } | StartError::NotReady { .. } => {
+            EngineError::Refused(error.to_string())
+        }
+    }
+}

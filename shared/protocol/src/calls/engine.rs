@@ -1,0 +1,328 @@
+use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+
+use super::parts::{Parts, Writing};
+use super::{
+    CallOutcome, CallPlan, CallRecord, Calls, KillReason, Pack, PackIndex, of_bucket, read_index,
+};
+use crate::bucket::Bucket;
+use crate::clock::Clock;
+use crate::engine::{Engine, EngineError, TaskOutput, TaskRequest};
+use crate::ids::RunId;
+use crate::record::{PinnedObject, ResultFile, Usage};
+
+/// What calls have come to is written down after such a time, and then after twice as long, and so on: who
+/// waits sees it soon, and a task of many seconds costs few requests more.
+const FIRST_WRITE_AFTER: Duration = Duration::from_millis(100);
+const NEXT_WRITE_AFTER_MAX: Duration = Duration::from_secs(5);
+
+/// So many bytes are written down at once.
+const PART_BYTES_MAX: usize = 16 << 20;
+
+/// What is left of an execution's time for writing down what its calls have come to.
+const WRITE_RESERVE: Duration = Duration::from_secs(3);
+
+/// Indices of arguments that a worker remembers.
+const REMEMBERED_INDICES_MAX: usize = 8;
+
+/// What makes calls: an interpreter, supervised.
+#[async_trait]
+pub trait Caller: Send + Sync {
+    /// What calls need beside their arguments.
+    type Ready: Send + Sync;
+
+    /// Gets what the calls of a run need.
+    ///
+    /// # Errors
+    /// It is not there, or nothing here can make these calls.
+    async fn prepare(&self, run: &RunId, calls: &Calls) -> Result<Self::Ready, EngineError>;
+
+    /// Makes one call, with the limits that it asks for: what it came to, and its pickled value or exception.
+    /// When this is dropped, the call ends.
+    ///
+    /// # Errors
+    /// Nothing can be called.
+    async fn call(
+        &self,
+        ready: &Self::Ready,
+        calls: &Calls,
+        arguments: Bytes,
+    ) -> Result<(CallRecord, Bytes), EngineError>;
+}
+
+/// Makes the calls of tasks, one at a time.
+pub struct CallEngine<C> {
+    bucket: Arc<dyn Bucket>,
+    clock: Arc<dyn Clock>,
+    caller: C,
+    turn: tokio::sync::Mutex<()>,
+    /// By the versions of their objects, the last first.
+    indices: std::sync::Mutex<VecDeque<(PinnedObject, Arc<PackIndex>)>>,
+}
+
+impl<C: Caller> CallEngine<C> {
+    /// One that remembers nothing yet.
+    pub fn new(bucket: Arc<dyn Bucket>, clock: Arc<dyn Clock>, caller: C) -> Self {
+        let (turn, indices) = (tokio::sync::Mutex::default(), std::sync::Mutex::default());
+        Self { bucket, clock, caller, turn, indices }
+    }
+
+    /// The arguments of some calls, one after another.
+    async fn arguments(
+        &self,
+        run: &RunId,
+        pack: &PinnedObject,
+        calls: std::ops::Range<u64>,
+    ) -> Result<Vec<Bytes>, EngineError> {
+        let index = self.index(run, pack).await?;
+        let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        let offsets = index.offsets.get(at(calls.start)..=at(calls.end)).unwrap_or(&[]);
+        let (Some(first), Some(last)) = (offsets.first(), offsets.last()) else {
+            return Err(EngineError::Refused(format!("{} has no calls {calls:?}", pack.key)));
+        };
+        let bytes = self.bucket.get_range(&pack.key, &pack.etag, *first..*last).await;
+        let bytes = bytes.map_err(|e| of_bucket(run, e))?;
+        let slice = |ends: &[u64]| bytes.slice(at(ends[0] - first)..at(ends[1] - first));
+        Ok(offsets.windows(2).map(slice).collect())
+    }
+
+    async fn index(&self, run: &RunId, pack: &PinnedObject) -> Result<Arc<PackIndex>, EngineError> {
+        let indices = || self.indices.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, found)) = indices().iter().find(|(of, _)| of == pack) {
+            return Ok(found.clone());
+        }
+        let (found, index) = read_index(&*self.bucket, run, &pack.key).await?;
+        if found != *pack {
+            return Err(EngineError::InputChanged { run: run.clone(), key: pack.key.clone() });
+        }
+        let index = Arc::new(index);
+        let mut indices = indices();
+        indices.push_front((found, index.clone()));
+        indices.truncate(REMEMBERED_INDICES_MAX);
+        Ok(index)
+    }
+}
+
+#[async_trait]
+impl<C: Caller> Engine for CallEngine<C> {
+    async fn execute(&self, request: &TaskRequest<'_>) -> Result<TaskOutput, EngineError> {
+        let plan = CallPlan::of(request.plan)?;
+        let mut time_up = self.clock.sleep(request.time_left.saturating_sub(WRITE_RESERVE));
+        let ready = self.caller.prepare(&request.plan.run, &plan.calls).await?;
+        let task = Task { engine: self, request, plan: &plan, ready: &ready };
+        loop {
+            match task.make(&mut time_up).await {
+                Ok(output) => return Ok(output),
+                Err(Stopped::Overtaken) => {}
+                Err(Stopped::By(e)) => return Err(e),
+            }
+        }
+    }
+}
+
+/// The calls of one task.
+struct Task<'a, C: Caller> {
+    engine: &'a CallEngine<C>,
+    request: &'a TaskRequest<'a>,
+    plan: &'a CallPlan,
+    ready: &'a C::Ready,
+}
+
+/// Why an execution ends before its last call.
+enum Stopped {
+    /// Another attempt has made the same calls, and perhaps more.
+    Overtaken,
+    By(EngineError),
+}
+
+impl From<EngineError> for Stopped {
+    fn from(error: EngineError) -> Self {
+        Self::By(error)
+    }
+}
+
+type Made = (CallRecord, Bytes);
+
+impl<C: Caller> Task<'_, C> {
+    /// Makes the calls that are in no part yet.
+    async fn make(&self, time_up: &mut BoxFuture<'static, ()>) -> Result<TaskOutput, Stopped> {
+        let Self { engine, request, plan, .. } = *self;
+        let run = &request.plan.run;
+        let started = engine.clock.now();
+        let calls = plan.calls_of(request.task);
+        let parts = Parts::find(&*engine.bucket, request, calls.start).await;
+        let parts = parts.map_err(|e| of_bucket(run, e))?;
+        let mut usage =
+            Usage { large_tasks: u64::from(request.kind.larger().is_none()), ..Usage::default() };
+        let left = parts.end()..calls.end;
+        let mut book = Book::new(self, parts);
+        if !left.is_empty() {
+            let arguments = engine.arguments(run, &plan.arguments, left).await?;
+            usage.requests += 1;
+            usage.read_bytes += arguments.iter().map(|a| a.len() as u64).sum::<u64>();
+            for (number, arguments) in arguments.into_iter().enumerate() {
+                let made = self.one(number == 0, arguments, &mut book, time_up).await?;
+                match made {
+                    Ok((record, bytes)) => {
+                        let peak = usage.peak_memory_bytes.max(record.peak_memory_bytes);
+                        usage.peak_memory_bytes = peak;
+                        book.add(record, &bytes).await?;
+                    }
+                    Err(stopped) => {
+                        book.close().await?;
+                        return Err(stopped.into());
+                    }
+                }
+            }
+        }
+        let files = book.close().await?;
+        let took = (engine.clock.now() - started).num_milliseconds();
+        usage.milliseconds = u64::try_from(took).unwrap_or(0);
+        Ok(TaskOutput::created(files, usage))
+    }
+
+    /// Makes one call, and meanwhile writes down what others came to.
+    async fn one(
+        &self,
+        is_first: bool,
+        arguments: Bytes,
+        book: &mut Book<'_>,
+        time_up: &mut BoxFuture<'static, ()>,
+    ) -> Result<Result<Made, EngineError>, Stopped> {
+        let waits = self.engine.turn.try_lock().is_err();
+        let mut call = std::pin::pin!(self.call(arguments));
+        loop {
+            tokio::select! {
+                biased;
+                made = &mut call => return Ok(made),
+                done = book.work() => done?,
+                () = &mut *time_up => {
+                    // what had all the time that there is gets no more
+                    let is_final = is_first && !waits;
+                    return Ok(if is_final { Ok(self.cut()) } else { Err(unfinished()) });
+                }
+            }
+        }
+    }
+
+    /// What one call comes to, after as many attempts as it may have.
+    async fn call(&self, arguments: Bytes) -> Result<Made, EngineError> {
+        let _turn = self.engine.turn.lock().await;
+        let calls = &self.plan.calls;
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let made = self.engine.caller.call(self.ready, calls, arguments.clone()).await?;
+            let (mut record, bytes) = made;
+            record.attempts = attempts;
+            return match record.outcome {
+                CallOutcome::Raised { .. } if attempts <= calls.retries => continue,
+                CallOutcome::Killed { reason: KillReason::Memory, message }
+                    if self.request.kind.larger().is_some() =>
+                {
+                    Err(EngineError::OutOfMemory(message))
+                }
+                _ => Ok((record, bytes)),
+            };
+        }
+    }
+
+    /// What a call comes to that takes more time than there is.
+    fn cut(&self) -> Made {
+        let time = self.request.time_left;
+        let message =
+            format!("the call took longer than the {} seconds that a function has", time.as_secs());
+        let outcome = CallOutcome::Killed { reason: KillReason::Timeout, message };
+        (CallRecord::new(outcome, time), Bytes::new())
+    }
+}
+
+fn unfinished() -> EngineError {
+    EngineError::Unfinished("the function's time is up, and calls are left".into())
+}
+
+/// What calls have come to, on its way into parts.
+struct Book<'a> {
+    clock: &'a dyn Clock,
+    run: &'a RunId,
+    parts: Parts<'a>,
+    /// What is in no part.
+    pack: Pack,
+    writing: Option<Writing<'a>>,
+    /// When the pack is to be written.
+    due: Option<BoxFuture<'static, ()>>,
+    after: Duration,
+}
+
+impl<'a> Book<'a> {
+    fn new<C: Caller>(task: &Task<'a, C>, parts: Parts<'a>) -> Self {
+        Self {
+            clock: &*task.engine.clock,
+            run: &task.request.plan.run,
+            pack: Pack::starting_at(parts.end()),
+            parts,
+            writing: None,
+            due: None,
+            after: FIRST_WRITE_AFTER,
+        }
+    }
+
+    /// Writes what is due; never ready, if there is nothing to do.
+    async fn work(&mut self) -> Result<(), Stopped> {
+        if let Some(writing) = &mut self.writing {
+            let written = writing.await;
+            self.writing = None;
+            let file = written.map_err(|e| of_bucket(self.run, e))?;
+            self.parts.files.push(file.ok_or(Stopped::Overtaken)?);
+            return Ok(());
+        }
+        match &mut self.due {
+            Some(due) => due.await,
+            None => std::future::pending().await,
+        }
+        self.after = (2 * self.after).min(NEXT_WRITE_AFTER_MAX);
+        self.write();
+        Ok(())
+    }
+
+    /// Begins to write the pack.
+    fn write(&mut self) {
+        self.due = None;
+        self.writing = Some(self.parts.create(self.pack.take()));
+    }
+
+    async fn add(&mut self, record: CallRecord, bytes: &[u8]) -> Result<(), Stopped> {
+        self.pack.push_made(record, bytes);
+        if self.due.is_none() {
+            self.due = Some(self.clock.sleep(self.after));
+        }
+        if self.pack.data_bytes() > PART_BYTES_MAX {
+            self.settle().await?;
+            self.write();
+        }
+        Ok(())
+    }
+
+    /// Waits for the part that is being written.
+    async fn settle(&mut self) -> Result<(), Stopped> {
+        while self.writing.is_some() {
+            self.work().await?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is left; all parts of the task.
+    async fn close(mut self) -> Result<Vec<ResultFile>, Stopped> {
+        self.settle().await?;
+        if !self.pack.index.is_empty() {
+            self.write();
+            self.settle().await?;
+        }
+        Ok(self.parts.files)
+    }
+}

@@ -1,0 +1,108 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tidemill_protocol::calls::{
+    CallOutcome, CallRecord, Caller, Calls, ContentName, KillReason, Pack, PackIndex,
+};
+use tidemill_protocol::{Clock, EngineError, RunId, WorkerKind};
+
+use super::clock::ManualClock;
+use crate::support::dice::{Dice, rng};
+
+/// Where the arguments lie.
+pub(super) const ARGUMENTS: &str = "calls/numbers/arguments";
+
+/// A stand-in for an interpreter: what a call takes and comes to is drawn from the seed and its number, which
+/// is its argument.
+pub(super) struct NumbersCaller {
+    pub(super) seed: u64,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) kind: WorkerKind,
+}
+
+/// How many calls a seed has.
+fn count(seed: u64) -> u64 {
+    Dice(&mut rng(seed, 8)).pick(&[1, 2, 30, 200, 2_000])
+}
+
+/// The arguments of a seed's calls, and the job that asks for them.
+pub(super) fn job(seed: u64) -> (Bytes, Value) {
+    let mut pack = Pack::starting_at(0);
+    (0..count(seed)).for_each(|number| pack.push(&number.to_le_bytes()));
+    let calls = json!({
+        "function": ContentName::of(b"numbers"),
+        "arguments": ARGUMENTS,
+        "python": "3.13.1",
+        "retries": seed % 3,
+    });
+    (pack.encode(), json!({ "calls": calls }))
+}
+
+#[async_trait]
+impl Caller for NumbersCaller {
+    type Ready = ();
+
+    async fn prepare(&self, _: &RunId, _: &Calls) -> Result<(), EngineError> {
+        self.clock.sleep(Duration::from_millis(20)).await;
+        Ok(())
+    }
+
+    async fn call(
+        &self,
+        (): &(),
+        _: &Calls,
+        arguments: Bytes,
+    ) -> Result<(CallRecord, Bytes), EngineError> {
+        let number = u64::from_le_bytes(arguments[..].try_into().expect("a number"));
+        let pace = Dice(&mut rng(self.seed, 9)).pick(&[0, 2, 50, 400]);
+        let mut rng = rng(self.seed, 100 + number);
+        let mut dice = Dice(&mut rng);
+        let slow = if dice.chance(2) { 40 } else { 1 };
+        let took = Duration::from_millis(pace * slow);
+        self.clock.sleep(took).await;
+        let outcome = match dice.below(50) {
+            0 => raised(),
+            1 => killed(KillReason::Crash),
+            2 if self.kind == WorkerKind::Python => killed(KillReason::Memory),
+            _ => CallOutcome::Returned,
+        };
+        Ok((CallRecord::new(outcome, took), arguments))
+    }
+}
+
+fn raised() -> CallOutcome {
+    let text = String::new;
+    CallOutcome::Raised { type_name: text(), message: text(), traceback: text() }
+}
+
+fn killed(reason: KillReason) -> CallOutcome {
+    CallOutcome::Killed { reason, message: String::new() }
+}
+
+/// What is wrong with the parts of a seed's run, if anything: each call is in one of them.
+pub(super) fn wrong(seed: u64, parts: &[Vec<u8>]) -> Option<String> {
+    let mut made = vec![];
+    for part in parts {
+        let index = match PackIndex::decode(part, part.len() as u64) {
+            Ok(index) => index,
+            Err(e) => return Some(e.to_string()),
+        };
+        for (number, ends) in (index.first..).zip(index.offsets.windows(2)) {
+            let at = |n: u64| usize::try_from(n).expect("small");
+            if part[at(ends[0])..at(ends[1])] != number.to_le_bytes() {
+                return Some(format!("call {number} has the result of another"));
+            }
+            made.push(number);
+        }
+        let memory = CallOutcome::Killed { reason: KillReason::Memory, message: String::new() };
+        if index.records.iter().any(|r| r.outcome == memory) {
+            return Some("a call had too little memory, and no more".into());
+        }
+    }
+    made.sort_unstable();
+    let expected: Vec<_> = (0..count(seed)).collect();
+    (made != expected).then(|| format!("{} calls of {} are there", made.len(), expected.len()))
+}
