@@ -37,6 +37,8 @@ pub struct Raised {
     pub traceback: String,
     /// Nothing, if it cannot be pickled and read again.
     pub pickled: Option<Bytes>,
+    /// The function or its arguments could not be read, so the call was not made.
+    pub unread: bool,
 }
 
 /// The child is gone, and with it the call's answer.

@@ -89,8 +89,8 @@ fn of_answer(answer: Answer) -> (CallRecord, Bytes) {
     let Answer { outcome, stdout, stderr, took, peak_bytes } = answer;
     let (outcome, bytes) = match outcome {
         Outcome::Returned(value) => (CallOutcome::Returned, value),
-        Outcome::Raised(Raised { type_name, message, traceback, pickled }) => {
-            let outcome = CallOutcome::Raised { type_name, message, traceback };
+        Outcome::Raised(Raised { type_name, message, traceback, pickled, unread }) => {
+            let outcome = CallOutcome::Raised { type_name, message, traceback, unread };
             (outcome, pickled.unwrap_or_default())
         }
         Outcome::NotReady(raised) => {

@@ -268,6 +268,6 @@ async fn ask(
 }
 
 fn raised(head: RaisedHead, pickled: Option<Bytes>) -> Raised {
-    let RaisedHead { type_name, message, traceback } = head;
-    Raised { type_name, message, traceback, pickled }
+    let RaisedHead { type_name, message, traceback, unread } = head;
+    Raised { type_name, message, traceback, pickled, unread }
 }

@@ -47,6 +47,8 @@ pub(crate) struct RaisedHead {
     pub(crate) type_name: String,
     pub(crate) message: String,
     pub(crate) traceback: String,
+    #[serde(default)]
+    pub(crate) unread: bool,
 }
 
 #[derive(Deserialize)]

@@ -13,9 +13,9 @@ arguments. What goes back:
     {"call": 7, "kind": "returned", "loaded": true, "sizes": [value]}
     {"call": 7, "kind": "raised", "type": …, "message": …, "traceback": …, "loaded": …, "sizes": [exception]}
 
-"not_ready" in the place of "raised" says so of the initializer. An exception that cannot be pickled and read
-again has no body. A function that is loaded need not come again,
-until FUNCTIONS_MAX others have.
+"unread" is true where the call could not be read, and so was not made; "not_ready" in the place of "raised" says
+that the initializer raised. An exception that cannot be pickled and read again has no body. A function that is
+loaded need not come again, until FUNCTIONS_MAX others have.
 """
 
 import asyncio
@@ -109,6 +109,10 @@ def run(
     try:
         called = known(functions, head["function"], function)
         positional, keywords = load(arguments)
+    except BaseException as error:
+        answer, body = raised(error)
+        return {**answer, "unread": True}, body
+    try:
         value = called(*positional, **keywords)
         if inspect.iscoroutine(value):
             value = asyncio.run(value)
@@ -132,10 +136,13 @@ class Loader(pickle.Unpickler):
     """Reads pickles that name shared objects, which lie in a folder by the hash of their content."""
 
     def persistent_load(self, name: Any) -> Any:
+        if isinstance(name, str):
+            return load_shared(name, mmap.ACCESS_COPY)
+        _, name = name
         if name not in SHARED:
             if len(SHARED) >= SHARED_MAX:
                 del SHARED[next(iter(SHARED))]
-            SHARED[name] = load_shared(os.path.join(os.environ["TIDEMILL_SHARED"], name))
+            SHARED[name] = load_shared(name, mmap.ACCESS_READ)
         return SHARED[name]
 
 
@@ -143,21 +150,24 @@ def load(pickled: bytes) -> Any:
     return Loader(io.BytesIO(pickled)).load()
 
 
-def load_shared(path: str) -> Any:
-    """The object of a file: `TDS1`, the number of parts (4 bytes, little-endian), the length of each (8
-    bytes), and the parts, each at a multiple of 64: a pickle and its buffers, which stay in the file."""
+def load_shared(name: str, access: int) -> Any:
+    """The object of a file: `TDS1`, the number of its parts (4 bytes, big-endian), the length of each (8
+    bytes), and the parts, each at the next multiple of 64: a pickle and its buffers, which are the file's
+    pages. A call has its own, copied as far as it writes to them; what is shared for once is the same for all
+    calls, and read-only.
+    """
+    path = os.path.join(os.environ["TIDEMILL_SHARED"], name)
     with open(path, "rb") as file:
-        whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    if whole[:4] != b"TDS1":
+        view = memoryview(mmap.mmap(file.fileno(), 0, access=access))
+    if view[:4] != b"TDS1":
         raise pickle.UnpicklingError(f"{path} is no shared object")
-    (count,) = struct.unpack_from("<I", whole, 4)
-    parts = []
-    at = 8 + 8 * count
-    for length in struct.unpack_from(f"<{count}Q", whole, 8):
-        at = -(-at // 64) * 64
-        parts.append(whole[at : at + length])
-        at += length
-    return Loader(io.BytesIO(parts[0]), buffers=parts[1:]).load()
+    (count,) = struct.unpack_from(">I", view, 4)
+    parts, at = [], 8 + 8 * count
+    for size in struct.unpack_from(f">{count}Q", view, 8):
+        at += -at % 64
+        parts.append(view[at : at + size])
+        at += size
+    return pickle.loads(parts[0], buffers=parts[1:])
 
 
 def importable(name: str) -> Any:

@@ -75,7 +75,7 @@ impl Caller for NumbersCaller {
 
 fn raised() -> CallOutcome {
     let text = String::new;
-    CallOutcome::Raised { type_name: text(), message: text(), traceback: text() }
+    CallOutcome::Raised { type_name: text(), message: text(), traceback: text(), unread: false }
 }
 
 fn killed(reason: KillReason) -> CallOutcome {

@@ -77,6 +77,9 @@ pub enum CallOutcome {
         message: String,
         /// As Python prints it.
         traceback: String,
+        /// The function or its arguments could not be read, so the call was not made.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unread: bool,
     },
     /// Its process did not survive it.
     Killed { reason: KillReason, message: String },

@@ -1,0 +1,43 @@
+"""Functions of Python over a bucket: on this machine, or on AWS by naming a bucket.
+
+    import tidemill as tm
+
+    with tm.Executor() as ex:
+        squares = list(ex.map(lambda x: x * x, range(10_000)))
+
+`Executor` keeps the contract of `concurrent.futures`; `map` gives a `Result` that outlives its client.
+"""
+
+from tidemill._errors import (
+    CallTimeout,
+    CostExceeded,
+    EnvironmentMismatch,
+    RemoteError,
+    RunFailed,
+    TaskKilled,
+)
+from tidemill._executor import Executor
+from tidemill._future import Future, as_completed
+from tidemill._map import attach, map, starmap
+from tidemill._progress import Progress
+from tidemill._result import Result
+from tidemill._shared import Shared, share
+
+__all__ = [
+    "CallTimeout",
+    "CostExceeded",
+    "EnvironmentMismatch",
+    "Executor",
+    "Future",
+    "Progress",
+    "RemoteError",
+    "Result",
+    "RunFailed",
+    "Shared",
+    "TaskKilled",
+    "as_completed",
+    "attach",
+    "map",
+    "share",
+    "starmap",
+]

@@ -1,0 +1,107 @@
+"""Runs of calls without an executor of one's own: the process has one for each bucket, until it ends."""
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from tidemill._errors import RunFailed
+from tidemill._executor import Executor
+from tidemill._future import Future
+from tidemill._result import Result
+
+T = TypeVar("T")
+Key = tuple[str | None, int | None]
+
+
+def map(
+    fn: Callable[..., T],
+    items: Iterable[Any],
+    *,
+    chunksize: int | str = "auto",
+    return_exceptions: bool = False,
+    bucket: str | None = None,
+    max_workers: int | None = None,
+    **options: Any,
+) -> Result[T]:
+    """Calls `fn` with each item; `items` is read to its end at once.
+
+    Args:
+        chunksize: of no consequence here, as messages carry many calls; each call has its own result.
+        return_exceptions: gives exceptions in the place of values.
+        options: those of `Executor`; without `echo`, what calls print is in the result's log only.
+    """
+    inputs = ((item,) for item in items)
+    return _begin(fn, inputs, chunksize, return_exceptions, (bucket, max_workers), options)
+
+
+def starmap(
+    fn: Callable[..., T],
+    items: Iterable[Iterable[Any]],
+    *,
+    chunksize: int | str = "auto",
+    return_exceptions: bool = False,
+    bucket: str | None = None,
+    max_workers: int | None = None,
+    **options: Any,
+) -> Result[T]:
+    """As `map`, with the arguments of each call in one item."""
+    inputs = (tuple(item) for item in items)
+    return _begin(fn, inputs, chunksize, return_exceptions, (bucket, max_workers), options)
+
+
+def attach(run: str, bucket: str | None = None, *, return_exceptions: bool = False) -> Result[Any]:
+    """The result of a run that another process may have begun; waits until the run is found."""
+    session = executor_of((bucket, None))._session
+    futures: list[Future[Any]] = []
+
+    def on_count(count: int) -> list[Future[Any]]:
+        futures.extend(Future() for _ in range(count))
+        return futures
+
+    attached = session.attach(run, on_count)
+    attached.began.wait()
+    if attached.name is None:
+        raise RunFailed(attached.reason or f"run {run} is not there")
+    return Result(session, futures, [], [attached], return_exceptions, "auto")
+
+
+def _begin(
+    fn: Callable[..., T],
+    inputs: Iterable[tuple[Any, ...]],
+    chunksize: int | str,
+    return_exceptions: bool,
+    key: Key,
+    options: dict[str, Any],
+) -> Result[T]:
+    if chunksize != "auto" and (not isinstance(chunksize, int) or chunksize < 1):
+        raise ValueError('chunksize must be "auto" or >= 1')
+    executor = executor_of(key).with_options(**{"echo": False, **options})
+    futures, calls = executor._calls(fn, inputs)
+    runs = [executor._session.submit_run(calls)] if calls else []
+    return Result(executor._session, futures, calls, runs, return_exceptions, executor._options.progress)
+
+
+_executors: dict[Key, Executor] = {}
+_lock = threading.Lock()
+
+
+def executor_of(key: Key) -> Executor:
+    """The process's own executor for a bucket and a number of workers."""
+    named = key[0] or os.environ.get("TIDEMILL_BUCKET") or None
+    key = (named, key[1])
+    with _lock:
+        known = _executors.get(key)
+        if known is None or known._broken is not None or known._is_shut:
+            known = _executors[key] = Executor(named, max_workers=key[1])
+        return known
+
+
+def _forget_all() -> None:
+    global _lock
+    _lock = threading.Lock()
+    _executors.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)
