@@ -135,3 +135,9 @@ def any_of_these(name: str, *arguments: object) -> object:
     if name == "sleep":
         return time.sleep(*arguments)  # type: ignore[arg-type]
     return globals()[name](*arguments)
+
+
+async def wait_or_hang(seconds: float) -> float:
+    if seconds < 0:
+        hold_the_lock(60)
+    return await wait(seconds)

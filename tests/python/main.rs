@@ -78,12 +78,15 @@ fn returned(fixture: &Fixture, answer: &Answer) -> String {
     match &answer.outcome {
         Outcome::Returned(value) => shown(fixture.folder.path(), value),
         Outcome::Raised(raised) | Outcome::NotReady(raised) => panic!("{}", raised.traceback),
+        Outcome::Late(_) => panic!("it is late"),
+        Outcome::Late(_) => panic!("it is late"),
     }
 }
 
 fn raised(answer: Answer) -> Raised {
     match answer.outcome {
         Outcome::NotReady(raised) => panic!("{}", raised.traceback),
+        Outcome::Late(_) => panic!("it is late"),
         Outcome::Raised(raised) => raised,
         Outcome::Returned(_) => panic!("it has returned"),
     }
@@ -112,6 +115,47 @@ async fn values_come_back_from_one_process() {
     assert!(matches!(&large.outcome, Outcome::Returned(bytes) if bytes.len() > 30 << 20));
     let sent = fixture.answer(&mut child, "add", "bytes(30_000_000), b''").await;
     assert!(matches!(&sent.outcome, Outcome::Returned(bytes) if bytes.len() > 30_000_000));
+}
+
+#[tokio::test]
+async fn coroutines_run_beside_each_other_and_each_has_its_own_end() {
+    let fixture = Fixture::new();
+    let mut child = fixture.child().await;
+    let call = fixture.call("wait", "0");
+    let arguments = |seconds: &str| {
+        let pair = format!("(lambda *a, **k: (a, k))({seconds})");
+        bytes::Bytes::from(pickled(fixture.folder.path(), &pair))
+    };
+    let (short, long, wrong) = (arguments("0.2"), arguments("30"), arguments("'x'"));
+    let mut all = vec![short; 40];
+    all[3] = long;
+    all[5] = wrong;
+    all[7] = b"no pickle".as_slice().into();
+    let mut ends = vec![String::new(); all.len()];
+    let since = Instant::now();
+    let limits = Limits { time: Some(Duration::from_secs(1)), ..Limits::default() };
+    let made = |item: usize, answer: Answer| {
+        ends[item] = match answer.outcome {
+            Outcome::Returned(_) => "returned".into(),
+            Outcome::Raised(raised) => format!("{} {}", raised.type_name, raised.unread),
+            Outcome::NotReady(_) => "not ready".into(),
+            Outcome::Late(_) => "late".into(),
+        };
+    };
+    child.call_together(&call, &all, 40, limits, made).await.expect("all answers");
+    assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
+    let mut expected = vec!["returned".to_owned(); all.len()];
+    expected[3] = "late".into();
+    expected[5] = "builtins.TypeError false".into();
+    expected[7] = "_pickle.UnpicklingError true".into();
+    assert_eq!(ends, expected);
+    // a loop that hangs is ended from outside, and what was answered before stays
+    let mut answered = 0;
+    let call = fixture.call("wait_or_hang", "0");
+    let all = [arguments("0"), arguments("-1"), arguments("0.1")];
+    let died = child.call_together(&call, &all, 3, limits, |_, _| answered += 1).await;
+    assert!(matches!(died.expect_err("a death").reason, Reason::TimedOut(_)));
+    assert_eq!(answered, 1);
 }
 
 #[tokio::test]

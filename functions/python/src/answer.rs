@@ -25,6 +25,8 @@ pub enum Outcome {
     Raised(Raised),
     /// The initializer raised, so the call was not made.
     NotReady(Raised),
+    /// It took longer than this beside others, and was cancelled.
+    Late(Duration),
 }
 
 /// An exception, as text and, if it can be, as itself.

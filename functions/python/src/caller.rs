@@ -3,8 +3,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tidemill_protocol::calls::{CallOutcome, CallRecord, Caller, Calls, KillReason};
+use tidemill_protocol::calls::{CallOutcome, CallRecord, Caller, Calls, KillReason, Made};
 use tidemill_protocol::{EngineError, RunId};
+use tokio::sync::mpsc;
 
 use crate::answer::{Answer, Died, Outcome, Raised, Reason};
 use crate::child::{Call, Limits};
@@ -32,6 +33,13 @@ impl PythonCaller {
         let pool = Pool::new(interpreter.with(SHARED, shared));
         pool.warm_up();
         Self { objects, pool, memory_bytes }
+    }
+
+    fn limits(&self, calls: &Calls) -> Limits {
+        Limits {
+            time: calls.timeout.and_then(|s| Duration::try_from_secs_f64(s).ok()),
+            memory_bytes: Some(self.memory_bytes),
+        }
     }
 
     /// # Errors
@@ -74,14 +82,43 @@ impl Caller for PythonCaller {
         arguments: Bytes,
     ) -> Result<(CallRecord, Bytes), EngineError> {
         let call = Call { arguments, ..ready.clone() };
-        let limits = Limits {
-            time: calls.timeout.and_then(|s| Duration::try_from_secs_f64(s).ok()),
-            memory_bytes: Some(self.memory_bytes),
-        };
-        Ok(match self.pool.call(&call, limits).await.map_err(of_start)? {
+        let answered = self.pool.call(&call, self.limits(calls)).await.map_err(of_start)?;
+        Ok(match answered {
             Ok(answer) => of_answer(answer),
             Err(died) => (of_death(died), Bytes::new()),
         })
+    }
+
+    async fn call_together(
+        &self,
+        ready: &Call,
+        calls: &Calls,
+        arguments: Vec<Bytes>,
+        made: mpsc::UnboundedSender<(usize, Made)>,
+    ) -> Result<(), EngineError> {
+        let at_once = calls.concurrency.unwrap_or(1).max(1);
+        let mut left: Vec<usize> = (0..arguments.len()).collect();
+        while !left.is_empty() {
+            let asked: Vec<Bytes> = left.iter().map(|number| arguments[*number].clone()).collect();
+            let mut is_answered = vec![false; asked.len()];
+            let pass_on = |item: usize, answer| {
+                is_answered[item] = true;
+                let _ = made.send((left[item], of_answer(answer)));
+            };
+            let limits = self.limits(calls);
+            let called = self.pool.call_together(ready, &asked, at_once, limits, pass_on).await;
+            if called.map_err(of_start)?.is_ok() {
+                return Ok(());
+            }
+            let mut open = left.iter().zip(is_answered).filter(|(_, is)| !is).map(|(n, _)| *n);
+            // they are begun in their order: one of these has ended the child, and shows itself alone
+            for number in open.by_ref().take(at_once as usize) {
+                let one = self.call(ready, calls, arguments[number].clone()).await?;
+                let _ = made.send((number, one));
+            }
+            left = open.collect();
+        }
+        Ok(())
     }
 }
 
@@ -92,6 +129,10 @@ fn of_answer(answer: Answer) -> (CallRecord, Bytes) {
         Outcome::Raised(Raised { type_name, message, traceback, pickled, unread }) => {
             let outcome = CallOutcome::Raised { type_name, message, traceback, unread };
             (outcome, pickled.unwrap_or_default())
+        }
+        Outcome::Late(after) => {
+            let message = Reason::TimedOut(after).to_string();
+            (CallOutcome::Killed { reason: KillReason::Timeout, message }, Bytes::new())
         }
         Outcome::NotReady(raised) => {
             let message = format!("the initializer raised: {}", raised.traceback.trim_end());

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 use tokio::process::{Child as Process, Command};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::answer::{Answer, Died, Outcome, Raised, Reason};
@@ -30,6 +31,9 @@ const MEMORY_INTERVAL: Duration = Duration::from_millis(100);
 /// What a process that has ended may still have in its socket comes within it; so does the end of a process
 /// that has closed its socket.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// How much longer calls that are made together may take than the loop that ends them says.
+const TOGETHER_GRACE: Duration = Duration::from_secs(2);
 
 /// As many as the runner keeps.
 const FUNCTIONS_MAX: usize = 16;
@@ -132,77 +136,136 @@ impl Child {
     /// # Errors
     /// The child is gone; it has been ended if it was not.
     pub async fn call(&mut self, call: &Call, limits: Limits) -> Result<Answer, Died> {
-        self.calls += 1;
-        let number = self.calls;
-        let is_known = self.functions.contains(&call.function_name);
-        let since = Instant::now();
-        let mut peak_bytes = 0;
-        let answered = self.exchange(number, call, is_known, limits, &mut peak_bytes).await;
-        match answered {
-            Ok((outcome, loaded)) => {
-                if loaded && !is_known {
-                    self.remember(call);
-                }
-                let (stdout, stderr) = (self.stdout.take(), self.stderr.take());
-                Ok(Answer { outcome, stdout, stderr, took: since.elapsed(), peak_bytes })
-            }
-            Err(reason) => {
-                self.end();
-                let _ = self.process.wait().await;
-                let (stdout, stderr) = (self.stdout.take(), self.stderr.take());
-                Err(Died { reason, stdout, stderr, took: since.elapsed(), peak_bytes })
+        let arguments = std::slice::from_ref(&call.arguments);
+        let mut answer = None;
+        self.ask(call, arguments, None, limits, |_, made| answer = Some(made)).await?;
+        match answer {
+            Some(answer) => Ok(answer),
+            None => {
+                Err(self.died(Reason::Disconnected("no answer".into()), Instant::now(), 0).await)
             }
         }
     }
 
-    /// The call and its answer, while somebody reads what is printed and looks at clock and memory.
+    /// Makes calls of an `async def` function, so many at once, and passes each answer on with the number of its
+    /// arguments, in the order in which they come. What they print goes to whichever is answered next.
+    ///
+    /// # Errors
+    /// The child is gone, and with it the answers that have not come.
+    pub async fn call_together(
+        &mut self,
+        call: &Call,
+        arguments: &[Bytes],
+        at_once: u32,
+        limits: Limits,
+        made: impl FnMut(usize, Answer),
+    ) -> Result<(), Died> {
+        self.ask(call, arguments, Some(at_once), limits, made).await
+    }
+
+    async fn ask(
+        &mut self,
+        call: &Call,
+        arguments: &[Bytes],
+        at_once: Option<u32>,
+        limits: Limits,
+        mut made: impl FnMut(usize, Answer),
+    ) -> Result<(), Died> {
+        self.calls += 1;
+        let is_known = self.functions.contains(&call.function_name);
+        let since = Instant::now();
+        let question = Question { number: self.calls, call, arguments, is_known, at_once, limits };
+        let mut peak_bytes = 0;
+        match self.exchange(&question, &mut peak_bytes, &mut made).await {
+            Ok(is_loaded) => {
+                if is_loaded && !is_known {
+                    self.remember(call);
+                }
+                Ok(())
+            }
+            Err(reason) => Err(self.died(reason, since, peak_bytes).await),
+        }
+    }
+
+    /// Ends the child, if it has not ended.
+    async fn died(&mut self, reason: Reason, since: Instant, peak_bytes: u64) -> Died {
+        self.end();
+        let _ = self.process.wait().await;
+        let (stdout, stderr) = (self.stdout.take(), self.stderr.take());
+        Died { reason, stdout, stderr, took: since.elapsed(), peak_bytes }
+    }
+
+    /// The question and its answers, while somebody reads what is printed and looks at clock and memory.
+    /// Whether the child has the function now.
     async fn exchange(
         &mut self,
-        number: u64,
-        call: &Call,
-        is_known: bool,
-        limits: Limits,
+        question: &Question<'_>,
         peak_bytes: &mut u64,
-    ) -> Result<(Outcome, bool), Reason> {
+        made: &mut impl FnMut(usize, Answer),
+    ) -> Result<bool, Reason> {
         let Self { process, connection, stdout, stderr, .. } = self;
         let id = process.id().unwrap_or(0);
-        let end = limits.time.map(|time| Instant::now() + time);
+        let mut patience = Patience::of(question);
         let mut looks = interval(MEMORY_INTERVAL);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut answer = std::pin::pin!(ask(connection, number, call, is_known));
-        loop {
+        let (answers, mut answered) = mpsc::unbounded_channel();
+        let mut talk = std::pin::pin!(talk(connection, question, answers));
+        let mut is_loaded = false;
+        let mut left = question.arguments.len();
+        let mut take =
+            |(item, answer): (usize, Spoken), stdout: &mut Output, stderr: &mut Output, peak| {
+                is_loaded |= answer.is_loaded;
+                let (stdout, stderr) = (stdout.take(), stderr.take());
+                let Spoken { outcome, took, .. } = answer;
+                made(item, Answer { outcome, stdout, stderr, took, peak_bytes: peak });
+            };
+        let ended = loop {
             tokio::select! {
                 biased;
-                answered = &mut answer => {
-                    return match answered {
-                        Ok(outcome) => Ok(outcome),
-                        Err(e) => Err(match timeout(LAST_WORDS, process.wait()).await {
+                Some(answer) = answered.recv() => {
+                    left -= 1;
+                    patience.renew();
+                    take(answer, stdout, stderr, *peak_bytes);
+                    if left == 0 {
+                        break Ok(());
+                    }
+                }
+                talked = &mut talk => {
+                    if let Err(e) = talked {
+                        break Err(match timeout(LAST_WORDS, process.wait()).await {
                             Ok(Ok(status)) => Reason::Ended(status),
                             _ => Reason::Disconnected(e.to_string()),
-                        }),
-                    };
+                        });
+                    }
+                    while let Ok(answer) = answered.try_recv() {
+                        take(answer, stdout, stderr, *peak_bytes);
+                    }
+                    break Ok(());
                 }
                 () = stdout.read(), if stdout.is_open() => {}
                 () = stderr.read(), if stderr.is_open() => {}
                 // a fork may hold the socket open
                 ended = process.wait() => {
-                    return match timeout(LAST_WORDS, answer).await {
-                        Ok(Ok(outcome)) => Ok(outcome),
-                        _ => Err(reason_of_end(ended)),
-                    };
+                    let _ = timeout(LAST_WORDS, &mut talk).await;
+                    while let Ok(answer) = answered.try_recv() {
+                        left -= 1;
+                        take(answer, stdout, stderr, *peak_bytes);
+                    }
+                    break if left == 0 { Ok(()) } else { Err(reason_of_end(ended)) };
                 }
-                () = at(end) => {
-                    return Err(Reason::TimedOut(limits.time.unwrap_or_default()));
+                () = patience.ended() => {
+                    break Err(Reason::TimedOut(question.limits.time.unwrap_or_default()));
                 }
                 _ = looks.tick() => {
                     let peak = resident_bytes(id).max(*peak_bytes);
                     *peak_bytes = peak;
-                    if let Some(limit_bytes) = limits.memory_bytes.filter(|max| peak > *max) {
-                        return Err(Reason::OutOfMemory { peak_bytes: peak, limit_bytes });
+                    if let Some(limit_bytes) = question.limits.memory_bytes.filter(|max| peak > *max) {
+                        break Err(Reason::OutOfMemory { peak_bytes: peak, limit_bytes });
                     }
                 }
             }
-        }
+        };
+        ended.map(|()| is_loaded)
     }
 
     /// The runner forgets the oldest function, too.
@@ -234,37 +297,89 @@ fn reason_of_end(ended: io::Result<ExitStatus>) -> Reason {
     }
 }
 
-async fn at(end: Option<Instant>) {
-    match end {
-        Some(end) => sleep_until(end).await,
-        None => std::future::pending().await,
+/// One call, or several that are made together.
+struct Question<'a> {
+    number: u64,
+    call: &'a Call,
+    arguments: &'a [Bytes],
+    is_known: bool,
+    at_once: Option<u32>,
+    limits: Limits,
+}
+
+/// An answer, as it came.
+struct Spoken {
+    outcome: Outcome,
+    took: Duration,
+    is_loaded: bool,
+}
+
+/// How long no answer may come.
+struct Patience {
+    time: Option<Duration>,
+    end: Option<Instant>,
+}
+
+impl Patience {
+    fn of(question: &Question<'_>) -> Self {
+        // calls that are made together are ended by their loop, unless that hangs
+        let more = if question.at_once.is_some() { TOGETHER_GRACE } else { Duration::ZERO };
+        let time = question.limits.time.map(|time| time + more);
+        Self { time, end: time.map(|time| Instant::now() + time) }
+    }
+
+    fn renew(&mut self) {
+        self.end = self.time.map(|time| Instant::now() + time);
+    }
+
+    async fn ended(&self) {
+        match self.end {
+            Some(end) => sleep_until(end).await,
+            None => std::future::pending().await,
+        }
     }
 }
 
-async fn ask(
+async fn talk(
     connection: &mut UnixStream,
-    number: u64,
-    call: &Call,
-    is_known: bool,
-) -> io::Result<(Outcome, bool)> {
+    question: &Question<'_>,
+    answers: mpsc::UnboundedSender<(usize, Spoken)>,
+) -> io::Result<()> {
+    let Question { number, call, arguments, is_known, at_once, limits } = *question;
     let function: &[u8] = if is_known { &[] } else { &call.function };
     let (initializer, initializer_bytes) = match &call.initializer {
         Some((name, bytes)) => (name.as_str(), &bytes[..]),
         None => ("", &[][..]),
     };
-    let sizes = [function.len(), initializer_bytes.len(), call.arguments.len()];
-    let head = CallHead { call: number, function: &call.function_name, initializer, sizes };
-    frame::send(connection, &head, &[function, initializer_bytes, &call.arguments]).await?;
-    let (head, mut body) = frame::receive::<AnswerHead>(connection).await?;
-    if head.call != number {
-        return Err(io::Error::other("the answer is to another call"));
-    }
-    let outcome = match head.kind {
-        AnswerKind::Returned => Outcome::Returned(body.pop().unwrap_or_default()),
-        AnswerKind::Raised(head) => Outcome::Raised(raised(head, body.pop())),
-        AnswerKind::NotReady(head) => Outcome::NotReady(raised(head, body.pop())),
+    let mut body = vec![function, initializer_bytes];
+    body.extend(arguments.iter().map(|a| &a[..]));
+    let head = CallHead {
+        call: number,
+        function: &call.function_name,
+        initializer,
+        at_once,
+        timeout: limits.time.map(|time| time.as_secs_f64()),
+        sizes: body.iter().map(|part| part.len()).collect(),
     };
-    Ok((outcome, head.loaded))
+    let since = Instant::now();
+    frame::send(connection, &head, &body).await?;
+    for _ in arguments {
+        let (head, mut body) = frame::receive::<AnswerHead>(connection).await?;
+        if head.call != number || head.item >= arguments.len() {
+            return Err(io::Error::other("the answer is to another call"));
+        }
+        let outcome = match head.kind {
+            AnswerKind::Returned => Outcome::Returned(body.pop().unwrap_or_default()),
+            AnswerKind::Raised(head) => Outcome::Raised(raised(head, body.pop())),
+            AnswerKind::NotReady(head) => Outcome::NotReady(raised(head, body.pop())),
+            AnswerKind::Late => Outcome::Late(limits.time.unwrap_or_default()),
+        };
+        let took = head.seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
+        let took = took.unwrap_or_else(|| since.elapsed());
+        let spoken = Spoken { outcome, took, is_loaded: head.loaded };
+        let _ = answers.send((head.item, spoken)); // whoever asked is there as long as this is
+    }
+    Ok(())
 }
 
 fn raised(head: RaisedHead, pickled: Option<Bytes>) -> Raised {

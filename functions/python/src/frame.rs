@@ -15,7 +15,13 @@ pub(crate) struct CallHead<'a> {
     pub(crate) function: &'a str,
     /// Empty, if there is none.
     pub(crate) initializer: &'a str,
-    pub(crate) sizes: [usize; 3],
+    /// How many calls of a coroutine function are made at once; nothing for one call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) at_once: Option<u32>,
+    /// Seconds of each of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) timeout: Option<f64>,
+    pub(crate) sizes: Vec<usize>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -27,6 +33,12 @@ pub(crate) struct ReadyHead {
 #[derive(Debug, Deserialize)]
 pub(crate) struct AnswerHead {
     pub(crate) call: u64,
+    /// Which of the calls that are made together.
+    #[serde(default)]
+    pub(crate) item: usize,
+    /// That it took, where others are made beside it.
+    #[serde(default)]
+    pub(crate) seconds: Option<f64>,
     /// Whether the child has the function now.
     pub(crate) loaded: bool,
     #[serde(flatten)]
@@ -39,6 +51,8 @@ pub(crate) enum AnswerKind {
     Returned,
     Raised(RaisedHead),
     NotReady(RaisedHead),
+    /// It took longer than it may, and was cancelled.
+    Late,
 }
 
 #[derive(Debug, Deserialize)]

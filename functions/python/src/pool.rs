@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::{Mutex, OnceCell};
 use tracing::{info, warn};
 
@@ -62,9 +63,31 @@ impl Pool {
         call: &Call,
         limits: Limits,
     ) -> Result<Result<Answer, Died>, StartError> {
+        self.with_child(async |child| child.call(call, limits).await).await
+    }
+
+    /// Makes calls of an `async def` function beside each other, when those before them are done.
+    pub(crate) async fn call_together(
+        &self,
+        call: &Call,
+        arguments: &[Bytes],
+        at_once: u32,
+        limits: Limits,
+        made: impl FnMut(usize, Answer),
+    ) -> Result<Result<(), Died>, StartError> {
+        let called = async |child: &mut Child| {
+            child.call_together(call, arguments, at_once, limits, made).await
+        };
+        self.with_child(called).await
+    }
+
+    async fn with_child<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut Child) -> Result<T, Died>,
+    ) -> Result<Result<T, Died>, StartError> {
         let mut idle = self.idle.lock().await;
         let mut child = self.child(&mut idle).await?;
-        let answered = child.call(call, limits).await;
+        let answered = work(&mut child).await;
         match &answered {
             Ok(_) => *idle = Some(child),
             Err(died) => {

@@ -7,13 +7,15 @@ many bytes of body as the head says. What the parent sends:
 
 with the pickled function, empty if one of that name has come before; the pickled pair of a callable and its
 arguments that is to run before the first call that names it; and the pickled pair of positional and keyword
-arguments. What goes back:
+arguments. With "at_once" and "timeout" there are arguments of several calls of a coroutine function, and so many
+of them are made at once. What goes back:
 
     {"ready": "3.13.1"}
     {"call": 7, "kind": "returned", "loaded": true, "sizes": [value]}
     {"call": 7, "kind": "raised", "type": …, "message": …, "traceback": …, "loaded": …, "sizes": [exception]}
 
-"unread" is true where the call could not be read, and so was not made; "not_ready" in the place of "raised" says
+Calls that are made together are answered as they end, with the number of their arguments ("item") and the
+"seconds" that they took; those that take longer than the timeout are "late". "unread" is true where the call could not be read, and so was not made; "not_ready" in the place of "raised" says
 that the initializer raised. An exception that cannot be pickled and read again has no body. A function that is
 loaded need not come again, until FUNCTIONS_MAX others have.
 """
@@ -30,6 +32,8 @@ import signal
 import socket
 import struct
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -58,18 +62,22 @@ def main() -> None:
     functions: dict[str, Callable[..., Any]] = {}
     initialized: set[str] = set()
     while (frame := receive(frames)) is not None:
-        head, (function, initializer, arguments) = frame
+        head, (function, initializer, *arguments) = frame
         failed = None
         if head["initializer"] and head["initializer"] not in initialized:
             failed = initialize(initializer)
             initialized.add(head["initializer"])
-        answer, body = failed or run(functions, head, function, arguments)
+        if "at_once" in head and failed is None:
+            run_together(connection, functions, head, function, arguments)
+            continue
+        answer, body = failed or run(functions, head, function, arguments[0])
         flush()
         if os.getpid() != owner:
             # the call has forked, and this is its child: the answer is its parent's
             os._exit(0)
         loaded = head["function"] in functions
-        send(connection, {"call": head["call"], "loaded": loaded, **answer}, body)
+        for item in range(len(arguments)):
+            send(connection, {"call": head["call"], "item": item, "loaded": loaded, **answer}, body)
 
 
 def die_with_parent() -> None:
@@ -119,6 +127,103 @@ def run(
         return {"kind": "returned"}, [pickled(value)]
     except BaseException as error:  # SystemExit and KeyboardInterrupt are answers, too
         return raised(error)
+
+
+def run_together(
+    connection: socket.socket,
+    functions: dict[str, Callable[..., Any]],
+    head: dict[str, Any],
+    function: bytes,
+    arguments: list[bytes],
+) -> None:
+    """Makes calls of a coroutine function, each answered when it ends."""
+    waiting = iter(enumerate(arguments))
+
+    def answer(item: int, since: float, answered: tuple[dict[str, Any], list[bytes]]) -> None:
+        flush()
+        took = round(time.monotonic() - since, 6)
+        loaded = head["function"] in functions
+        answer, body = answered
+        send(connection, {"call": head["call"], "item": item, "seconds": took, "loaded": loaded, **answer}, body)
+
+    async def one_after_another() -> None:
+        for item, pickled_arguments in waiting:
+            since = time.monotonic()
+            try:
+                called = known(functions, head["function"], function)
+                positional, keywords = load(pickled_arguments)
+            except BaseException as error:
+                unread, body = raised(error)
+                answer(item, since, ({**unread, "unread": True}, body))
+                continue
+            answer(item, since, await made(called, positional, keywords, head.get("timeout")))
+
+    async def all_of_them() -> None:
+        beat = asyncio.ensure_future(WATCHDOG.beat())
+        await asyncio.gather(*(one_after_another() for _ in range(min(head["at_once"], len(arguments)))))
+        beat.cancel()
+
+    if not LOOPS:
+        # one for all calls, as what they share may belong to it
+        LOOPS.append(asyncio.new_event_loop())
+        asyncio.set_event_loop(LOOPS[0])
+    LOOPS[0].run_until_complete(all_of_them())
+
+
+async def made(
+    called: Callable[..., Any], positional: Any, keywords: Any, timeout: float | None
+) -> tuple[dict[str, Any], list[bytes]]:
+    since = time.monotonic()
+    try:
+        value = called(*positional, **keywords)
+        if inspect.isawaitable(value):
+            value = await asyncio.wait_for(value, timeout)
+        return {"kind": "returned"}, [pickled(value)]
+    except BaseException as error:
+        if timeout is not None and isinstance(error, asyncio.TimeoutError) and time.monotonic() - since >= timeout:
+            return {"kind": "late"}, []
+        return raised(error)
+
+
+class Watchdog:
+    """Says which function keeps the event loop from going on."""
+
+    LATE_SECONDS = 1.0
+
+    def __init__(self) -> None:
+        self.last: float | None = None
+        self.loop_thread = threading.get_ident()
+        self.is_watching = False
+
+    async def beat(self) -> None:
+        if not self.is_watching:
+            self.is_watching = True
+            threading.Thread(target=self.watch, daemon=True).start()
+        try:
+            while True:
+                self.last = time.monotonic()
+                await asyncio.sleep(self.LATE_SECONDS / 4)
+        finally:
+            self.last = None
+
+    def watch(self) -> None:
+        said = None
+        while True:
+            time.sleep(self.LATE_SECONDS / 4)
+            last = self.last
+            if last is None or last == said or time.monotonic() - last < self.LATE_SECONDS:
+                continue
+            said = last
+            frame = sys._current_frames().get(self.loop_thread)
+            if frame is not None:
+                code = frame.f_code
+                where = f"{code.co_name} ({code.co_filename}, line {frame.f_lineno})"
+                text = f"tidemill: {where} has kept the event loop waiting for {self.LATE_SECONDS} s and more\n"
+                os.write(2, text.encode())
+
+
+LOOPS: list[asyncio.AbstractEventLoop] = []
+WATCHDOG = Watchdog()
 
 
 def pickled(value: object) -> bytes:

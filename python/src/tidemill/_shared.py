@@ -34,7 +34,7 @@ class Blob:
         buffers: list[pickle.PickleBuffer] = []
         stream = BytesIO()
         cloudpickle.Pickler(stream, PICKLE_PROTOCOL, buffer_callback=buffers.append).dump(source)
-        self.parts = _laid_out([stream.getbuffer(), *(buffer.raw() for buffer in buffers)])
+        self.parts = _laid_out([stream.getvalue(), *(buffer.raw() for buffer in buffers)])
         self.size = sum(map(len, self.parts))
         digest = hashlib.sha256()
         for part in self.parts:
@@ -42,7 +42,7 @@ class Blob:
         self.name = digest.hexdigest()
 
 
-def _laid_out(parts: list[memoryview]) -> list[bytes | memoryview]:
+def _laid_out(parts: list[bytes | memoryview]) -> list[bytes | memoryview]:
     head = MAGIC + struct.pack(f">I{len(parts)}Q", len(parts), *map(len, parts))
     laid: list[bytes | memoryview] = [head]
     at = len(head)

@@ -44,7 +44,6 @@ class TidemillBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
     supports_inner_max_num_threads = False
     supports_sharedmem = False
     uses_threads = False
-    default_n_jobs = -1
 
     def __init__(
         self,
@@ -55,6 +54,8 @@ class TidemillBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
         **options: Any,
     ) -> None:
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
+        # who chooses the backend for many calls of `Parallel` wants its workers; a single one says how many
+        self.default_n_jobs = -1 if nesting_level is None else 1
         self._bucket = bucket
         self._max_workers = max_workers
         self._options = options

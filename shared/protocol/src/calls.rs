@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::job::Refusal;
 use crate::key::Key;
 
-pub use engine::{CallEngine, Caller};
+pub use engine::{CallEngine, Caller, Made};
 pub use pack::{CallOutcome, CallRecord, KillReason, Pack, PackError, PackIndex};
 pub use plan::{CallPlan, CallPlanner, of_bucket, read_index};
 

@@ -3,11 +3,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use tidemill_protocol::calls::{
-    CallOutcome, CallRecord, Caller, Calls, ContentName, KillReason, Pack, PackIndex,
+    CallOutcome, CallRecord, Caller, Calls, ContentName, KillReason, Made, Pack, PackIndex,
 };
 use tidemill_protocol::{Clock, EngineError, RunId, WorkerKind};
+use tokio::sync::mpsc;
 
 use super::clock::ManualClock;
 use crate::support::dice::{Dice, rng};
@@ -25,7 +27,7 @@ pub(super) struct NumbersCaller {
 
 /// How many calls a seed has.
 fn count(seed: u64) -> u64 {
-    Dice(&mut rng(seed, 8)).pick(&[1, 2, 30, 200, 2_000])
+    Dice(&mut rng(seed, 8)).pick(&[1, 2, 30, 200, 700])
 }
 
 /// The arguments of a seed's calls, and the job that asks for them.
@@ -37,6 +39,7 @@ pub(super) fn job(seed: u64) -> (Bytes, Value) {
         "arguments": ARGUMENTS,
         "python": "3.13.1",
         "retries": seed % 3,
+        "concurrency": if seed / 4 % 2 == 0 { 1 } else { 50 },
     });
     (pack.encode(), json!({ "calls": calls }))
 }
@@ -70,6 +73,22 @@ impl Caller for NumbersCaller {
             _ => CallOutcome::Returned,
         };
         Ok((CallRecord::new(outcome, took), arguments))
+    }
+
+    async fn call_together(
+        &self,
+        (): &(),
+        calls: &Calls,
+        arguments: Vec<Bytes>,
+        made: mpsc::UnboundedSender<(usize, Made)>,
+    ) -> Result<(), EngineError> {
+        let at_once = calls.concurrency.expect("a number") as usize;
+        let all: Vec<_> = arguments.into_iter().enumerate().collect();
+        let call = async |(number, arguments)| {
+            let _ = made.send((number, self.call(&(), calls, arguments).await?));
+            Ok(())
+        };
+        stream::iter(all).map(call).buffer_unordered(at_once).try_collect::<()>().await
     }
 }
 

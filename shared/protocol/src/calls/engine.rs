@@ -1,10 +1,11 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use tokio::sync::mpsc;
 
 use super::parts::{Parts, Writing};
 use super::{
@@ -52,8 +53,24 @@ pub trait Caller: Send + Sync {
         ready: &Self::Ready,
         calls: &Calls,
         arguments: Bytes,
-    ) -> Result<(CallRecord, Bytes), EngineError>;
+    ) -> Result<Made, EngineError>;
+
+    /// Makes calls of an `async def` function, as many at once as they ask for, and passes on what each comes
+    /// to with the number of its arguments.
+    ///
+    /// # Errors
+    /// Nothing can be called.
+    async fn call_together(
+        &self,
+        ready: &Self::Ready,
+        calls: &Calls,
+        arguments: Vec<Bytes>,
+        made: mpsc::UnboundedSender<(usize, Made)>,
+    ) -> Result<(), EngineError>;
 }
+
+/// What a call came to, and its pickled value or exception.
+pub type Made = (CallRecord, Bytes);
 
 /// Makes the calls of tasks, one at a time.
 pub struct CallEngine<C> {
@@ -146,8 +163,6 @@ impl From<EngineError> for Stopped {
     }
 }
 
-type Made = (CallRecord, Bytes);
-
 impl<C: Caller> Task<'_, C> {
     /// Makes the calls that are in no part yet.
     async fn make(&self, time_up: &mut BoxFuture<'static, ()>) -> Result<TaskOutput, Stopped> {
@@ -165,25 +180,116 @@ impl<C: Caller> Task<'_, C> {
             let arguments = engine.arguments(run, &plan.arguments, left).await?;
             usage.requests += 1;
             usage.read_bytes += arguments.iter().map(|a| a.len() as u64).sum::<u64>();
-            for (number, arguments) in arguments.into_iter().enumerate() {
-                let made = self.one(number == 0, arguments, &mut book, time_up).await?;
-                match made {
-                    Ok((record, bytes)) => {
-                        let peak = usage.peak_memory_bytes.max(record.peak_memory_bytes);
-                        usage.peak_memory_bytes = peak;
-                        book.add(record, &bytes).await?;
-                    }
-                    Err(stopped) => {
-                        book.close().await?;
-                        return Err(stopped.into());
-                    }
-                }
+            let made = match plan.calls.concurrency {
+                Some(2..) => self.together(arguments, &mut book, time_up).await?,
+                _ => self.one_by_one(arguments, &mut book, time_up).await?,
+            };
+            usage.peak_memory_bytes = book.peak_memory_bytes;
+            if let Err(stopped) = made {
+                book.close().await?;
+                return Err(stopped.into());
             }
         }
         let files = book.close().await?;
         let took = (engine.clock.now() - started).num_milliseconds();
         usage.milliseconds = u64::try_from(took).unwrap_or(0);
         Ok(TaskOutput::created(files, usage))
+    }
+
+    async fn one_by_one(
+        &self,
+        arguments: Vec<Bytes>,
+        book: &mut Book<'_>,
+        time_up: &mut BoxFuture<'static, ()>,
+    ) -> Result<Result<(), EngineError>, Stopped> {
+        for (number, arguments) in arguments.into_iter().enumerate() {
+            match self.one(number == 0, arguments, book, time_up).await? {
+                Ok(made) => book.add(made).await?,
+                Err(stopped) => return Ok(Err(stopped)),
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Makes all calls beside each other. They end in any order, and are written down in theirs.
+    async fn together(
+        &self,
+        arguments: Vec<Bytes>,
+        book: &mut Book<'_>,
+        time_up: &mut BoxFuture<'static, ()>,
+    ) -> Result<Result<(), EngineError>, Stopped> {
+        let waits = self.engine.turn.try_lock().is_err();
+        let (sender, mut made) = mpsc::unbounded_channel();
+        let mut all = std::pin::pin!(self.all(arguments, sender));
+        let mut early: BTreeMap<usize, Made> = BTreeMap::new();
+        let mut next = 0;
+        loop {
+            tokio::select! {
+                biased;
+                Some((number, made)) = made.recv() => {
+                    early.insert(number, made);
+                    while let Some(made) = early.remove(&next) {
+                        book.add(made).await?;
+                        next += 1;
+                    }
+                }
+                done = &mut all => {
+                    while let Ok((number, made)) = made.try_recv() {
+                        early.insert(number, made);
+                    }
+                    while let Some(made) = early.remove(&next) {
+                        book.add(made).await?;
+                        next += 1;
+                    }
+                    return Ok(done);
+                }
+                done = book.work() => done?,
+                () = &mut *time_up => {
+                    if next == 0 && !waits {
+                        book.add(self.cut()).await?;
+                    }
+                    return Ok(Err(unfinished()));
+                }
+            }
+        }
+    }
+
+    /// Makes all calls, those that raise as often as they may.
+    async fn all(
+        &self,
+        arguments: Vec<Bytes>,
+        made: mpsc::UnboundedSender<(usize, Made)>,
+    ) -> Result<(), EngineError> {
+        let _turn = self.engine.turn.lock().await;
+        let calls = &self.plan.calls;
+        let mut left: Vec<usize> = (0..arguments.len()).collect();
+        let mut attempts = 0;
+        while !left.is_empty() {
+            attempts += 1;
+            let (sender, mut answers) = mpsc::unbounded_channel();
+            let asked = left.iter().map(|number| arguments[*number].clone()).collect();
+            let calling = self.engine.caller.call_together(self.ready, calls, asked, sender);
+            let listening = async {
+                let mut again = vec![];
+                while let Some((item, (mut record, bytes))) = answers.recv().await {
+                    let number = left[item];
+                    if matches!(record.outcome, CallOutcome::Raised { .. })
+                        && attempts <= calls.retries
+                    {
+                        again.push(number);
+                        continue;
+                    }
+                    record.attempts = attempts;
+                    let _ = made.send((number, self.here((record, bytes))?));
+                }
+                Ok(again)
+            };
+            let (called, again) = futures::join!(calling, listening);
+            called?;
+            left = again?;
+            left.sort_unstable();
+        }
+        Ok(())
     }
 
     /// Makes one call, and meanwhile writes down what others came to.
@@ -220,15 +326,22 @@ impl<C: Caller> Task<'_, C> {
             let made = self.engine.caller.call(self.ready, calls, arguments.clone()).await?;
             let (mut record, bytes) = made;
             record.attempts = attempts;
-            return match record.outcome {
-                CallOutcome::Raised { .. } if attempts <= calls.retries => continue,
-                CallOutcome::Killed { reason: KillReason::Memory, message }
-                    if self.request.kind.larger().is_some() =>
-                {
-                    Err(EngineError::OutOfMemory(message))
-                }
-                _ => Ok((record, bytes)),
-            };
+            if matches!(record.outcome, CallOutcome::Raised { .. }) && attempts <= calls.retries {
+                continue;
+            }
+            return self.here((record, bytes));
+        }
+    }
+
+    /// What a call came to, unless there is a worker with more of the memory that it lacked.
+    fn here(&self, made: Made) -> Result<Made, EngineError> {
+        match made.0.outcome {
+            CallOutcome::Killed { reason: KillReason::Memory, message }
+                if self.request.kind.larger().is_some() =>
+            {
+                Err(EngineError::OutOfMemory(message))
+            }
+            _ => Ok(made),
         }
     }
 
@@ -257,6 +370,8 @@ struct Book<'a> {
     /// When the pack is to be written.
     due: Option<BoxFuture<'static, ()>>,
     after: Duration,
+    /// Of the calls that came by.
+    peak_memory_bytes: u64,
 }
 
 impl<'a> Book<'a> {
@@ -269,6 +384,7 @@ impl<'a> Book<'a> {
             writing: None,
             due: None,
             after: FIRST_WRITE_AFTER,
+            peak_memory_bytes: 0,
         }
     }
 
@@ -296,8 +412,9 @@ impl<'a> Book<'a> {
         self.writing = Some(self.parts.create(self.pack.take()));
     }
 
-    async fn add(&mut self, record: CallRecord, bytes: &[u8]) -> Result<(), Stopped> {
-        self.pack.push_made(record, bytes);
+    async fn add(&mut self, (record, bytes): Made) -> Result<(), Stopped> {
+        self.peak_memory_bytes = self.peak_memory_bytes.max(record.peak_memory_bytes);
+        self.pack.push_made(record, &bytes);
         if self.due.is_none() {
             self.due = Some(self.clock.sleep(self.after));
         }

@@ -20,6 +20,9 @@ const VERSION: &str = "calls 1";
 /// what they came to.
 const TASK_CALLS_MAX: u64 = 64;
 
+/// The same where calls are made beside each other.
+const TOGETHER_CALLS_MAX: u64 = 10_000;
+
 /// So many tasks for each worker, so that all are at work until the end.
 const TASKS_PER_WORKER: u64 = 8;
 
@@ -99,7 +102,8 @@ impl Planner for CallPlanner {
             None => {
                 let workers = self.concurrency.unwrap_or(request.workers.concurrency);
                 let tasks = TASKS_PER_WORKER * u64::from(workers.max(1));
-                (count / tasks).clamp(1, TASK_CALLS_MAX)
+                let at_once = u64::from(calls.concurrency.unwrap_or(1));
+                (count / tasks).clamp(1, (at_once * TASK_CALLS_MAX).min(TOGETHER_CALLS_MAX))
             }
         };
         let tasks = u32::try_from(count.div_ceil(task_calls)).unwrap_or(u32::MAX);

@@ -1,0 +1,76 @@
+"""A crawl with aiohttp: `async def` calls wait for many answers at once in each process of a worker.
+
+The program starts a small site on the loopback address, follows its links from page 0, and says what it found.
+Each page takes a twentieth of a second to come, so requests that overlap are what makes it fast.
+
+    python crawl.py
+"""
+
+import asyncio
+from collections import Counter
+
+import aiohttp
+import tidemill as tm
+from aiohttp import web
+
+PAGES = 200
+SECONDS_A_PAGE = 0.05
+MISSING = 123
+
+
+async def fetch(url: str) -> tuple[int, list[str]]:
+    """The status of a page, and the paths that it links to."""
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        text = await answer.text()
+        return answer.status, text.split() if answer.ok else []
+
+
+class Site:
+    """Page n links to pages 3n+1, 3n+2, 3n+3 and to the first; one of them is not there."""
+
+    def __init__(self) -> None:
+        self.open = self.most_open = 0
+
+    async def page(self, request: web.Request) -> web.Response:
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
+        await asyncio.sleep(SECONDS_A_PAGE)
+        self.open -= 1
+        number = int(request.match_info["number"])
+        if number == MISSING:
+            raise web.HTTPNotFound
+        links = [0, *(n for n in range(3 * number + 1, 3 * number + 4) if n < PAGES)]
+        return web.Response(text="\n".join(f"/{n}" for n in links))
+
+
+async def crawl(ex: tm.Executor, address: str) -> dict[str, int]:
+    """The status of every page that can be reached, found in waves: each has the links of the one before."""
+    found: dict[str, int] = {}
+    wave = {"/0"}
+    while wave:
+        paths = sorted(wave)
+        answers = await asyncio.gather(*(ex.submit(fetch, address + path) for path in paths))
+        found |= {path: status for path, (status, _) in zip(paths, answers, strict=True)}
+        wave = {link for _, links in answers for link in links} - found.keys()
+    return found
+
+
+async def main() -> None:
+    site = Site()
+    app = web.Application()
+    app.router.add_get("/{number}", site.page)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0]
+    with tm.Executor(max_workers=2, concurrency=20) as ex:
+        found = await crawl(ex, f"http://{host}:{port}")
+    await runner.cleanup()
+    statuses = ", ".join(f"{count} with status {status}" for status, count in Counter(found.values()).items())
+    print(f"{len(found)} pages: {statuses}")
+    print(f"not there: {[path for path, status in found.items() if status == 404]}")
+    print(f"more than 10 requests at once, on 2 processes: {site.most_open > 10}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
