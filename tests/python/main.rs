@@ -153,7 +153,7 @@ async fn coroutines_run_beside_each_other_and_each_has_its_own_end() {
     let mut answered = 0;
     let call = fixture.call("wait_or_hang", "0");
     let all = [arguments("0"), arguments("-1"), arguments("0.1")];
-    let died = child.call_together(&call, &all, 3, limits, |_, _| answered += 1).await;
+    let died = child.call_together(&call, &all, 1, limits, |_, _| answered += 1).await;
     assert!(matches!(died.expect_err("a death").reason, Reason::TimedOut(_)));
     assert_eq!(answered, 1);
 }
