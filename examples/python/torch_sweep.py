@@ -13,10 +13,10 @@ import tidemill as tm
 import torch
 from torch import nn
 
-RATES = (0.0003, 0.001, 0.003)
+RATES = (0.0001, 0.001, 0.01)
 SEEDS = (0, 1, 2, 3)
 POINTS = 100  # of each spiral
-STEPS = 200
+STEPS = 100
 
 
 def spirals() -> tuple[torch.Tensor, torch.Tensor]:

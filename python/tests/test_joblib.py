@@ -57,6 +57,13 @@ def test_a_timeout_ends_the_call_of_parallel() -> None:
     assert time.monotonic() - began < 8
 
 
+def test_without_a_number_of_jobs_there_is_one_unless_the_context_names_the_backend() -> None:
+    with joblib.parallel_config("loky", n_jobs=None):
+        assert joblib.Parallel(backend="tidemill")._effective_n_jobs() == 1
+    with joblib.parallel_config("tidemill", n_jobs=None):
+        assert joblib.Parallel().n_jobs == -1
+
+
 def test_calls_within_calls_are_threads() -> None:
     def outer() -> tuple[int, list[int]]:
         return os.getpid(), joblib.Parallel(n_jobs=2)(joblib.delayed(os.getpid)() for _ in range(2))

@@ -1,5 +1,7 @@
 """Large objects travel once."""
 
+import gc
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,16 @@ def test_writing_to_what_was_read_changes_no_file(tmp_path: Path) -> None:
     path = written(tmp_path, numpy.zeros(10_000))
     load_shared(path)[:] = 1
     assert load_shared(path).sum() == 0
+
+
+def test_a_blob_in_a_cycle_ends_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+    cycle: list[object] = [Blob(b"x" * 100)]
+    cycle.append(cycle)
+    del cycle
+    gc.collect()
+    assert not said
 
 
 def test_a_large_object_goes_up_once(executor: tm.Executor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,7 @@ impl Fixture {
             function_name: function.to_owned(),
             function: function_bytes.into(),
             initializer: None,
+            path: vec![],
             arguments: arguments.into(),
         }
     }
@@ -78,7 +79,6 @@ fn returned(fixture: &Fixture, answer: &Answer) -> String {
     match &answer.outcome {
         Outcome::Returned(value) => shown(fixture.folder.path(), value),
         Outcome::Raised(raised) | Outcome::NotReady(raised) => panic!("{}", raised.traceback),
-        Outcome::Late(_) => panic!("it is late"),
         Outcome::Late(_) => panic!("it is late"),
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Submission {
     #[serde(default)]
     shared: Vec<ContentName>,
     #[serde(default)]
+    archives: Vec<ContentName>,
+    #[serde(default)]
     options: CallOptions,
 }
 
@@ -65,6 +67,7 @@ impl Submission {
             function: self.function,
             initializer,
             shared: self.shared,
+            archives: self.archives,
             arguments,
             python: session.version.clone(),
             label: self.name.clone(),

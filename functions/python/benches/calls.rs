@@ -37,6 +37,7 @@ async fn main() {
         function_name: "abs".into(),
         function: pickled("abs").into(),
         initializer: None,
+        path: vec![],
         arguments: pickled("((1,), {})").into(),
     };
     let interpreter = Interpreter::new("python3".into(), ".".into());

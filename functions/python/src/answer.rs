@@ -41,6 +41,8 @@ pub struct Raised {
     pub pickled: Option<Bytes>,
     /// The function or its arguments could not be read, so the call was not made.
     pub unread: bool,
+    /// The module that the function needs and that is not there.
+    pub missing: Option<String>,
 }
 
 /// The child is gone, and with it the call's answer.

@@ -66,13 +66,14 @@ impl Caller for PythonCaller {
     async fn prepare(&self, run: &RunId, calls: &Calls) -> Result<Call, EngineError> {
         self.check_version(calls).await?;
         self.objects.fetch(run, &calls.shared).await?;
+        let path = self.objects.unpack(run, &calls.archives).await?;
         let function = self.objects.function(run, &calls.function).await?;
         let initializer = match &calls.initializer {
             Some(name) => Some((name.to_string(), self.objects.function(run, name).await?)),
             None => None,
         };
         let function_name = calls.function.to_string();
-        Ok(Call { function_name, function, initializer, arguments: Bytes::new() })
+        Ok(Call { function_name, function, initializer, path, arguments: Bytes::new() })
     }
 
     async fn call(
@@ -84,7 +85,7 @@ impl Caller for PythonCaller {
         let call = Call { arguments, ..ready.clone() };
         let answered = self.pool.call(&call, self.limits(calls)).await.map_err(of_start)?;
         Ok(match answered {
-            Ok(answer) => of_answer(answer),
+            Ok(answer) => of_answer(answer)?,
             Err(died) => (of_death(died), Bytes::new()),
         })
     }
@@ -101,13 +102,21 @@ impl Caller for PythonCaller {
         while !left.is_empty() {
             let asked: Vec<Bytes> = left.iter().map(|number| arguments[*number].clone()).collect();
             let mut is_answered = vec![false; asked.len()];
+            let mut refused = None;
             let pass_on = |item: usize, answer| {
                 is_answered[item] = true;
-                let _ = made.send((left[item], of_answer(answer)));
+                match of_answer(answer) {
+                    Ok(answer) => drop(made.send((left[item], answer))),
+                    Err(e) => refused = Some(e),
+                }
             };
             let limits = self.limits(calls);
             let called = self.pool.call_together(ready, &asked, at_once, limits, pass_on).await;
-            if called.map_err(of_start)?.is_ok() {
+            let called = called.map_err(of_start)?;
+            if let Some(refused) = refused {
+                return Err(refused);
+            }
+            if called.is_ok() {
                 return Ok(());
             }
             let mut open = left.iter().zip(is_answered).filter(|(_, is)| !is).map(|(n, _)| *n);
@@ -122,11 +131,19 @@ impl Caller for PythonCaller {
     }
 }
 
-fn of_answer(answer: Answer) -> (CallRecord, Bytes) {
+/// # Errors
+/// The function needs a module that is not there: so do all other calls.
+fn of_answer(answer: Answer) -> Result<Made, EngineError> {
     let Answer { outcome, stdout, stderr, took, peak_bytes } = answer;
     let (outcome, bytes) = match outcome {
         Outcome::Returned(value) => (CallOutcome::Returned, value),
-        Outcome::Raised(Raised { type_name, message, traceback, pickled, unread }) => {
+        Outcome::Raised(Raised { missing: Some(module), .. }) => {
+            return Err(EngineError::Refused(format!(
+                "the workers have no module {module}, which the function needs: name its package in \
+                 functions/python/packages/requirements.txt and deploy, or in env=tidemill.Env([…])"
+            )));
+        }
+        Outcome::Raised(Raised { type_name, message, traceback, pickled, unread, .. }) => {
             let outcome = CallOutcome::Raised { type_name, message, traceback, unread };
             (outcome, pickled.unwrap_or_default())
         }
@@ -139,7 +156,7 @@ fn of_answer(answer: Answer) -> (CallRecord, Bytes) {
             (CallOutcome::Killed { reason: KillReason::Initializer, message }, Bytes::new())
         }
     };
-    (record(outcome, took, &stdout, &stderr, peak_bytes), bytes)
+    Ok((record(outcome, took, &stdout, &stderr, peak_bytes), bytes))
 }
 
 fn of_death(died: Died) -> CallRecord {

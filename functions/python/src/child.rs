@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -48,6 +49,9 @@ pub struct Call {
     /// What a child runs once, before its first call that asks for it, and what that is called: the pickled
     /// pair of a callable and its positional arguments.
     pub initializer: Option<(String, Bytes)>,
+    /// Where the interpreter finds modules before its own path. A child that has been started with another
+    /// path is of no use.
+    pub path: Vec<PathBuf>,
     /// The pickled pair of positional and keyword arguments.
     pub arguments: Bytes,
 }
@@ -72,6 +76,7 @@ pub struct Child {
     /// Of Python, with its patch level.
     version: String,
     calls: u64,
+    path: Vec<PathBuf>,
     /// The functions that it has, the oldest first.
     functions: VecDeque<String>,
 }
@@ -82,6 +87,17 @@ impl Child {
     /// # Errors
     /// There is no such program, it is no Python, or the machine has no room for it.
     pub async fn start(interpreter: &Interpreter) -> Result<Self, StartError> {
+        Self::start_with(interpreter, &[]).await
+    }
+
+    /// The same, for calls that have a path.
+    ///
+    /// # Errors
+    /// As [`Child::start`] has them.
+    pub async fn start_with(
+        interpreter: &Interpreter,
+        path: &[PathBuf],
+    ) -> Result<Self, StartError> {
         let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let ((out, stdout), (err, stderr)) = (pipe::pipe()?, pipe::pipe()?);
@@ -90,6 +106,7 @@ impl Child {
             .args(["-u", "-c", BOOTSTRAP, RUNNER])
             .env_clear()
             .envs(interpreter.environment.iter().map(|(name, value)| (name, value)))
+            .env("PYTHONPATH", interpreter.path_after(path))
             .current_dir(&interpreter.folder)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::from(out.into_blocking_fd()?))
@@ -110,6 +127,7 @@ impl Child {
             stderr: Output::new(stderr),
             version: String::new(),
             calls: 0,
+            path: path.to_vec(),
             functions: VecDeque::new(),
         };
         match frame::receive::<ReadyHead>(&mut child.connection).await {
@@ -123,6 +141,11 @@ impl Child {
             }
         }
         Ok(child)
+    }
+
+    /// The path of the calls that it is for.
+    pub(crate) fn path(&self) -> &[PathBuf] {
+        &self.path
     }
 
     /// The version of its Python: `3.13.1`.
@@ -383,6 +406,6 @@ async fn talk(
 }
 
 fn raised(head: RaisedHead, pickled: Option<Bytes>) -> Raised {
-    let RaisedHead { type_name, message, traceback, unread } = head;
-    Raised { type_name, message, traceback, pickled, unread }
+    let RaisedHead { type_name, message, traceback, unread, missing } = head;
+    Raised { type_name, message, traceback, pickled, unread, missing }
 }

@@ -63,6 +63,8 @@ pub(crate) struct RaisedHead {
     pub(crate) traceback: String,
     #[serde(default)]
     pub(crate) unread: bool,
+    #[serde(default)]
+    pub(crate) missing: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -41,6 +41,13 @@ impl Interpreter {
         Self::new(program, root).with("PYTHONPATH", path)
     }
 
+    /// Its path, after one that goes before it.
+    pub(crate) fn path_after(&self, first: &[PathBuf]) -> OsString {
+        let own = self.environment.iter().find(|(name, _)| name == "PYTHONPATH");
+        let own = own.iter().flat_map(|(_, path)| std::env::split_paths(path));
+        std::env::join_paths(first.iter().cloned().chain(own)).unwrap_or_default()
+    }
+
     /// The same with another variable, which takes the place of one of that name.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {

@@ -56,7 +56,8 @@ pub async fn run(wrapped: Option<OsString>) -> Result<(), Error> {
     let mib = env::optional(env::MEMORY_SIZE).and_then(|mib| mib.parse().ok());
     let left = mib.unwrap_or(MEMORY_MIB).saturating_sub(OWN_MIB);
     let memory_bytes = (left << 20) / 100 * CHILD_PERCENT;
-    let objects = Objects::new(deployment.bucket.clone(), folder);
+    let unpacked = std::env::temp_dir().join("tidemill-unpacked");
+    let objects = Objects::new(deployment.bucket.clone(), folder, unpacked);
     let caller = PythonCaller::new(objects, interpreter, memory_bytes);
     let engine = CallEngine::new(deployment.bucket.clone(), Arc::new(SystemClock), caller);
     serve_tasks(deployment, Arc::new(engine)).await

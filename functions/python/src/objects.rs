@@ -20,6 +20,8 @@ pub struct Objects {
     bucket: Arc<dyn Bucket>,
     /// Where shared objects lie, by their names.
     folder: PathBuf,
+    /// Where archives are unpacked, by their names.
+    unpacked: PathBuf,
     /// The last first.
     functions: std::sync::Mutex<VecDeque<(ContentName, Bytes)>>,
     fetching: tokio::sync::Mutex<()>,
@@ -27,9 +29,9 @@ pub struct Objects {
 
 impl Objects {
     /// Those of a bucket; shared ones are put into a folder, unless they are there.
-    pub fn new(bucket: Arc<dyn Bucket>, folder: PathBuf) -> Self {
+    pub fn new(bucket: Arc<dyn Bucket>, folder: PathBuf, unpacked: PathBuf) -> Self {
         let fetching = tokio::sync::Mutex::default();
-        Self { bucket, folder, functions: std::sync::Mutex::default(), fetching }
+        Self { bucket, folder, unpacked, functions: std::sync::Mutex::default(), fetching }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -76,6 +78,30 @@ impl Objects {
         Ok(())
     }
 
+    /// The folders of archives, unpacked.
+    pub(crate) async fn unpack(
+        &self,
+        run: &RunId,
+        names: &[ContentName],
+    ) -> Result<Vec<PathBuf>, EngineError> {
+        self.fetch(run, names).await?;
+        let mut folders = vec![];
+        for name in names {
+            let (archive, folder) =
+                (self.folder.join(name.as_str()), self.unpacked.join(name.as_str()));
+            if !folder.exists() {
+                let _turn = self.fetching.lock().await;
+                let to = folder.clone();
+                let unpacked = tokio::task::spawn_blocking(move || unpack(&archive, &to)).await;
+                unpacked.unwrap_or_else(|e| Err(e.into())).map_err(|e| {
+                    EngineError::Refused(format!("archive {name} cannot be unpacked: {e}"))
+                })?;
+            }
+            folders.push(folder);
+        }
+        Ok(folders)
+    }
+
     async fn download(
         &self,
         run: &RunId,
@@ -114,4 +140,18 @@ impl Objects {
 
 fn not_its_name(key: &str) -> EngineError {
     EngineError::Refused(format!("{key} is not what its name says: its SHA-256 is another"))
+}
+
+/// Unpacks an archive into a folder, which gets its name when it is whole.
+fn unpack(archive: &Path, folder: &Path) -> std::io::Result<()> {
+    let parent = folder.parent().unwrap_or(folder);
+    std::fs::create_dir_all(parent)?;
+    let partial = tempfile::tempdir_in(parent)?;
+    let file = std::io::BufReader::new(std::fs::File::open(archive)?);
+    tar::Archive::new(flate2::read::GzDecoder::new(file)).unpack(partial.path())?;
+    match std::fs::rename(partial.path(), folder) {
+        // another process of this machine was faster
+        Err(_) if folder.exists() => Ok(()),
+        renamed => renamed,
+    }
 }

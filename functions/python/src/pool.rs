@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -41,7 +42,7 @@ impl Pool {
     pub(crate) async fn version(&self) -> Result<&str, StartError> {
         let version = self.version.get_or_try_init(async || {
             let mut idle = self.idle.lock().await;
-            let child = self.child(&mut idle).await?;
+            let child = self.child(&mut idle, None).await?;
             let version = child.version().to_owned();
             *idle = Some(child);
             Ok::<_, StartError>(version)
@@ -49,11 +50,15 @@ impl Pool {
         Ok(version.await?.as_str())
     }
 
-    /// The one that waits, or a new one.
-    async fn child(&self, idle: &mut Option<Child>) -> Result<Child, StartError> {
-        match idle.take() {
+    /// The one that waits, or a new one, where calls need another path.
+    async fn child(
+        &self,
+        idle: &mut Option<Child>,
+        path: Option<&[PathBuf]>,
+    ) -> Result<Child, StartError> {
+        match idle.take().filter(|child| path.is_none_or(|path| child.path() == path)) {
             Some(child) => Ok(child),
-            None => Child::start(&self.interpreter).await,
+            None => Child::start_with(&self.interpreter, path.unwrap_or_default()).await,
         }
     }
 
@@ -63,7 +68,7 @@ impl Pool {
         call: &Call,
         limits: Limits,
     ) -> Result<Result<Answer, Died>, StartError> {
-        self.with_child(async |child| child.call(call, limits).await).await
+        self.with_child(&call.path, async |child| child.call(call, limits).await).await
     }
 
     /// Makes calls of an `async def` function beside each other, when those before them are done.
@@ -78,15 +83,16 @@ impl Pool {
         let called = async |child: &mut Child| {
             child.call_together(call, arguments, at_once, limits, made).await
         };
-        self.with_child(called).await
+        self.with_child(&call.path, called).await
     }
 
     async fn with_child<T>(
         &self,
+        path: &[PathBuf],
         work: impl AsyncFnOnce(&mut Child) -> Result<T, Died>,
     ) -> Result<Result<T, Died>, StartError> {
         let mut idle = self.idle.lock().await;
-        let mut child = self.child(&mut idle).await?;
+        let mut child = self.child(&mut idle, Some(path)).await?;
         let answered = work(&mut child).await;
         match &answered {
             Ok(_) => *idle = Some(child),

@@ -15,9 +15,10 @@ of them are made at once. What goes back:
     {"call": 7, "kind": "raised", "type": …, "message": …, "traceback": …, "loaded": …, "sizes": [exception]}
 
 Calls that are made together are answered as they end, with the number of their arguments ("item") and the
-"seconds" that they took; those that take longer than the timeout are "late". "unread" is true where the call could not be read, and so was not made; "not_ready" in the place of "raised" says
-that the initializer raised. An exception that cannot be pickled and read again has no body. A function that is
-loaded need not come again, until FUNCTIONS_MAX others have.
+"seconds" that they took; those that take longer than the timeout are "late". "unread" is true where the call
+could not be read, and so was not made, "missing" is the module that its function needs; "not_ready" in the
+place of "raised" says that the initializer raised. An exception that cannot be pickled and read again has no
+body. A function that is loaded need not come again, until FUNCTIONS_MAX others have.
 """
 
 import asyncio
@@ -118,8 +119,7 @@ def run(
         called = known(functions, head["function"], function)
         positional, keywords = load(arguments)
     except BaseException as error:
-        answer, body = raised(error)
-        return {**answer, "unread": True}, body
+        return unread(error, head["function"] in functions)
     try:
         value = called(*positional, **keywords)
         if inspect.iscoroutine(value):
@@ -127,6 +127,14 @@ def run(
         return {"kind": "returned"}, [pickled(value)]
     except BaseException as error:  # SystemExit and KeyboardInterrupt are answers, too
         return raised(error)
+
+
+def unread(error: BaseException, function_is_read: bool) -> tuple[dict[str, Any], list[bytes]]:
+    answer, body = raised(error)
+    answer["unread"] = True
+    if isinstance(error, ModuleNotFoundError) and not function_is_read:
+        answer["missing"] = error.name
+    return answer, body
 
 
 def run_together(
@@ -153,8 +161,7 @@ def run_together(
                 called = known(functions, head["function"], function)
                 positional, keywords = load(pickled_arguments)
             except BaseException as error:
-                unread, body = raised(error)
-                answer(item, since, ({**unread, "unread": True}, body))
+                answer(item, since, unread(error, head["function"] in functions))
                 continue
             answer(item, since, await made(called, positional, keywords, head.get("timeout")))
 
@@ -264,7 +271,7 @@ def load_shared(name: str, access: int) -> Any:
     path = os.path.join(os.environ["TIDEMILL_SHARED"], name)
     with open(path, "rb") as file:
         view = memoryview(mmap.mmap(file.fileno(), 0, access=access))
-    if view[:4] != b"TDS1":
+    if bytes(view[:4]) != b"TDS1":
         raise pickle.UnpicklingError(f"{path} is no shared object")
     (count,) = struct.unpack_from(">I", view, 4)
     parts, at = [], 8 + 8 * count

@@ -8,6 +8,7 @@
 `Executor` keeps the contract of `concurrent.futures`; `map` gives a `Result` that outlives its client.
 """
 
+from tidemill._env import Env
 from tidemill._errors import (
     CallTimeout,
     CostExceeded,
@@ -26,6 +27,7 @@ from tidemill._shared import Shared, share
 __all__ = [
     "CallTimeout",
     "CostExceeded",
+    "Env",
     "EnvironmentMismatch",
     "Executor",
     "Future",

@@ -7,11 +7,12 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import BrokenExecutor
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
+from tidemill._env import Env
 from tidemill._future import Future, as_completed, settle
 from tidemill._options import Options
 from tidemill._pickle import Function, pickle_arguments, pickle_function, pickle_initializer
@@ -43,6 +44,7 @@ class Executor(concurrent.futures.Executor):
         echo: bool = True,
         progress: str | bool = "auto",
         name: str | None = None,
+        env: Env | None = None,
     ) -> None:
         """
         Args:
@@ -58,6 +60,7 @@ class Executor(concurrent.futures.Executor):
             echo: prints here what a call has printed, when it has ended.
             progress: "auto", "bar", "log" or "none".
             name: of the runs; by default that of the function.
+            env: packages and modules that the calls need beside what their workers have.
         """
         if max_workers is not None and max_workers <= 0:
             raise ValueError("max_workers must be greater than 0")
@@ -73,6 +76,7 @@ class Executor(concurrent.futures.Executor):
             echo=echo,
             progress=progress,
             name=name,
+            env=env,
         )
         self._session = Session(bucket or os.environ.get("TIDEMILL_BUCKET") or None, max_workers)
         self._owner: Executor | None = None
@@ -93,9 +97,13 @@ class Executor(concurrent.futures.Executor):
         view._initializer = None
         return view
 
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+    @overload
+    def submit(self, fn: Callable[..., Coroutine[Any, Any, T]], /, *args: Any, **kwargs: Any) -> Future[T]: ...
+    @overload
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]: ...
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         self._refuse_if_shut()
-        future: Future[T] = Future()
+        future: Future[Any] = Future()
         try:
             plan = self._plan(fn)
             sharing = self._session.sharing
@@ -107,6 +115,17 @@ class Executor(concurrent.futures.Executor):
         self._session.submit(call)
         return future
 
+    @overload
+    def map(
+        self,
+        fn: Callable[..., Coroutine[Any, Any, T]],
+        /,
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
+    ) -> Iterator[T]: ...
+    @overload
     def map(
         self,
         fn: Callable[..., T],
@@ -115,7 +134,16 @@ class Executor(concurrent.futures.Executor):
         timeout: float | None = None,
         chunksize: int = 1,
         buffersize: int | None = None,
-    ) -> Iterator[T]:
+    ) -> Iterator[T]: ...
+    def map(
+        self,
+        fn: Callable[..., Any],
+        /,
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
+    ) -> Iterator[Any]:
         """As `concurrent.futures.Executor.map`.
 
         Messages carry many calls whatever `chunksize` is, so each call has its own result and exception.

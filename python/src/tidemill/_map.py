@@ -2,8 +2,8 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar, overload
 
 from tidemill._errors import RunFailed
 from tidemill._executor import Executor
@@ -14,6 +14,18 @@ T = TypeVar("T")
 Key = tuple[str | None, int | None]
 
 
+@overload
+def map(
+    fn: Callable[..., Coroutine[Any, Any, T]],
+    items: Iterable[Any],
+    *,
+    chunksize: int | str = "auto",
+    return_exceptions: bool = False,
+    bucket: str | None = None,
+    max_workers: int | None = None,
+    **options: Any,
+) -> Result[T]: ...
+@overload
 def map(
     fn: Callable[..., T],
     items: Iterable[Any],
@@ -23,7 +35,17 @@ def map(
     bucket: str | None = None,
     max_workers: int | None = None,
     **options: Any,
-) -> Result[T]:
+) -> Result[T]: ...
+def map(
+    fn: Callable[..., Any],
+    items: Iterable[Any],
+    *,
+    chunksize: int | str = "auto",
+    return_exceptions: bool = False,
+    bucket: str | None = None,
+    max_workers: int | None = None,
+    **options: Any,
+) -> Result[Any]:
     """Calls `fn` with each item; `items` is read to its end at once.
 
     Args:
@@ -35,6 +57,18 @@ def map(
     return _begin(fn, inputs, chunksize, return_exceptions, (bucket, max_workers), options)
 
 
+@overload
+def starmap(
+    fn: Callable[..., Coroutine[Any, Any, T]],
+    items: Iterable[Iterable[Any]],
+    *,
+    chunksize: int | str = "auto",
+    return_exceptions: bool = False,
+    bucket: str | None = None,
+    max_workers: int | None = None,
+    **options: Any,
+) -> Result[T]: ...
+@overload
 def starmap(
     fn: Callable[..., T],
     items: Iterable[Iterable[Any]],
@@ -44,7 +78,17 @@ def starmap(
     bucket: str | None = None,
     max_workers: int | None = None,
     **options: Any,
-) -> Result[T]:
+) -> Result[T]: ...
+def starmap(
+    fn: Callable[..., Any],
+    items: Iterable[Iterable[Any]],
+    *,
+    chunksize: int | str = "auto",
+    return_exceptions: bool = False,
+    bucket: str | None = None,
+    max_workers: int | None = None,
+    **options: Any,
+) -> Result[Any]:
     """As `map`, with the arguments of each call in one item."""
     inputs = (tuple(item) for item in items)
     return _begin(fn, inputs, chunksize, return_exceptions, (bucket, max_workers), options)

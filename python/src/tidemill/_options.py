@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from tidemill._env import Env
 from tidemill._pickle import Function
 from tidemill._run import Plan
 
@@ -23,6 +24,7 @@ class Options:
     echo: bool = True
     progress: str | bool = "auto"
     name: str | None = None
+    env: Env | None = None
 
     def __post_init__(self) -> None:
         if self.initializer is not None and not callable(self.initializer):
@@ -57,6 +59,7 @@ class Options:
         }
         return Plan(
             echo=self.echo,
+            env=self.env,
             label=self.name or function.label,
             function=function,
             initializer=initializer,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, TextIO, cast
 
+from tidemill._env import Env
 from tidemill._errors import CallTimeout, CostExceeded, EnvironmentMismatch, RemoteError, RunFailed, TaskKilled
 from tidemill._frame import Head
 from tidemill._future import Future, settle
@@ -35,11 +36,21 @@ class Plan:
     #: exceptions after which this client calls again, and how many times
     retry_on: tuple[type[BaseException], ...] = ()
     retries: int = 0
+    env: Env | None = None
 
     @cached_property
     def key(self) -> tuple[Any, ...]:
         initializer = self.initializer.name if self.initializer else ""
-        return self.label, self.echo, self.function.name, initializer, self.options, self.retry_on, self.retries
+        return (
+            self.label,
+            self.echo,
+            self.function.name,
+            initializer,
+            self.options,
+            self.retry_on,
+            self.retries,
+            id(self.env),
+        )
 
 
 class Call:

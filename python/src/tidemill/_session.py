@@ -11,11 +11,13 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor
 from typing import Any
 
 from tidemill._agent import Agent
+from tidemill._archive import Archive, archive, local_modules
+from tidemill._env import Env
 from tidemill._errors import RunFailed
 from tidemill._frame import Body, Head
 from tidemill._future import Future, settle
@@ -39,6 +41,8 @@ class Session:
         self.bucket = bucket
         self.sharing = Sharing()
         self.concurrency = max_workers or 1
+        #: whether the calls run on this machine, with this interpreter
+        self.is_local = bucket is None
         #: why no call can be made any more
         self.broken: BrokenExecutor | None = None
         self._changed = threading.Condition(threading.Lock())
@@ -241,8 +245,13 @@ class Session:
         initializer = plan.initializer
         shared = {blob.name: blob for call in calls for blob in call.shared}
         shared |= {blob.name: blob for blob in initializer.pickled.shared} if initializer else {}
-        if (error := self._share(shared)) is not None:
-            run.on_event({"event": "failed", "error": error}, [])
+        try:
+            archives = self._archives(plan.env)
+        except Exception as error:
+            run.on_event({"event": "failed", "error": str(error), "cause": "environment"}, [])
+            return
+        if (failed := self._share({**shared, **{each.name: each for each in archives}})) is not None:
+            run.on_event({"event": "failed", "error": failed}, [])
             return
         head = {
             "do": "submit",
@@ -250,13 +259,23 @@ class Session:
             "function": plan.function.name,
             "initializer": initializer.name if initializer else "",
             "shared": list(shared),
+            "archives": [each.name for each in archives],
             "options": dict(plan.options),
         }
         first: list[Body] = [[plan.function.pickled.data], [initializer.pickled.data if initializer else b""]]
         bodies = [*first, *([call.arguments.data] for call in calls)]
         run.request = self._agent.request(head, bodies, run.on_event)
 
-    def _share(self, blobs: dict[str, Blob]) -> str | None:
+    def _archives(self, env: Env | None) -> list[Archive]:
+        """What the workers' interpreters look into before their own path. On this machine they have ours."""
+        archives = []
+        if not self.is_local and (env is None or env.modules) and (files := local_modules()):
+            archives.append(archive(files))
+        if env is not None and (packages := env.packages(self.is_local)) is not None:
+            archives.append(packages)
+        return archives
+
+    def _share(self, blobs: Mapping[str, Blob | Archive]) -> str | None:
         """Uploads what has not been. Returns: why that failed."""
         new = [blob for name, blob in blobs.items() if name not in self._uploaded]
         answers: deque[Head] = deque()
@@ -293,6 +312,7 @@ class Session:
     def _on_opened(self, head: Head, _: list[bytes]) -> None:
         if head["event"] == "opened":
             self.concurrency = head.get("concurrency") or self.concurrency
+            self.is_local = bool(head.get("local"))
         else:
             self._break(failure(head["error"], head.get("cause")))
         self._opened.set()

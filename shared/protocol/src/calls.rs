@@ -33,6 +33,9 @@ pub struct Calls {
     /// Objects that function and arguments refer to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared: Vec<ContentName>,
+    /// Archives of modules (tar, gzip), which the interpreter looks into before its own path, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub archives: Vec<ContentName>,
     /// The key of a [`Pack`]: the pickled pair of positional and keyword arguments of each call.
     pub arguments: String,
     /// The version of Python that they were pickled by: `3.13`.
