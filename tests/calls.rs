@@ -151,6 +151,16 @@ async fn each_call_has_its_own_end_and_disturbs_no_other() {
     assert_eq!((said[0], said[7]), ((None, "2"), (None, "8")));
     assert_eq!([said[2].0, said[4].0, said[5].0], [crash, timeout, crash]);
     assert!(made[&3].0.stdout.contains("loud"), "{:?}", made[&3]);
+    let file = fixture.modules.path().join("odd.json");
+    let job = fixture.emulator.bucket.get("jobs/odd.json", None).await.expect("the job").bytes;
+    std::fs::write(&file, job).expect("written");
+    let file = file.to_str().expect("text");
+    let printed =
+        fixture.emulator.command(&["run", file, "--bucket", "tidemill", "--format", "csv"]);
+    let printed = String::from_utf8(printed.await.stdout).expect("text");
+    let lines: Vec<_> = printed.lines().filter(|l| l.contains(",returned,")).collect();
+    assert_eq!(lines.len(), 3, "{printed}");
+    assert!(printed.contains("1,raised,builtins.ValueError: no,"), "{printed}");
     for (call, expected) in [(1, "builtins.ValueError"), (6, "builtins.TypeError")] {
         let CallOutcome::Raised { type_name, traceback, .. } = &made[&call].0.outcome else {
             panic!("{:?}", made[&call])

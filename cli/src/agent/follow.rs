@@ -62,7 +62,7 @@ impl<'a> Following<'a> {
                 self.name().await;
             }
             let parts: Vec<String> =
-                keys.iter().filter(|k| k.ends_with(".calls")).cloned().collect();
+                keys.iter().filter(|k| k.ends_with(Key::CALLS_PART)).cloned().collect();
             let is_news = self.tell(parts).await?;
             if let Some(end) =
                 keys.iter().find(|k| k.ends_with("/_SUCCESS") || k.ends_with("/_FAILED"))
@@ -113,8 +113,10 @@ impl<'a> Following<'a> {
         let outcome = outcome.with_context(|| format!("{marker} has disappeared"))?;
         let parts = outcome.files.iter().map(|f| f.key.clone()).collect();
         self.tell(parts).await?;
+        let cause = outcome.reason.as_deref().and_then(cause);
         let head = json!({
             "run": outcome.run,
+            "cause": cause,
             "status": outcome.status.as_str(),
             "reason": outcome.reason.filter(|_| outcome.status != Status::Succeeded),
             "cost_usd": outcome.actual.map(|actual| actual.cost_usd),
@@ -123,6 +125,15 @@ impl<'a> Following<'a> {
         self.answers.send("ended", head, vec![]).await;
         Ok(())
     }
+}
+
+/// What a reason is about, by what its sentence names: the option, or the remedy.
+fn cause(reason: &str) -> Option<&'static str> {
+    let names = |text: &str| reason.contains(text);
+    if names("max_cost_usd") {
+        return Some("cost");
+    }
+    (names("was pickled by Python") || names("env=tidemill.Env")).then_some("environment")
 }
 
 /// The run that a key under a job's results is of.

@@ -1,5 +1,6 @@
 //! Prints the result of a run: all of it, or what is left out is said.
 
+mod calls;
 mod csv;
 mod format;
 mod json;
@@ -19,6 +20,7 @@ use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tidemill_aws::S3Bucket;
+use tidemill_protocol::Key;
 use tidemill_protocol::bucket::Bucket;
 use tidemill_protocol::record::Outcome;
 
@@ -150,6 +152,12 @@ pub(crate) async fn read(
     for file in &outcome.files {
         let object = bucket.get(&file.key, None).await?;
         let bytes: Bytes = object.bytes;
+        if file.key.ends_with(Key::CALLS_PART) {
+            let batch = calls::rows(&file.key, &bytes)?;
+            schema.get_or_insert_with(|| batch.schema());
+            batches.push(batch);
+            continue;
+        }
         let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
             .with_context(|| format!("{} is damaged", file.key))?
             .build()?;

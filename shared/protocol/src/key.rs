@@ -72,6 +72,8 @@ impl Key<'_> {
     pub const CALLS: &'static str = "calls/";
     /// Objects of jobs of calls by the hash of their content, which is never another.
     pub const SHARED: &'static str = "calls/shared/";
+    /// What keys of parts that hold calls end with.
+    pub const CALLS_PART: &'static str = ".calls";
     /// What is kept of each run: its records, and the key that cancels it.
     pub const RUNS: &'static str = "runs/";
     /// What runs write for themselves; swept after success, and kept for a week for `retry` else.
@@ -175,7 +177,7 @@ impl std::fmt::Display for Key<'_> {
             Key::File(run, s, t, a, n) => write!(f, "work/{run}/files/{s}/{:06}/{a}/{n}", t.0),
             Key::Part(job, run, t) => write!(f, "results/{job}/{run}/part-{:05}.parquet", t.0),
             Key::CallsPart(job, run, t, first) => {
-                write!(f, "{}{first:010}.calls", Key::calls_parts(job, run, *t))
+                write!(f, "{}{first:010}{}", Key::calls_parts(job, run, *t), Key::CALLS_PART)
             }
             Key::Rejects(job, run, part) => write!(f, "results/{job}/{run}/rejects/{part}"),
             Key::Published(folder, run, t, name) => {

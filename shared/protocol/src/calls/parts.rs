@@ -36,7 +36,8 @@ impl<'a> Parts<'a> {
         first: u64,
     ) -> Result<Self, BucketError> {
         let prefix = Key::calls_parts(request.job, &request.plan.run, request.task);
-        let number = |key: &str| key.strip_prefix(&prefix)?.strip_suffix(".calls")?.parse().ok();
+        let number =
+            |key: &str| key.strip_prefix(&prefix)?.strip_suffix(Key::CALLS_PART)?.parse().ok();
         let objects = bucket.list(&prefix).await?;
         let starts: Vec<u64> = objects.iter().filter_map(|o| number(&o.key)).collect();
         let mut files = Vec::with_capacity(objects.len());
