@@ -155,9 +155,9 @@ async fn each_call_has_its_own_end_and_disturbs_no_other() {
     let job = fixture.emulator.bucket.get("jobs/odd.json", None).await.expect("the job").bytes;
     std::fs::write(&file, job).expect("written");
     let file = file.to_str().expect("text");
-    let printed =
-        fixture.emulator.command(&["run", file, "--bucket", "tidemill", "--format", "csv"]);
-    let printed = String::from_utf8(printed.await.stdout).expect("text");
+    let arguments = ["run", file, "--bucket", "tidemill", "--format", "csv"];
+    let printed = fixture.emulator.command(&arguments).await.stdout;
+    let printed = String::from_utf8(printed).expect("text");
     let lines: Vec<_> = printed.lines().filter(|l| l.contains(",returned,")).collect();
     assert_eq!(lines.len(), 3, "{printed}");
     assert!(printed.contains("1,raised,builtins.ValueError: no,"), "{printed}");

@@ -56,8 +56,18 @@ const EXAMPLES: &str = "Examples:
 /// not.
 const LOG: &str = "TIDEMILL_LOG";
 
-/// What an interpreter may need to find its libraries and files.
-const VARIABLES: [&str; 5] = ["HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV"];
+/// What an interpreter on this machine does not see of its user's environment: credentials, and what is the
+/// emulator's own.
+const PRIVATE: [&str; 2] = ["AWS_", "TIDEMILL_"];
+
+/// How many threads libraries start that do not ask how many processes there are beside theirs.
+const THREADS: [&str; 5] = [
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+];
 
 /// The interpreter if none is named.
 const PYTHON: &str = "python3";
@@ -80,7 +90,7 @@ impl LocalArgs {
             template,
             concurrency: self.concurrency,
             keys,
-            functions: functions(&self.python, &[], say)?,
+            functions: functions(&self.python, self.concurrency, &[], say)?,
             worker_mib: self.memory,
             one_task_mib: self.one_task,
             faults: self.faults.clone(),
@@ -112,7 +122,7 @@ pub(crate) async fn start(dir: &Path) -> anyhow::Result<Local> {
         template: TEMPLATE.to_owned(),
         concurrency: usize::MAX,
         keys: None,
-        functions: functions(Path::new(PYTHON), &[], say)?,
+        functions: functions(Path::new(PYTHON), usize::MAX, &[], say)?,
         worker_mib: None,
         one_task_mib: None,
         faults: None,
@@ -121,12 +131,22 @@ pub(crate) async fn start(dir: &Path) -> anyhow::Result<Local> {
 }
 
 /// This binary carries the functions.
-fn functions(python: &Path, path: &[PathBuf], log: fn(&str)) -> anyhow::Result<FunctionCommand> {
+fn functions(
+    python: &Path,
+    workers: usize,
+    path: &[PathBuf],
+    log: fn(&str),
+) -> anyhow::Result<FunctionCommand> {
     let program = std::env::current_exe().context("this program's own file is not known")?;
-    let mut environment: Vec<_> = VARIABLES
-        .into_iter()
-        .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
-        .collect();
+    let is_private = |name: &str| PRIVATE.iter().any(|prefix| name.starts_with(prefix));
+    let mut environment: Vec<_> = std::env::vars().filter(|(name, _)| !is_private(name)).collect();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = (cores / workers.min(cores).max(1)).max(1);
+    for name in THREADS {
+        if std::env::var_os(name).is_none() {
+            environment.push((name.to_owned(), threads.to_string()));
+        }
+    }
     if !path.is_empty() {
         let path =
             std::env::join_paths(path).context("a folder of modules has a colon in its name")?;
@@ -145,14 +165,15 @@ pub(crate) async fn start_quietly(
     path: &[PathBuf],
 ) -> anyhow::Result<Local> {
     log_to_stderr();
+    let workers = workers.unwrap_or(usize::MAX);
     let log = if std::env::var_os(LOG).is_some() { say } else { |_: &str| {} };
     let options = Options {
         dir: dir.to_owned(),
         port: 0,
         template: TEMPLATE.to_owned(),
-        concurrency: workers.unwrap_or(usize::MAX),
+        concurrency: workers,
         keys: None,
-        functions: functions(python, path, log)?,
+        functions: functions(python, workers, path, log)?,
         worker_mib: None,
         one_task_mib: None,
         faults: None,

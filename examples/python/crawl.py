@@ -12,9 +12,9 @@ from collections import Counter
 import aiohttp
 import tidemill as tm
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 PAGES = 200
-SECONDS_A_PAGE = 0.05
 MISSING = 123
 
 
@@ -28,18 +28,17 @@ async def fetch(url: str) -> tuple[int, list[str]]:
 class Site:
     """Page n links to pages 3n+1, 3n+2, 3n+3 and to the first; one of them is not there."""
 
-    def __init__(self) -> None:
-        self.open = self.most_open = 0
+    open = most_open = 0  # requests
 
     async def page(self, request: web.Request) -> web.Response:
         self.open += 1
         self.most_open = max(self.most_open, self.open)
-        await asyncio.sleep(SECONDS_A_PAGE)
+        await asyncio.sleep(0.05)
         self.open -= 1
         number = int(request.match_info["number"])
         if number == MISSING:
             raise web.HTTPNotFound
-        links = [0, *(n for n in range(3 * number + 1, 3 * number + 4) if n < PAGES)]
+        links = [0, *range(3 * number + 1, min(3 * number + 4, PAGES))]
         return web.Response(text="\n".join(f"/{n}" for n in links))
 
 
@@ -59,15 +58,10 @@ async def main() -> None:
     site = Site()
     app = web.Application()
     app.router.add_get("/{number}", site.page)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0]
-    with tm.Executor(max_workers=2, concurrency=20) as ex:
-        found = await crawl(ex, f"http://{host}:{port}")
-    await runner.cleanup()
-    statuses = ", ".join(f"{count} with status {status}" for status, count in Counter(found.values()).items())
-    print(f"{len(found)} pages: {statuses}")
+    async with TestServer(app) as server:
+        with tm.Executor(max_workers=2, concurrency=20) as ex:
+            found = await crawl(ex, str(server.make_url("")))
+    print(f"{len(found)} pages, by status: {dict(Counter(found.values()))}")
     print(f"not there: {[path for path, status in found.items() if status == 404]}")
     print(f"more than 10 requests at once, on 2 processes: {site.most_open > 10}")
 

@@ -20,6 +20,11 @@ def test_a_result_gives_values_as_they_come() -> None:
     assert list(tm.map(calls.sleep, [0.5, 0.0], max_workers=2).unordered()) == [0.0, 0.5]
 
 
+@pytest.mark.parametrize(("done", "says"), [(1, "running"), (2, "done")])
+def test_what_is_shown_says_that_calls_are_done_before_the_run_has_ended(done: int, says: str) -> None:
+    assert f"</code> {says}<br>" in tm.Progress("r", 2, done, 0, None, 0.0, 1.0).html()
+
+
 def test_a_result_of_nothing_is_empty() -> None:
     result = tm.map(calls.add, [])
     assert list(result) == [] and len(result) == 0

@@ -8,6 +8,8 @@ import time
 
 
 class Unpicklable(Exception):
+    """By itself: its text is not what it is made of."""
+
     def __init__(self, first: int, second: int) -> None:
         super().__init__(f"{first} and {second}")
 
@@ -42,6 +44,10 @@ def fail(text: str) -> None:
 
 def fail_oddly() -> None:
     raise Unpicklable(1, 2)
+
+
+def fail_with_a_lock() -> None:
+    raise ValueError(threading.Lock())
 
 
 def leave(code: int) -> None:

@@ -190,7 +190,10 @@ async fn an_exception_is_an_answer() {
     assert_eq!(shown(fixture.folder.path(), &whole), "ValueError('no such thing')");
 
     let odd = raised(fixture.answer(&mut child, "fail_oddly", "").await);
-    assert_eq!((odd.message.as_str(), odd.pickled), ("1 and 2", None));
+    let whole = odd.pickled.expect("its __init__ is not needed");
+    assert_eq!(shown(fixture.folder.path(), &whole), "Unpicklable('1 and 2')");
+    let locked = raised(fixture.answer(&mut child, "fail_with_a_lock", "").await);
+    assert_eq!(locked.pickled, None);
     let lock = raised(fixture.answer(&mut child, "give_a_lock", "").await);
     assert!(lock.message.contains("pickle"), "{}", lock.message);
     let exit = raised(fixture.answer(&mut child, "leave", "4").await);

@@ -21,6 +21,7 @@ use tidemill_protocol::RunId;
 use tidemill_protocol::calls::ContentName;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use calls::Submission;
 use follow::Following;
@@ -78,14 +79,17 @@ impl AgentArgs {
             }
         });
         let mut session = None;
+        let mut requests = JoinSet::new();
         let mut stdin = tokio::io::BufReader::new(file(std::io::stdin())?);
         while let Some(frame) = Frame::receive(&mut stdin).await? {
             let id = frame.head["id"].as_u64().context("a request without id")?;
             let answers = Answers { id, frames: frames.clone() };
-            if let Err(e) = take(&mut session, &answers, frame).await {
+            while requests.try_join_next().is_some() {}
+            if let Err(e) = take(&mut session, &mut requests, &answers, frame).await {
                 fail(&answers, &e).await;
             }
         }
+        requests.shutdown().await;
         drop(frames);
         if let Some(session) = session {
             session.close().await;
@@ -102,6 +106,7 @@ async fn fail(answers: &Answers, error: &anyhow::Error) {
 /// Has a request done, beside those that are under way.
 async fn take(
     session: &mut Option<Arc<Session>>,
+    requests: &mut JoinSet<()>,
     answers: &Answers,
     frame: Frame,
 ) -> anyhow::Result<()> {
@@ -115,7 +120,7 @@ async fn take(
     }
     let session = session.clone().ok_or_else(|| anyhow!("no deployment has been named yet"))?;
     let answers = answers.clone();
-    tokio::spawn(async move {
+    requests.spawn(async move {
         if let Err(e) = answer(&session, &answers, request, body).await {
             fail(&answers, &e).await;
         }

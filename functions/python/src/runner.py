@@ -22,6 +22,7 @@ body. A function that is loaded need not come again, until FUNCTIONS_MAX others 
 """
 
 import asyncio
+import copyreg
 import importlib
 import inspect
 import io
@@ -314,12 +315,29 @@ def raised(error: BaseException) -> tuple[dict[str, Any], list[bytes]]:
         "message": message[:MESSAGE_CHARACTERS_MAX],
         "traceback": text[-TRACEBACK_CHARACTERS_MAX:],
     }
-    try:
-        whole = pickled(error.with_traceback(None))
-        pickle.loads(whole)
-    except BaseException:
-        return answer, []
-    return answer, [whole]
+    for pickle_it in (pickled, pickled_in_parts):
+        try:
+            whole = pickle_it(error.with_traceback(None))
+            pickle.loads(whole)
+            return answer, [whole]
+        except BaseException:
+            continue
+    return answer, []
+
+
+class PartsPickler(pickle.Pickler):
+    """Has exceptions read again without their `__init__`, which may take other arguments than they keep."""
+
+    def reducer_override(self, value: Any) -> Any:
+        if not isinstance(value, BaseException):
+            return NotImplemented
+        return copyreg.__newobj__, (type(value), *value.args), value.__dict__ or None  # type: ignore[attr-defined]
+
+
+def pickled_in_parts(error: BaseException) -> bytes:
+    stream = io.BytesIO()
+    PartsPickler(stream, PICKLE_PROTOCOL).dump(error)
+    return stream.getvalue()
 
 
 def flush() -> None:

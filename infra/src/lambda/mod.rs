@@ -27,7 +27,7 @@ pub struct FunctionCommand {
     pub arguments: Vec<String>,
     /// The interpreter of managed Python runtimes.
     pub python: PathBuf,
-    /// Variables that this machine's processes have beside those of Lambda.
+    /// Variables that those have beside the ones of Lambda, as they are on this machine.
     pub environment: Vec<(String, String)>,
     /// What becomes of a line that a process writes.
     pub log: fn(&str),

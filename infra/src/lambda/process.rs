@@ -55,12 +55,14 @@ impl Process {
             true => &[command.python.as_os_str(), OsStr::new(MANAGED_RUNTIME)],
             false => &[],
         };
+        let interpreters = command.environment.iter().filter(|_| spec.is_wrapper);
+        let interpreters = interpreters.map(|(name, value)| (name, value));
         let mut child = Command::new(&command.program)
             .args(&command.arguments)
             .arg(&spec.binary)
             .args(wrapped)
             .env_clear()
-            .envs(command.environment.iter().map(|(name, value)| (name, value)))
+            .envs(interpreters)
             .envs(environment.variables(spec, &address, &log_stream))
             // a Ctrl-C is for the emulator, which ends its functions when it has ended what they do
             .process_group(0)

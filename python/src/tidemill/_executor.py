@@ -205,6 +205,11 @@ class Executor(concurrent.futures.Executor):
         return self._session.concurrency
 
     @property
+    def _max_workers(self) -> int:
+        """As the standard library's executors name it, and Dask asks for it."""
+        return self.concurrency
+
+    @property
     def _broken(self) -> BrokenExecutor | None:
         return self._session.broken
 

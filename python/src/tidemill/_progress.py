@@ -42,7 +42,8 @@ class Progress:
     def html(self) -> str:
         cost = f" · {self.cost_usd:.4f} USD" if self.cost_usd else ""
         name = html.escape(self.run or "not started")
-        status = self.status or "running"
+        # the run itself ends somewhat after the last of its calls
+        status = self.status or ("running" if self.done < self.total else "done")
         bar = f'<progress value="{self.done}" max="{max(self.total, 1)}"></progress>'
         return f"<div><code>{name}</code> {status}<br>{bar} {html.escape(self.line)}{cost}</div>"
 

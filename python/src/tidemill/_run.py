@@ -4,6 +4,7 @@ import contextlib
 import pickle
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool, _RemoteTraceback
 from dataclasses import dataclass
@@ -37,6 +38,10 @@ class Plan:
     retry_on: tuple[type[BaseException], ...] = ()
     retries: int = 0
     env: Env | None = None
+
+    @property
+    def at_once(self) -> int:
+        return int(dict(self.options).get("concurrency", 1))
 
     @cached_property
     def key(self) -> tuple[Any, ...]:
@@ -186,7 +191,7 @@ class Run:
                 value = pickle.loads(body)
             except BaseException as unread:
                 broken = BrokenProcessPool(f"the result of call {index} cannot be unpickled: {unread!r}")
-                broken.__cause__ = unread
+                broken.__cause__ = _cause("".join(traceback.format_exception(unread)))
                 self.failed += 1
                 settle(future, error=broken)
             else:
@@ -207,17 +212,15 @@ class Run:
     def _error(self, index: int, record: Head, body: bytes, future: Future[Any]) -> BaseException:
         if record["kind"] == "killed":
             return killed(record, index, future)
-        traceback = with_source(record["traceback"])
+        text = with_source(record["traceback"])
         error = _unpickled(body) if body else None
         if error is None:
-            error = RemoteError(record["type"], record["message"], traceback)
-        # a text, whatever the stubs say
-        cause = cast(Any, _RemoteTraceback)(f'\n"""\n{traceback}"""')
+            error = RemoteError(record["type"], record["message"], text)
         if record.get("unread"):
             # the call never began: its process could not read what it was given
             message = f"the function or the arguments of call {index} cannot be unpickled: {error!r}"
             error = BrokenProcessPool(message)
-        error.__cause__ = cause
+        error.__cause__ = _cause(text)
         if sys.version_info >= (3, 11):
             error.add_note(f"call {index} of run {self.name}")
         return error
@@ -261,6 +264,11 @@ def killed(record: Head, index: int, future: Future[Any]) -> BaseException:
     kind = CallTimeout if record["reason"] == "timeout" else TaskKilled
     tail = future.log()[-LOG_TAIL_MAX:]
     return kind(record["message"], record["reason"], index, future.attempts, tail)
+
+
+def _cause(text: str) -> BaseException:
+    """As the standard executor of processes has it: from elsewhere, a traceback is a text."""
+    return cast(Callable[[str], BaseException], _RemoteTraceback)(f'\n"""\n{text}"""')
 
 
 def _unpickled(body: bytes) -> BaseException | None:

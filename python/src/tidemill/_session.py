@@ -41,6 +41,8 @@ class Session:
         self.bucket = bucket
         self.sharing = Sharing()
         self.concurrency = max_workers or 1
+        #: the most calls that one process has at once, of all that were asked for
+        self._at_once = 1
         #: whether the calls run on this machine, with this interpreter
         self.is_local = bucket is None
         #: why no call can be made any more
@@ -72,6 +74,7 @@ class Session:
         with self._changed:
             self._refuse_if_over()
             self._waiting.append(call)
+            self._at_once = max(self._at_once, call.plan.at_once)
             if len(self._waiting) == 1:
                 self._changed.notify_all()
 
@@ -210,7 +213,7 @@ class Session:
         return has_room or bool(self._whole or self._cancels or self._attached)
 
     def _room(self) -> int:
-        return self.concurrency + self._extra - self._sent
+        return self.concurrency * self._at_once + self._extra - self._sent
 
     def _linger(self) -> None:
         """More calls may come: longer while they do."""
@@ -325,7 +328,7 @@ class Session:
             mean = seconds / max(count, 1)
             known = self._mean_seconds
             self._mean_seconds = mean if known is None else 0.8 * known + 0.2 * mean
-            wanted = int(self.concurrency * AHEAD_SECONDS / max(self._mean_seconds, 1e-6))
+            wanted = int(self.concurrency * self._at_once * AHEAD_SECONDS / max(self._mean_seconds, 1e-6))
             self._extra = max(EXTRA_FIRST, min(wanted, 2 * self._extra, EXTRA_MAX))
             self._changed.notify_all()
 

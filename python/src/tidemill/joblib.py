@@ -75,7 +75,7 @@ class TidemillBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
             return n_jobs
         if self.nesting_level:
             return max(os.cpu_count() or 1, 1)
-        return max(self._shared_executor(None).concurrency + 1 + n_jobs, 1)
+        return max(self._shared_executor().concurrency + 1 + n_jobs, 1)
 
     def configure(
         self, n_jobs: int = 1, parallel: Any = None, prefer: Any = None, require: Any = None, **options: Any
@@ -87,10 +87,9 @@ class TidemillBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
             # calls within calls stay in their process
             raise FallbackToBackend(ThreadingBackend(nesting_level=self.nesting_level))
         self.parallel = parallel
-        # on this machine a number of workers is a number of processes
         # those of joblib's own pools, as how it maps memory, mean nothing here
         given = {name: value for name, value in options.items() if name in PASSED_ON}
-        self._executor = self._shared_executor(n_jobs).with_options(**{**self._options, **given})
+        self._executor = self._shared_executor().with_options(**{**self._options, **given})
         return n_jobs
 
     def submit(self, func: Callable[[], Any], callback: Callable[[Any], None] | None = None) -> Future[Any]:
@@ -119,8 +118,9 @@ class TidemillBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
     def _forget(self, future: Any) -> None:
         self._futures.discard(future)
 
-    def _shared_executor(self, n_jobs: int | None) -> Executor:
-        return executor_of((self._bucket, self._max_workers or n_jobs))
+    def _shared_executor(self) -> Executor:
+        # one deployment for all numbers of jobs: joblib itself sends no more batches than are asked for
+        return executor_of((self._bucket, self._max_workers))
 
 
 def _rebuilt(

@@ -97,14 +97,10 @@ impl Planner for CallPlanner {
             )));
         }
         let asked = request.spec.options.partitions.map(u64::from);
+        let workers = self.concurrency.unwrap_or(request.workers.concurrency);
         let task_calls = match asked {
             Some(tasks) => count.div_ceil(tasks),
-            None => {
-                let workers = self.concurrency.unwrap_or(request.workers.concurrency);
-                let tasks = TASKS_PER_WORKER * u64::from(workers.max(1));
-                let at_once = u64::from(calls.concurrency.unwrap_or(1));
-                (count / tasks).clamp(1, (at_once * TASK_CALLS_MAX).min(TOGETHER_CALLS_MAX))
-            }
+            None => task_calls(count, workers, calls.concurrency.unwrap_or(1)),
         };
         let tasks = u32::try_from(count.div_ceil(task_calls)).unwrap_or(u32::MAX);
         let stage = Stage {
@@ -142,6 +138,15 @@ impl Planner for CallPlanner {
             engine_plan,
         })
     }
+}
+
+/// How many of so many calls a task makes: few, so that all workers are at work until the end, but as many as
+/// run beside each other in one of them.
+fn task_calls(count: u64, workers: u32, at_once: u32) -> u64 {
+    let (workers, at_once) = (u64::from(workers.max(1)), u64::from(at_once));
+    let beside = at_once.min(count.div_ceil(workers));
+    let most = (at_once * TASK_CALLS_MAX).min(TOGETHER_CALLS_MAX);
+    (count / (TASKS_PER_WORKER * workers)).max(beside).clamp(1, most)
 }
 
 /// The smallest kind of worker that has the memory.
@@ -194,6 +199,31 @@ pub fn of_bucket(run: &RunId, error: BucketError) -> EngineError {
         BucketError::Changed { key } => EngineError::InputChanged { run: run.clone(), key },
         error @ BucketError::Io { .. } => {
             EngineError::Transient { what: error.to_string(), source: error.into() }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_are_many_enough_for_all_workers_and_as_large_as_what_runs_at_once() {
+        for (count, workers, at_once, expected) in [
+            (1, 100, 1, 1),
+            (200, 2, 1, 12),
+            (10_000, 2, 1, 64),
+            (1_000, 100, 1, 1),
+            (40, 2, 20, 20),
+            (10, 2, 100, 5),
+            (400, 2, 20, 25),
+            (10_000, 2, 100, 625),
+        ] {
+            assert_eq!(
+                task_calls(count, workers, at_once),
+                expected,
+                "{count} {workers} {at_once}"
+            );
         }
     }
 }
