@@ -88,9 +88,9 @@ impl LocalArgs {
             dir: self.dir.clone(),
             port: self.port,
             template,
-            concurrency: self.concurrency,
+            concurrency: self.concurrency.min(cores()),
             keys,
-            functions: functions(&self.python, self.concurrency, &[], say)?,
+            functions: functions(&self.python, self.concurrency.min(cores()), &[], say)?,
             worker_mib: self.memory,
             one_task_mib: self.one_task,
             faults: self.faults.clone(),
@@ -120,14 +120,18 @@ pub(crate) async fn start(dir: &Path) -> anyhow::Result<Local> {
         dir: dir.to_owned(),
         port: 0,
         template: TEMPLATE.to_owned(),
-        concurrency: usize::MAX,
+        concurrency: cores(),
         keys: None,
-        functions: functions(Path::new(PYTHON), usize::MAX, &[], say)?,
+        functions: functions(Path::new(PYTHON), cores(), &[], say)?,
         worker_mib: None,
         one_task_mib: None,
         faults: None,
     };
     Ok(Local::start(options).await?)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// This binary carries the functions.
@@ -140,8 +144,7 @@ fn functions(
     let program = std::env::current_exe().context("this program's own file is not known")?;
     let is_private = |name: &str| PRIVATE.iter().any(|prefix| name.starts_with(prefix));
     let mut environment: Vec<_> = std::env::vars().filter(|(name, _)| !is_private(name)).collect();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = (cores / workers.min(cores).max(1)).max(1);
+    let threads = (cores() / workers.max(1)).max(1);
     for name in THREADS {
         if std::env::var_os(name).is_none() {
             environment.push((name.to_owned(), threads.to_string()));
@@ -165,7 +168,7 @@ pub(crate) async fn start_quietly(
     path: &[PathBuf],
 ) -> anyhow::Result<Local> {
     log_to_stderr();
-    let workers = workers.unwrap_or(usize::MAX);
+    let workers = workers.unwrap_or_else(cores);
     let log = if std::env::var_os(LOG).is_some() { say } else { |_: &str| {} };
     let options = Options {
         dir: dir.to_owned(),

@@ -69,13 +69,6 @@ pub struct Options {
     pub faults: Option<Faults>,
 }
 
-impl Options {
-    /// How many workers run at once.
-    fn workers(&self) -> usize {
-        self.concurrency.min(cores())
-    }
-}
-
 /// Why the emulator does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -115,7 +108,7 @@ impl Local {
             .local_addr()
             .map_err(|reason| StartError::Port { port: options.port, reason })?;
         let endpoint = format!("http://{address}");
-        let worker_mib = options.worker_mib.or_else(|| machine::worker_mib(options.workers()));
+        let worker_mib = options.worker_mib.or_else(|| machine::worker_mib(options.concurrency));
         let memory = [
             ("WorkerMemory", worker_mib),
             ("LargeWorkerMemory", machine::worker_mib(1)),
@@ -176,7 +169,7 @@ impl Local {
             tasks.spawn(Arc::new(mapping).run());
         }
         let without_effect = template.without_effect;
-        let workers = options.workers();
+        let workers = options.concurrency;
         Ok(Self { address, workers, without_effect, functions, tasks, faults, _lock: lock })
     }
 
@@ -273,11 +266,7 @@ fn roles(template: &Template) -> Roles {
     roles
 }
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// Each function with as many processes as its event source, the options and the cores allow.
+/// Each function with as many processes as its event source and the options allow.
 fn functions(
     template: &Template,
     options: &Options,
@@ -288,7 +277,7 @@ fn functions(
     let functions = template.functions.iter().map(|spec| {
         let mapped = template.mappings.iter().filter(|m| m.function == spec.id);
         let mapped = mapped.filter_map(|m| m.concurrency).max().unwrap_or(usize::MAX);
-        let concurrency = mapped.min(options.workers());
+        let concurrency = mapped.min(options.concurrency);
         let command = options.functions.clone();
         let environment = FunctionEnvironment {
             endpoint: endpoint.to_owned(),

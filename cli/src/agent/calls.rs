@@ -77,8 +77,11 @@ impl Submission {
             concurrency,
         };
         let options = JobOptions { deadline, max_cost_usd, ..JobOptions::default() };
-        let job =
-            JobSpec { work: Work::Calls(calls), options, ..JobSpec::of_statement(String::new()) };
+        let job = JobSpec {
+            work: Work::Calls(Box::new(calls)),
+            options,
+            ..JobSpec::of_statement(String::new())
+        };
         let name = format!("{}-{}", label(&self.name), &submission[..12]);
         let text = serde_json::to_vec(&job)?;
         session.bucket().put(&format!("{}{name}.json", Key::JOBS), text.into(), &[]).await?;

@@ -42,7 +42,7 @@ impl<'a> Following<'a> {
     }
 
     /// Tells of each part once, and last of how the run has ended.
-    pub(super) async fn to_the_end(mut self) -> anyhow::Result<()> {
+    pub(super) async fn tell_all(mut self) -> anyhow::Result<()> {
         let most = if self.session.is_local() { LOCAL_LOOK_MAX } else { REMOTE_LOOK_MAX };
         let since = std::time::Instant::now();
         let mut wait = FIRST_LOOK;

@@ -183,7 +183,7 @@ fn record(
 
 fn of_start(error: StartError) -> EngineError {
     match error {
-        StartError::Machine(_) => {
+        StartError::Machine(_) | StartError::Killed { .. } => {
             EngineError::Transient { what: error.to_string(), source: error.into() }
         }
         StartError::Program { .. } | StartError::NotReady { .. } => {

@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -133,11 +134,15 @@ impl Child {
         match frame::receive::<ReadyHead>(&mut child.connection).await {
             Ok((head, _)) => child.version = head.ready,
             Err(_) => {
-                let _ = timeout(LAST_WORDS, child.process.wait()).await;
-                return Err(StartError::NotReady {
-                    program: interpreter.program.clone(),
-                    said: child.stderr.take().text().trim().to_owned(),
-                });
+                let ended = timeout(LAST_WORDS, child.process.wait()).await;
+                let program = interpreter.program.clone();
+                if let Ok(Ok(status)) = &ended
+                    && let Some(signal) = status.signal()
+                {
+                    return Err(StartError::Killed { program, signal });
+                }
+                let said = child.stderr.take().text().trim().to_owned();
+                return Err(StartError::NotReady { program, said });
             }
         }
         Ok(child)

@@ -69,6 +69,9 @@ pub enum StartError {
     /// With the end of what it printed.
     #[error("{} ended before it was ready: {said}", program.display())]
     NotReady { program: PathBuf, said: String },
+    /// From outside: another one may start.
+    #[error("{} was killed by signal {signal} before it was ready", program.display())]
+    Killed { program: PathBuf, signal: i32 },
     #[error("no process can be started")]
     Machine(#[from] io::Error),
 }

@@ -30,12 +30,20 @@ impl Pool {
         tokio::spawn(async move {
             let mut idle = pool.idle.lock().await;
             if idle.is_none() {
-                match Child::start(&pool.interpreter).await {
+                match pool.start(&[]).await {
                     Ok(child) => *idle = Some(child),
                     Err(e) => warn!(error = %e, "the interpreter does not start"),
                 }
             }
         });
+    }
+
+    /// Starts a child, once more if somebody kills it meanwhile.
+    async fn start(&self, path: &[PathBuf]) -> Result<Child, StartError> {
+        match Child::start_with(&self.interpreter, path).await {
+            Err(StartError::Killed { .. }) => Child::start_with(&self.interpreter, path).await,
+            started => started,
+        }
     }
 
     /// The version of Python: `3.13.1`.
@@ -58,7 +66,7 @@ impl Pool {
     ) -> Result<Child, StartError> {
         match idle.take().filter(|child| path.is_none_or(|path| child.path() == path)) {
             Some(child) => Ok(child),
-            None => Child::start_with(&self.interpreter, path.unwrap_or_default()).await,
+            None => self.start(path.unwrap_or_default()).await,
         }
     }
 

@@ -49,7 +49,7 @@ pub enum Work {
     /// One SQL statement.
     Statement(String),
     /// Calls of one Python function.
-    Calls(Calls),
+    Calls(Box<Calls>),
 }
 
 /// A job as its file has it.
@@ -59,7 +59,7 @@ struct JobFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sql: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    calls: Option<Calls>,
+    calls: Option<Box<Calls>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     tables: BTreeMap<String, TableOptions>,
     #[serde(default)]

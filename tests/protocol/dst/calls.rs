@@ -39,7 +39,7 @@ pub(super) fn job(seed: u64) -> (Bytes, Value) {
         "arguments": ARGUMENTS,
         "python": "3.13.1",
         "retries": seed % 3,
-        "concurrency": if seed / 4 % 2 == 0 { 1 } else { 50 },
+        "concurrency": if (seed / 4).is_multiple_of(2) { 1 } else { 50 },
     });
     (pack.encode(), json!({ "calls": calls }))
 }

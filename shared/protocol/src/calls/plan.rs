@@ -122,7 +122,8 @@ impl Planner for CallPlanner {
             output: Output::Result,
             operators: format!("{count} calls of {}", calls.label),
         };
-        let engine_plan = CallPlan { calls: calls.clone(), arguments: object, count, task_calls };
+        let engine_plan =
+            CallPlan { calls: (**calls).clone(), arguments: object, count, task_calls };
         let engine_plan = serde_json::to_value(engine_plan)
             .map_err(|e| EngineError::Refused(format!("the calls cannot be planned: {e}")))?;
         Ok(Plan {
