@@ -51,6 +51,16 @@ locals {
       periods     = 5
       threshold   = var.task_age_alarm_seconds
     }
+    CallAgeAlarm = {
+      description = "Calls wait for long; there are too few Python workers for what was asked. See infra/README.md."
+      namespace   = "AWS/SQS"
+      metric      = "ApproximateAgeOfOldestMessage"
+      dimensions  = { QueueName = aws_sqs_queue.queue["PythonTaskQueue"].name }
+      statistic   = "Maximum"
+      period      = 60
+      periods     = 5
+      threshold   = var.task_age_alarm_seconds
+    }
     FailedRunsAlarm = {
       description = "A run failed; its _FAILED says why. See infra/README.md."
       namespace   = "Tidemill"
