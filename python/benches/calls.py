@@ -31,7 +31,7 @@ COLD = """\
 import time
 since = time.perf_counter()
 import {module}
-with {executor}(2) as executor:
+with {executor}(max_workers=2) as executor:
     executor.submit(pow, 2, 2).result()
     print(time.perf_counter() - since)
 """

@@ -13,7 +13,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 use tokio::process::{Child as Process, Command};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::answer::{Answer, Died, Outcome, Raised, Reason};
 use crate::frame::{self, AnswerHead, AnswerKind, CallHead, RaisedHead, ReadyHead};
@@ -77,6 +77,8 @@ pub struct Child {
     /// Of Python, with its patch level.
     version: String,
     calls: u64,
+    /// At its memory: between calls, too, as many short ones are made between two looks.
+    next_look: Instant,
     path: Vec<PathBuf>,
     /// The functions that it has, the oldest first.
     functions: VecDeque<String>,
@@ -128,6 +130,7 @@ impl Child {
             stderr: Output::new(stderr),
             version: String::new(),
             calls: 0,
+            next_look: Instant::now() + MEMORY_INTERVAL,
             path: path.to_vec(),
             functions: VecDeque::new(),
         };
@@ -231,11 +234,9 @@ impl Child {
         peak_bytes: &mut u64,
         made: &mut impl FnMut(usize, Answer),
     ) -> Result<bool, Reason> {
-        let Self { process, connection, stdout, stderr, .. } = self;
+        let Self { process, connection, stdout, stderr, next_look, .. } = self;
         let id = process.id().unwrap_or(0);
         let mut patience = Patience::of(question);
-        let mut looks = interval(MEMORY_INTERVAL);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (answers, mut answered) = mpsc::unbounded_channel();
         let mut talk = std::pin::pin!(talk(connection, question, answers));
         let mut is_loaded = false;
@@ -284,7 +285,8 @@ impl Child {
                 () = patience.ended() => {
                     break Err(Reason::TimedOut(question.limits.time.unwrap_or_default()));
                 }
-                _ = looks.tick() => {
+                () = sleep_until(*next_look) => {
+                    *next_look = Instant::now() + MEMORY_INTERVAL;
                     let peak = resident_bytes(id).max(*peak_bytes);
                     *peak_bytes = peak;
                     if let Some(limit_bytes) = question.limits.memory_bytes.filter(|max| peak > *max) {

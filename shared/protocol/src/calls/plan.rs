@@ -16,9 +16,9 @@ use crate::record::{Output, PinnedObject, Plan, Stage, StageIo};
 /// A worker that plans of this version are not for refuses them.
 const VERSION: &str = "calls 1";
 
-/// The most calls of a task: they are repeated together, if their worker is lost before it has written down
-/// what they came to.
-const TASK_CALLS_MAX: u64 = 64;
+/// The most calls of a task. What they come to is written down all the time, so a worker that is lost takes
+/// none of them with it but the last few.
+const TASK_CALLS_MAX: u64 = 1_000;
 
 /// The same where calls are made beside each other.
 const TOGETHER_CALLS_MAX: u64 = 10_000;
@@ -213,7 +213,8 @@ mod tests {
         for (count, workers, at_once, expected) in [
             (1, 100, 1, 1),
             (200, 2, 1, 12),
-            (10_000, 2, 1, 64),
+            (10_000, 2, 1, 625),
+            (1_000_000, 100, 1, 1_000),
             (1_000, 100, 1, 1),
             (40, 2, 20, 20),
             (10, 2, 100, 5),
