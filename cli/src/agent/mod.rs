@@ -144,20 +144,17 @@ async fn answer(
         }
         Request::Submit(submission) => {
             let job = submission.submit(session, body).await?;
-            session.jobs().insert(answers.id, job.clone());
+            session.follow(answers.id, &job).await?;
             Following::new(session, answers, job).tell_all().await
         }
         Request::Attach { run } => {
             let run = RunId::parse(&run).map_err(|e| anyhow!(e))?;
             let job = session.job_of(&run).await?;
-            session.jobs().insert(answers.id, job.clone());
+            session.follow(answers.id, &job).await?;
             Following::new(session, answers, job).tell_all().await
         }
         Request::Cancel { of } => {
-            let job = session.jobs().get(&of).cloned();
-            if let Some(job) = job {
-                session.cancel(&job).await?;
-            }
+            session.cancel(of).await?;
             answers.send("cancelled", json!({}), vec![]).await;
             Ok(())
         }

@@ -57,9 +57,17 @@ pub(super) struct Session {
     pub(super) version: String,
     /// Objects that are known to be in the bucket.
     stored: Mutex<HashSet<ContentName>>,
-    jobs: Mutex<HashMap<u64, Job>>,
+    /// By the requests that ask for them.
+    jobs: Mutex<HashMap<u64, Asked>>,
     /// The emulator's, if it ends with this process.
     _folder: Option<tempfile::TempDir>,
+}
+
+/// What has become of a request.
+enum Asked {
+    /// It is to end, and its job is not there yet.
+    Cancelled,
+    Job(Job),
 }
 
 /// A job of calls whose run is followed.
@@ -119,9 +127,26 @@ impl Session {
         self.client.local.is_some()
     }
 
-    /// By the requests that ask for them.
-    pub(super) fn jobs(&self) -> MutexGuard<'_, HashMap<u64, Job>> {
+    fn jobs(&self) -> MutexGuard<'_, HashMap<u64, Asked>> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The job that a request asks for is there; it is ended at once, if that was asked for before.
+    pub(super) async fn follow(&self, request: u64, job: &Job) -> anyhow::Result<()> {
+        match self.jobs().insert(request, Asked::Job(job.clone())) {
+            Some(Asked::Cancelled) => {}
+            _ => return Ok(()),
+        }
+        self.cancel_job(job).await
+    }
+
+    /// Asks for the end of what a request has asked for, or will.
+    pub(super) async fn cancel(&self, request: u64) -> anyhow::Result<()> {
+        let job = match self.jobs().entry(request).or_insert(Asked::Cancelled) {
+            Asked::Job(job) => job.clone(),
+            Asked::Cancelled => return Ok(()),
+        };
+        self.cancel_job(&job).await
     }
 
     /// Stores an object by its content, if it is not there, or not for long enough.
@@ -150,7 +175,7 @@ impl Session {
     }
 
     /// Asks for the end of a job's run.
-    pub(super) async fn cancel(&self, job: &Job) -> anyhow::Result<()> {
+    async fn cancel_job(&self, job: &Job) -> anyhow::Result<()> {
         let since = std::time::Instant::now();
         let mut run = job.run.clone();
         while run.is_none() {

@@ -56,6 +56,8 @@ pub struct Died {
     pub took: Duration,
     /// Of the child and its children.
     pub peak_bytes: u64,
+    /// It was the child's first call: none before it can have left anything behind.
+    pub is_first: bool,
 }
 
 /// Why a child is gone.

@@ -83,7 +83,11 @@ impl Caller for PythonCaller {
         arguments: Bytes,
     ) -> Result<(CallRecord, Bytes), EngineError> {
         let call = Call { arguments, ..ready.clone() };
-        let answered = self.pool.call(&call, self.limits(calls)).await.map_err(of_start)?;
+        let mut answered = self.pool.call(&call, self.limits(calls)).await.map_err(of_start)?;
+        if let Err(Died { reason: Reason::OutOfMemory { .. }, is_first: false, .. }) = &answered {
+            // what calls before it have left behind is not its own
+            answered = self.pool.call(&call, self.limits(calls)).await.map_err(of_start)?;
+        }
         Ok(match answered {
             Ok(answer) => of_answer(answer)?,
             Err(died) => (of_death(died), Bytes::new()),
@@ -161,7 +165,7 @@ fn of_answer(answer: Answer) -> Result<Made, EngineError> {
 
 fn of_death(died: Died) -> CallRecord {
     let message = died.to_string();
-    let Died { reason, stdout, stderr, took, peak_bytes } = died;
+    let Died { reason, stdout, stderr, took, peak_bytes, .. } = died;
     let reason = match reason {
         Reason::TimedOut(_) => KillReason::Timeout,
         Reason::OutOfMemory { .. } => KillReason::Memory,

@@ -151,6 +151,11 @@ impl Child {
         Ok(child)
     }
 
+    /// Whether it has not ended.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(None))
+    }
+
     /// The path of the calls that it is for.
     pub(crate) fn path(&self) -> &[PathBuf] {
         &self.path
@@ -223,7 +228,8 @@ impl Child {
         self.end();
         let _ = self.process.wait().await;
         let (stdout, stderr) = (self.stdout.take(), self.stderr.take());
-        Died { reason, stdout, stderr, took: since.elapsed(), peak_bytes }
+        let is_first = self.calls == 1;
+        Died { reason, stdout, stderr, took: since.elapsed(), peak_bytes, is_first }
     }
 
     /// The question and its answers, while somebody reads what is printed and looks at clock and memory.
@@ -393,9 +399,11 @@ async fn talk(
     };
     let since = Instant::now();
     frame::send(connection, &head, &body).await?;
+    let mut is_answered = vec![false; arguments.len()];
     for _ in arguments {
         let (head, mut body) = frame::receive::<AnswerHead>(connection).await?;
-        if head.call != number || head.item >= arguments.len() {
+        let is_new = is_answered.get_mut(head.item).is_some_and(|is| !std::mem::replace(is, true));
+        if head.call != number || !is_new {
             return Err(io::Error::other("the answer is to another call"));
         }
         let outcome = match head.kind {

@@ -56,7 +56,11 @@ pub async fn run(wrapped: Option<OsString>) -> Result<(), Error> {
     let mib = env::optional(env::MEMORY_SIZE).and_then(|mib| mib.parse().ok());
     let left = mib.unwrap_or(MEMORY_MIB).saturating_sub(OWN_MIB);
     let memory_bytes = (left << 20) / 100 * CHILD_PERCENT;
-    let unpacked = std::env::temp_dir().join("tidemill-unpacked");
+    // on the emulator's machine beside its buckets, which are its user's
+    let unpacked = match env::optional(env::LOCAL_FOLDER) {
+        Some(buckets) => PathBuf::from(buckets).join(".tidemill").join("unpacked"),
+        None => std::env::temp_dir().join("tidemill-unpacked"),
+    };
     let objects = Objects::new(deployment.bucket.clone(), folder, unpacked);
     let caller = PythonCaller::new(objects, interpreter, memory_bytes);
     let engine = CallEngine::new(deployment.bucket.clone(), Arc::new(SystemClock), caller);

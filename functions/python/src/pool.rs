@@ -64,10 +64,13 @@ impl Pool {
         idle: &mut Option<Child>,
         path: Option<&[PathBuf]>,
     ) -> Result<Child, StartError> {
-        match idle.take().filter(|child| path.is_none_or(|path| child.path() == path)) {
-            Some(child) => Ok(child),
-            None => self.start(path.unwrap_or_default()).await,
+        if let Some(mut child) = idle.take()
+            && path.is_none_or(|path| child.path() == path)
+            && child.is_alive()
+        {
+            return Ok(child);
         }
+        self.start(path.unwrap_or_default()).await
     }
 
     /// Makes a call when those before it are done. A child that is called when this is dropped ends.

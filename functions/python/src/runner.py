@@ -68,7 +68,8 @@ def main() -> None:
         failed = None
         if head["initializer"] and head["initializer"] not in initialized:
             failed = initialize(initializer)
-            initialized.add(head["initializer"])
+            if failed is None:
+                initialized.add(head["initializer"])
         if "at_once" in head and failed is None:
             run_together(connection, functions, head, function, arguments)
             continue
@@ -134,7 +135,7 @@ def unread(error: BaseException, function_is_read: bool) -> tuple[dict[str, Any]
     answer, body = raised(error)
     answer["unread"] = True
     if isinstance(error, ModuleNotFoundError) and not function_is_read:
-        answer["missing"] = error.name
+        answer["missing"] = plain(error.name or "")
     return answer, body
 
 
@@ -148,8 +149,12 @@ def run_together(
     """Makes calls of a coroutine function, each answered when it ends."""
     waiting = iter(enumerate(arguments))
 
+    owner = os.getpid()
+
     def answer(item: int, since: float, answered: tuple[dict[str, Any], list[bytes]]) -> None:
         flush()
+        if os.getpid() != owner:
+            os._exit(0)
         took = round(time.monotonic() - since, 6)
         loaded = head["function"] in functions
         answer, body = answered
@@ -311,9 +316,9 @@ def raised(error: BaseException) -> tuple[dict[str, Any], list[bytes]]:
         text, message = f"{kind.__qualname__}: its text cannot be made\n", ""
     answer = {
         "kind": "raised",
-        "type": f"{kind.__module__}.{kind.__qualname__}",
-        "message": message[:MESSAGE_CHARACTERS_MAX],
-        "traceback": text[-TRACEBACK_CHARACTERS_MAX:],
+        "type": plain(f"{kind.__module__}.{kind.__qualname__}"),
+        "message": plain(message[:MESSAGE_CHARACTERS_MAX]),
+        "traceback": plain(text[-TRACEBACK_CHARACTERS_MAX:]),
     }
     for pickle_it in (pickled, pickled_in_parts):
         try:
@@ -323,6 +328,11 @@ def raised(error: BaseException) -> tuple[dict[str, Any], list[bytes]]:
         except BaseException:
             continue
     return answer, []
+
+
+def plain(text: str) -> str:
+    """As UTF-8 can have it: names of files may hold halves of characters."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class PartsPickler(pickle.Pickler):

@@ -131,11 +131,11 @@ impl<C: Caller> Engine for CallEngine<C> {
         let plan = CallPlan::of(request.plan)?;
         let mut time_up = self.clock.sleep(request.time_left.saturating_sub(WRITE_RESERVE));
         let ready = self.caller.prepare(&request.plan.run, &plan.calls).await?;
-        let task = Task { engine: self, request, plan: &plan, ready: &ready };
+        let mut task = Task { engine: self, request, plan: &plan, ready: &ready, is_first: true };
         loop {
             match task.make(&mut time_up).await {
                 Ok(output) => return Ok(output),
-                Err(Stopped::Overtaken) => {}
+                Err(Stopped::Overtaken) => task.is_first = false,
                 Err(Stopped::By(e)) => return Err(e),
             }
         }
@@ -148,6 +148,8 @@ struct Task<'a, C: Caller> {
     request: &'a TaskRequest<'a>,
     plan: &'a CallPlan,
     ready: &'a C::Ready,
+    /// All of the execution's time is for it.
+    is_first: bool,
 }
 
 /// Why an execution ends before its last call.
@@ -191,6 +193,11 @@ impl<C: Caller> Task<'_, C> {
             }
         }
         let files = book.close().await?;
+        let made: u64 = files.iter().map(|f| f.rows).sum();
+        if made != calls.end - calls.start {
+            let what = format!("{made} of the calls {calls:?} have come to something");
+            return Err(EngineError::Transient { what: what.clone(), source: what.into() }.into());
+        }
         let took = (engine.clock.now() - started).num_milliseconds();
         usage.milliseconds = u64::try_from(took).unwrap_or(0);
         Ok(TaskOutput::created(files, usage))
@@ -245,7 +252,7 @@ impl<C: Caller> Task<'_, C> {
                 }
                 done = book.work() => done?,
                 () = &mut *time_up => {
-                    if next == 0 && !waits {
+                    if next == 0 && self.is_first && !waits {
                         book.add(self.cut()).await?;
                     }
                     return Ok(Err(unfinished()));
@@ -284,9 +291,8 @@ impl<C: Caller> Task<'_, C> {
                 }
                 Ok(again)
             };
-            let (called, again) = futures::join!(calling, listening);
-            called?;
-            left = again?;
+            let ((), again) = futures::try_join!(calling, listening)?;
+            left = again;
             left.sort_unstable();
         }
         Ok(())
@@ -309,7 +315,7 @@ impl<C: Caller> Task<'_, C> {
                 done = book.work() => done?,
                 () = &mut *time_up => {
                     // what had all the time that there is gets no more
-                    let is_final = is_first && !waits;
+                    let is_final = is_first && self.is_first && !waits;
                     return Ok(if is_final { Ok(self.cut()) } else { Err(unfinished()) });
                 }
             }

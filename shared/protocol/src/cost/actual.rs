@@ -22,7 +22,7 @@ pub(crate) fn actual(
         let Some(stage) = plan.stage(summary.stage) else { continue };
         let (tasks, usage) = (u64::from(summary.tasks), &summary.usage);
         let bytes = stage.scan_bytes.saturating_add(usage.exchange_bytes);
-        let share = share_messages(tasks, bytes / tasks.max(1));
+        let share = share_messages(stage.worker, tasks, bytes / tasks.max(1));
         let sent = (tasks as f64 / f64::from(share)).ceil();
         let at_once = f64::from(share).min(TINY_TASKS_AT_ONCE as f64);
         let worked = usage.milliseconds as f64 / 1e3 / at_once + sent * TASK_OVERHEAD_SECONDS_MAX;

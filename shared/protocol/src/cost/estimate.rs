@@ -82,8 +82,9 @@ fn of_stage(
     let table_bytes = spared(of_tables.table_bytes, of_tables.footer_bytes, of_tables.prunes);
     let each = (table_bytes + exchange_bytes).zip(tasks, |bytes, tasks| bytes / tasks);
     let scanned = Bounds::exactly(stage.scan_bytes as f64);
-    let share = (scanned + exchange_bytes)
-        .zip(tasks, |bytes, tasks| f64::from(share_messages(tasks as u64, (bytes / tasks) as u64)));
+    let share = (scanned + exchange_bytes).zip(tasks, |bytes, tasks| {
+        f64::from(share_messages(stage.worker, tasks as u64, (bytes / tasks) as u64))
+    });
     let mut fetches = spared(of_tables.table_requests, of_tables.footer_requests, of_tables.prunes);
     for input in &stage.inputs {
         fetches = fetches + fetches_of(plan, stage, input.stage, input.read, before, tasks);

@@ -48,6 +48,14 @@ impl WorkerKind {
         }
     }
 
+    /// Whether several tiny tasks may share a message: they wait for the bucket, and not for each other.
+    pub(crate) fn shares_messages(self) -> bool {
+        match self {
+            Self::Normal | Self::Large => true,
+            Self::Python | Self::LargePython => false,
+        }
+    }
+
     /// Memory of such a worker, in MiB.
     pub fn mib(self, workers: &Workers) -> u32 {
         match self {

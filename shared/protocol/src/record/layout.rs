@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{RunId, StageId, TaskId};
+use crate::queue::WorkerKind;
 use crate::record::{Footer, Plan, Read, Stage, TaskMessage};
 
 /// A task of fewer bytes is tiny: its messages and requests cost more than its work.
@@ -75,7 +76,7 @@ impl Layout {
     /// but a group's worth of them, so that many workers share it.
     pub fn messages(&self, stage: &Stage) -> Vec<TaskMessage> {
         let tasks = u32::try_from(self.tasks.len()).unwrap_or(u32::MAX);
-        let each = share_messages(u64::from(tasks), self.task_bytes(stage));
+        let each = share_messages(stage.worker, u64::from(tasks), self.task_bytes(stage));
         let message = |from: u32| TaskMessage {
             run: self.run.clone(),
             stage: self.stage,
@@ -117,8 +118,8 @@ impl Layout {
 }
 
 /// How many of a stage's tasks share a message, where one reads so many bytes.
-pub(crate) fn share_messages(tasks: u64, task_bytes: u64) -> u32 {
-    if task_bytes >= TINY_TASK_BYTES {
+pub(crate) fn share_messages(worker: WorkerKind, tasks: u64, task_bytes: u64) -> u32 {
+    if task_bytes >= TINY_TASK_BYTES || !worker.shares_messages() {
         return 1;
     }
     let groups = u32::try_from(tasks / u64::from(TaskId::GROUP_TASKS)).unwrap_or(u32::MAX);
@@ -219,7 +220,6 @@ fn split(task: TaskSlice, objects: &[u64], piece: u64) -> Vec<TaskSlice> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::WorkerKind;
     use crate::record::{Input, Output, StageIo, Usage};
 
     #[test]
