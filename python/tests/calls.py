@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 from typing import Any, NoReturn
 
@@ -90,9 +91,10 @@ class Unreadable:
         return refuse, (7,)
 
 
-class UnreadableError(Exception):
+class OfTwoError(Exception):
     def __init__(self, one: int, two: int) -> None:
         super().__init__("of two")
+        self.two = two
 
 
 def give_unpicklable(_: object = None) -> Unpicklable:
@@ -103,5 +105,13 @@ def give_unreadable(_: object = None) -> Unreadable:
     return Unreadable()
 
 
-def raise_unreadable(_: object = None) -> NoReturn:
-    raise UnreadableError(1, 2)
+def raise_of_two(_: object = None) -> NoReturn:
+    raise OfTwoError(1, 2)
+
+
+def raise_with_a_lock(_: object = None) -> NoReturn:
+    raise ValueError(threading.Lock())
+
+
+def raise_half(_: object = None) -> NoReturn:
+    raise OSError("a\udcff")

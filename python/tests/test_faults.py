@@ -82,11 +82,29 @@ def test_a_result_that_cannot_be_read_is_an_error(executor: tm.Executor) -> None
     assert executor.submit(calls.add, 1).result() == 1
 
 
+def test_an_exception_is_read_without_its_init(executor: tm.Executor) -> None:
+    error = executor.submit(calls.raise_of_two).exception()
+    assert type(error) is calls.OfTwoError and error.args == ("of two",) and error.two == 2
+    assert type(error.__cause__) is _RemoteTraceback
+
+
 def test_an_exception_that_cannot_be_read_keeps_its_name(executor: tm.Executor) -> None:
-    error = executor.submit(calls.raise_unreadable).exception()
+    error = executor.submit(calls.raise_with_a_lock).exception()
     assert isinstance(error, tm.RemoteError)
-    assert error.type == "calls.UnreadableError" and error.message == "of two"
-    assert "raise_unreadable" in error.traceback
+    assert error.type == "builtins.ValueError" and "lock" in error.message
+    assert "raise_with_a_lock" in error.traceback
+
+
+def test_an_exception_may_name_half_a_character(executor: tm.Executor) -> None:
+    error = executor.submit(calls.raise_half).exception()
+    assert type(error) is OSError and error.args == ("a\udcff",)
+    assert executor.submit(calls.add, 1).result() == 1
+
+
+def test_an_initializer_runs_until_it_has_succeeded() -> None:
+    with tm.Executor(max_workers=1, initializer=calls.fail_to_start) as executor:
+        values = [future.exception() for future in [executor.submit(calls.add, n) for n in range(3)]]
+    assert all(isinstance(each, BrokenProcessPool) for each in values)
 
 
 def test_an_initializer_that_fails_breaks_the_executor(caplog: pytest.LogCaptureFixture) -> None:
