@@ -81,7 +81,7 @@ def test_all_jobs_are_as_many_as_the_deployment_runs_at_once() -> None:
 def test_a_large_argument_goes_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
     array = numpy.arange(500_000)
     sizes: list[int] = []
-    session = tidemill._map.executor_of((None, 2))._session
+    session = tidemill._map.executor_of((None, None))._session
     request = session._agent.request
 
     def spy(head: Any, bodies: Any, on_event: Any) -> int:
