@@ -83,7 +83,8 @@ fn broken(end: &End) -> Option<String> {
             return Some(format!("{} tasks were sent for {tasks}", end.sent()));
         }
         let stages = u32::try_from(outcome.stages.len()).expect("small");
-        // one for the parts of a task of calls, and the same again where it is sent on
+        // one for the parts of a task of calls, the same again where it is sent on, and the looks of the
+        // watcher at what takes minutes
         let lists = if end.settings.calls { 5 * tasks } else { 2 * tasks };
         if end.lists() > lists + 6 * stages + 4 {
             return Some(format!("{} LISTs for {tasks} tasks", end.lists()));
