@@ -1,6 +1,8 @@
 """Large objects travel once."""
 
 import gc
+import importlib.util
+import mmap
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,25 @@ import pytest
 import calls
 import tidemill as tm
 from tidemill._pickle import Sharing, pickle_arguments
-from tidemill._shared import Blob, load_shared
+from tidemill._shared import Blob
 
 numpy = pytest.importorskip("numpy")
 
+RUNNER = Path(__file__).parents[2] / "functions" / "python" / "src" / "runner.py"
 
-def test_a_blob_is_read_as_it_was_written(tmp_path: Path) -> None:
+
+@pytest.fixture
+def load_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The reader that workers have."""
+    spec = importlib.util.spec_from_file_location("runner", RUNNER)
+    assert spec is not None and spec.loader is not None
+    runner = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(runner)
+    monkeypatch.setenv("TIDEMILL_SHARED", str(tmp_path))
+    return lambda path, once: runner.load_shared(path.name, mmap.ACCESS_READ if once else mmap.ACCESS_COPY)
+
+
+def test_a_blob_is_read_as_it_was_written(tmp_path: Path, load_shared: Any) -> None:
     value = {"a": numpy.arange(100_000), "b": b"x" * 10, "c": numpy.ones((3, 5), order="F")}
     path = written(tmp_path, value)
     for once in (True, False):
@@ -26,10 +41,10 @@ def test_a_blob_is_read_as_it_was_written(tmp_path: Path) -> None:
         assert read["a"].flags.writeable is not once
 
 
-def test_writing_to_what_was_read_changes_no_file(tmp_path: Path) -> None:
+def test_writing_to_what_was_read_changes_no_file(tmp_path: Path, load_shared: Any) -> None:
     path = written(tmp_path, numpy.zeros(10_000))
-    load_shared(path)[:] = 1
-    assert load_shared(path).sum() == 0
+    load_shared(path, False)[:] = 1
+    assert load_shared(path, False).sum() == 0
 
 
 def test_a_blob_in_a_cycle_ends_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,11 @@
 
 A shared object is written as: `TDS1`, the number of its parts (4 bytes, big-endian), the length of each (8
 bytes), and the parts, each at the next multiple of 64 bytes from the start. The first part is a pickle of
-protocol 5, the others are its buffers in order, so that who maps the file into memory copies none of them.
+protocol 5, the others are its buffers in order, so that who maps the file into memory copies none of them. The
+worker's `runner.py` reads it.
 """
 
 import hashlib
-import mmap
-import os
 import pickle
 import struct
 import weakref
@@ -51,26 +50,6 @@ def _laid_out(parts: list[bytes | memoryview]) -> list[bytes | memoryview]:
         laid += [bytes(gap), part]
         at += gap + len(part)
     return laid
-
-
-def load_shared(path: str | os.PathLike[str], once: bool = False) -> Any:
-    """Reads what a `Blob` wrote.
-
-    Its buffers are the file's pages: read-only where the object serves many calls (`once`), else private to
-    who loaded it, copied as far as they are written to.
-    """
-    access = mmap.ACCESS_READ if once else mmap.ACCESS_COPY
-    with open(path, "rb") as file:
-        view = memoryview(mmap.mmap(file.fileno(), 0, access=access))
-    if bytes(view[:4]) != b"TDS1":
-        raise pickle.UnpicklingError(f"{path} is no shared object")
-    (count,) = struct.unpack_from(">I", view, 4)
-    parts, at = [], 8 + 8 * count
-    for size in struct.unpack_from(f">{count}Q", view, 8):
-        at += -at % 64
-        parts.append(view[at : at + size])
-        at += size
-    return pickle.loads(parts[0], buffers=parts[1:])
 
 
 class Shared(Generic[T]):
