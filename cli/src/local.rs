@@ -116,13 +116,21 @@ pub(crate) async fn start(dir: &Path) -> anyhow::Result<Local> {
     if !dir.exists() {
         say(&format!("{} is not there yet: it is created, with an empty bucket", dir.display()));
     }
+    start_with(dir, cores(), functions(Path::new(PYTHON), cores(), &[], say)?).await
+}
+
+async fn start_with(
+    dir: &Path,
+    concurrency: usize,
+    functions: FunctionCommand,
+) -> anyhow::Result<Local> {
     let options = Options {
         dir: dir.to_owned(),
         port: 0,
         template: TEMPLATE.to_owned(),
-        concurrency: cores(),
+        concurrency,
         keys: None,
-        functions: functions(Path::new(PYTHON), cores(), &[], say)?,
+        functions,
         worker_mib: None,
         one_task_mib: None,
         faults: None,
@@ -170,18 +178,7 @@ pub(crate) async fn start_quietly(
     log_to_stderr();
     let workers = workers.unwrap_or_else(cores);
     let log = if std::env::var_os(LOG).is_some() { say } else { |_: &str| {} };
-    let options = Options {
-        dir: dir.to_owned(),
-        port: 0,
-        template: TEMPLATE.to_owned(),
-        concurrency: workers,
-        keys: None,
-        functions: functions(python, workers, path, log)?,
-        worker_mib: None,
-        one_task_mib: None,
-        faults: None,
-    };
-    Ok(Local::start(options).await?)
+    start_with(dir, workers, functions(python, workers, path, log)?).await
 }
 
 fn log_to_stderr() {

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use tidemill_protocol::calls::{ContentName, of_bucket};
-use tidemill_protocol::{Bucket, EngineError, Key, RunId};
+use tidemill_protocol::{Bucket, BucketError, EngineError, Key, RunId};
 use tokio::io::AsyncWriteExt;
 
 /// Functions that a worker remembers.
@@ -109,7 +109,7 @@ impl Objects {
         path: &Path,
     ) -> Result<(), EngineError> {
         let key = Key::shared_object(name);
-        let missing = || EngineError::InputMissing { run: run.clone(), key: key.clone() };
+        let missing = || of_bucket(run, BucketError::NotFound { key: key.clone() });
         let head = self.bucket.head(&key).await.map_err(|e| of_bucket(run, e))?;
         let info = head.ok_or_else(missing)?.info;
         let unwritable = |source: std::io::Error| EngineError::Transient {

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tidemill_protocol::record::Status;
+use tidemill_protocol::tuning::WATCH_INTERVAL;
 
 use crate::support::dice::{Dice, rng};
 
@@ -83,10 +84,10 @@ fn broken(end: &End) -> Option<String> {
             return Some(format!("{} tasks were sent for {tasks}", end.sent()));
         }
         let stages = u32::try_from(outcome.stages.len()).expect("small");
-        // one for the parts of a task of calls, the same again where it is sent on, and the looks of the
-        // watcher at what takes minutes
-        let lists = if end.settings.calls { 5 * tasks } else { 2 * tasks };
-        if end.lists() > lists + 6 * stages + 4 {
+        // each message of calls looks for parts, and the watcher at what takes minutes
+        let looks = u32::try_from(end.took.as_secs() / WATCH_INTERVAL.as_secs()).expect("small");
+        let of_calls = if end.settings.calls { end.sent() + 3 * looks } else { 0 };
+        if end.lists() > 2 * tasks + of_calls + 6 * stages + 4 {
             return Some(format!("{} LISTs for {tasks} tasks", end.lists()));
         }
     }
