@@ -77,8 +77,9 @@ async fn python_workers_read_what_calls_need_and_send_to_their_own_queues() {
             let deleted = bucket.delete(&[key]).await;
             assert_eq!(deleted.is_ok(), prefix == "work/", "{function} deletes in {prefix}");
         }
-        for queue in ["EventsQueue", "TaskQueue", "LargeTaskQueue", "WatchQueue", "DeadLetterQueue"]
-        {
+        let publishes = send_as(function, &emulator, "TaskQueue").await;
+        assert_eq!(publishes, Ok(()), "who may publish is asked to");
+        for queue in ["EventsQueue", "LargeTaskQueue", "WatchQueue", "DeadLetterQueue"] {
             let sent = send_as(function, &emulator, queue).await;
             assert!(
                 sent.is_err_and(|e| e.contains("not authorized")),

@@ -114,13 +114,14 @@ locals {
       environment = {
         AWS_LAMBDA_EXEC_WRAPPER              = "/opt/tidemill/python"
         TIDEMILL_WORKER_KIND                 = "python"
+        TIDEMILL_TASK_QUEUE_URL              = local.queue_url["TaskQueue"]
         TIDEMILL_PYTHON_TASK_QUEUE_URL       = local.queue_url["PythonTaskQueue"]
         TIDEMILL_LARGE_PYTHON_TASK_QUEUE_URL = local.queue_url["LargePythonTaskQueue"]
       }
       reads    = local.of_calls
       writes   = local.made_by_calls
       deletes  = ["work/*"]
-      sends    = ["PythonTaskQueue", "LargePythonTaskQueue"]
+      sends    = ["PythonTaskQueue", "LargePythonTaskQueue", "TaskQueue"]
       receives = ["PythonTaskQueue"]
       hides    = ["PythonTaskQueue"]
     }
@@ -136,12 +137,13 @@ locals {
       environment = {
         AWS_LAMBDA_EXEC_WRAPPER              = "/opt/tidemill/python"
         TIDEMILL_WORKER_KIND                 = "large-python"
+        TIDEMILL_TASK_QUEUE_URL              = local.queue_url["TaskQueue"]
         TIDEMILL_LARGE_PYTHON_TASK_QUEUE_URL = local.queue_url["LargePythonTaskQueue"]
       }
       reads    = local.of_calls
       writes   = local.made_by_calls
       deletes  = ["work/*"]
-      sends    = ["LargePythonTaskQueue"]
+      sends    = ["LargePythonTaskQueue", "TaskQueue"]
       receives = ["LargePythonTaskQueue"]
       hides    = ["LargePythonTaskQueue"]
     }

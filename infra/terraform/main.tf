@@ -27,6 +27,8 @@ locals {
 
 resource "aws_s3_bucket" "bucket" {
   bucket = local.bucket
+  # what clients compare their Python with
+  tags = { "tidemill:python" = var.python_runtime }
   lifecycle {
     prevent_destroy = true
   }

@@ -16,7 +16,7 @@ from tidemill._shared import Blob
 
 numpy = pytest.importorskip("numpy")
 
-RUNNER = Path(__file__).parents[2] / "functions" / "python" / "src" / "runner.py"
+RUNNER = Path(__file__).parents[2] / "functions" / "python" / "src" / "tidemill_runner.py"
 
 
 @pytest.fixture

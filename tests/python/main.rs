@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use tidemill_protocol::calls::ValueFormat;
 use tidemill_python::{
     Answer, Call, Child, Died, Interpreter, Limits, Outcome, Raised, Reason, StartError,
 };
@@ -77,7 +78,10 @@ fn shown(folder: &Path, pickled: &[u8]) -> String {
 
 fn returned(fixture: &Fixture, answer: &Answer) -> String {
     match &answer.outcome {
-        Outcome::Returned(value) => shown(fixture.folder.path(), value),
+        Outcome::Returned(ValueFormat::Json, value) => {
+            String::from_utf8(value.to_vec()).expect("text").replace('"', "'")
+        }
+        Outcome::Returned(_, value) => shown(fixture.folder.path(), value),
         Outcome::Raised(raised) | Outcome::NotReady(raised) => panic!("{}", raised.traceback),
         Outcome::Late(_) => panic!("it is late"),
     }
@@ -88,7 +92,7 @@ fn raised(answer: Answer) -> Raised {
         Outcome::NotReady(raised) => panic!("{}", raised.traceback),
         Outcome::Late(_) => panic!("it is late"),
         Outcome::Raised(raised) => raised,
-        Outcome::Returned(_) => panic!("it has returned"),
+        Outcome::Returned(..) => panic!("it has returned"),
     }
 }
 
@@ -112,9 +116,9 @@ async fn values_come_back_from_one_process() {
     let waited = fixture.answer(&mut child, "wait", "0.01").await;
     assert_eq!(returned(&fixture, &waited), "0.01");
     let large = fixture.answer(&mut child, "give_bytes", "30").await;
-    assert!(matches!(&large.outcome, Outcome::Returned(bytes) if bytes.len() > 30 << 20));
+    assert!(matches!(&large.outcome, Outcome::Returned(_, bytes) if bytes.len() > 30 << 20));
     let sent = fixture.answer(&mut child, "add", "bytes(30_000_000), b''").await;
-    assert!(matches!(&sent.outcome, Outcome::Returned(bytes) if bytes.len() > 30_000_000));
+    assert!(matches!(&sent.outcome, Outcome::Returned(_, bytes) if bytes.len() > 30_000_000));
 }
 
 #[tokio::test]
@@ -136,7 +140,7 @@ async fn coroutines_run_beside_each_other_and_each_has_its_own_end() {
     let limits = Limits { time: Some(Duration::from_secs(1)), ..Limits::default() };
     let made = |item: usize, answer: Answer| {
         ends[item] = match answer.outcome {
-            Outcome::Returned(_) => "returned".into(),
+            Outcome::Returned(..) => "returned".into(),
             Outcome::Raised(raised) => format!("{} {}", raised.type_name, raised.unread),
             Outcome::NotReady(_) => "not ready".into(),
             Outcome::Late(_) => "late".into(),

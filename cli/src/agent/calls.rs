@@ -25,6 +25,9 @@ pub(super) struct Submission {
     archives: Vec<ContentName>,
     #[serde(default)]
     options: CallOptions,
+    /// The table folder that the values become part of.
+    #[serde(default)]
+    into: Option<String>,
 }
 
 /// What a submission may ask for beside its calls.
@@ -80,12 +83,14 @@ impl Submission {
         let job = JobSpec {
             work: Work::Calls(Box::new(calls)),
             options,
+            into: self.into,
             ..JobSpec::of_statement(String::new())
         };
         let name = format!("{}-{}", label(&self.name), &submission[..12]);
         let text = serde_json::to_vec(&job)?;
         session.bucket().put(&format!("{}{name}.json", Key::JOBS), text.into(), &[]).await?;
-        Ok(Job { name: JobName::new(&name), run: None, count })
+        let has_values = job.into.is_none();
+        Ok(Job { name: JobName::new(&name), run: None, count, has_values })
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use tidemill_protocol::bucket::Bucket;
-use tidemill_protocol::calls::PackIndex;
+use tidemill_protocol::calls::{PackIndex, read_index};
 use tidemill_protocol::record::{Outcome, Status};
 use tidemill_protocol::{Key, RunId, context};
 
@@ -77,7 +77,8 @@ impl<'a> Following<'a> {
     /// Says which run it is, once that is known.
     async fn name(&mut self) {
         if let (Some(run), false) = (&self.job.run, self.is_named) {
-            let head = json!({ "run": run, "count": self.job.count });
+            let Job { count, has_values, .. } = self.job;
+            let head = json!({ "run": run, "count": count, "has_values": has_values });
             self.is_named = true;
             self.answers.send("started", head, vec![]).await;
         }
@@ -98,6 +99,12 @@ impl<'a> Following<'a> {
     }
 
     async fn read(&self, key: &str) -> anyhow::Result<(Value, Vec<Bytes>)> {
+        if !self.job.has_values {
+            let run = self.job.run.as_ref().context("a part without a run")?;
+            let (_, index) = read_index(self.session.bucket(), run, key).await?;
+            let body = vec![Bytes::new(); index.len()];
+            return Ok((json!({ "first": index.first, "calls": index.records }), body));
+        }
         let bytes = self.session.bucket().get(key, None).await?.bytes;
         let index = PackIndex::decode(&bytes, bytes.len() as u64);
         let index = index.with_context(|| format!("{key} cannot be read"))?;
@@ -111,7 +118,8 @@ impl<'a> Following<'a> {
     async fn end(mut self, marker: &str) -> anyhow::Result<()> {
         let outcome: Option<Outcome> = context::find(self.session.bucket(), marker).await?;
         let outcome = outcome.with_context(|| format!("{marker} has disappeared"))?;
-        let parts = outcome.files.iter().map(|f| f.key.clone()).collect();
+        let parts = outcome.files.iter().map(|f| f.key.clone());
+        let parts = parts.filter(|key| key.ends_with(Key::CALLS_PART)).collect();
         self.tell(parts).await?;
         let cause = outcome.reason.as_deref().and_then(cause);
         let head = json!({
@@ -128,12 +136,12 @@ impl<'a> Following<'a> {
 }
 
 /// What a reason is about, by what its sentence names: the option, or the remedy.
-fn cause(reason: &str) -> Option<&'static str> {
+pub(super) fn cause(reason: &str) -> Option<&'static str> {
     let names = |text: &str| reason.contains(text);
     if names("max_cost_usd") {
         return Some("cost");
     }
-    (names("was pickled by Python") || names("env=tidemill.Env")).then_some("environment")
+    (names("use the same minor version") || names("env=tidemill.Env")).then_some("environment")
 }
 
 /// The run that a key under a job's results is of.

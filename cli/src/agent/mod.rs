@@ -100,7 +100,9 @@ impl AgentArgs {
 }
 
 async fn fail(answers: &Answers, error: &anyhow::Error) {
-    answers.send("failed", json!({ "error": format!("{error:#}") }), vec![]).await;
+    let error = format!("{error:#}");
+    let cause = follow::cause(&error);
+    answers.send("failed", json!({ "error": error, "cause": cause }), vec![]).await;
 }
 
 /// Has a request done, beside those that are under way.

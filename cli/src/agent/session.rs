@@ -29,6 +29,9 @@ const RENEWED_AFTER: TimeDelta = TimeDelta::days(7);
 /// How long a run may take to be there after its job.
 const UNNOTICED: Duration = Duration::from_secs(120);
 
+/// The tag of a deployment's bucket with the runtime of its Python workers: `python3.13`.
+const PYTHON_TAG: &str = "tidemill:python";
+
 /// Which deployment is meant.
 #[derive(Debug, Deserialize)]
 pub(super) struct Opening {
@@ -78,6 +81,8 @@ pub(super) struct Job {
     pub(super) run: Option<RunId>,
     /// How many calls it has.
     pub(super) count: u64,
+    /// Who waits for it wants to have its values: they do not go into a table.
+    pub(super) has_values: bool,
 }
 
 impl Session {
@@ -85,6 +90,9 @@ impl Session {
         if let Some(bucket) = &opening.bucket {
             let target = Target { local: None, bucket: Some(bucket.clone()) };
             let client = Client::open(&target).await?;
+            if let Some(runtime) = client.bucket.tag(PYTHON_TAG).await {
+                check_python(bucket, &runtime, &opening.version)?;
+            }
             return Ok(Self::new(client, CONCURRENCY, None, opening));
         }
         let (path, folder) = match &opening.folder {
@@ -198,20 +206,48 @@ impl Session {
         let found: Option<Run> = context::find(self.bucket(), &Key::Run(run).to_string()).await?;
         let bucket = self.bucket().name();
         let found = found.with_context(|| format!("there is no run {run} in bucket {bucket}"))?;
-        if !found.spec.is_some_and(|spec| matches!(spec.work, Work::Calls(_))) {
+        let Some(spec) = found.spec.filter(|spec| matches!(spec.work, Work::Calls(_))) else {
             bail!("run {run} is no run of calls");
-        }
+        };
         let plan: Option<Plan> = context::find(self.bucket(), &Key::Plan(run).to_string()).await?;
         let count = match plan {
             Some(plan) => CallPlan::of(&plan)?.count,
             None => 0,
         };
-        Ok(Job { name: found.job, run: Some(run.clone()), count })
+        let has_values = spec.into.is_none();
+        Ok(Job { name: found.job, run: Some(run.clone()), count, has_values })
     }
 
     pub(super) async fn close(self: std::sync::Arc<Self>) {
         if let Ok(session) = std::sync::Arc::try_unwrap(self) {
             session.client.close().await;
         }
+    }
+}
+
+/// # Errors
+/// What one minor version of Python pickles is not to be read by another.
+fn check_python(bucket: &str, runtime: &str, ours: &str) -> anyhow::Result<()> {
+    let theirs = runtime.strip_prefix("python").unwrap_or(runtime);
+    let minor: Vec<_> = ours.split('.').take(2).collect();
+    if minor.join(".") == theirs {
+        return Ok(());
+    }
+    bail!(
+        "this is Python {ours}, and the workers of bucket {bucket} have {theirs}: use the same minor version on \
+         both sides, here or by deploying with PythonRuntime=python{}",
+        minor.join(".")
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_minor_version_is_asked_for() {
+        check_python("b", "python3.13", "3.13.1").expect("the same");
+        let why = check_python("b", "python3.13", "3.11.9").expect_err("another").to_string();
+        assert!(why.contains("3.11.9") && why.contains("PythonRuntime=python3.11"), "{why}");
     }
 }

@@ -45,7 +45,7 @@ fn whole(n: u64) -> i64 {
 
 fn outcome(record: &CallRecord) -> Option<String> {
     let text = match &record.outcome {
-        CallOutcome::Returned => "returned",
+        CallOutcome::Returned { .. } => "returned",
         CallOutcome::Raised { .. } => "raised",
         CallOutcome::Killed { .. } => "killed",
     };
@@ -54,7 +54,7 @@ fn outcome(record: &CallRecord) -> Option<String> {
 
 fn error(record: &CallRecord) -> Option<String> {
     match &record.outcome {
-        CallOutcome::Returned => None,
+        CallOutcome::Returned { .. } => None,
         CallOutcome::Raised { type_name, message, .. } => Some(format!("{type_name}: {message}")),
         CallOutcome::Killed { message, .. } => Some(message.clone()),
     }

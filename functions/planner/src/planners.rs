@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use tidemill_compute::DataFusionEngine;
-use tidemill_protocol::calls::CallPlanner;
+use tidemill_protocol::calls::{CallPlan, CallPlanner, CallTable};
 use tidemill_protocol::job::Work;
 use tidemill_protocol::record::Plan;
 use tidemill_protocol::{EngineError, PlanRequest, Planner};
@@ -16,7 +16,14 @@ impl Planner for Planners {
     async fn plan(&self, request: &PlanRequest<'_>) -> Result<Plan, EngineError> {
         match request.spec.work {
             Work::Statement(_) => self.statements.plan(request).await,
-            Work::Calls(_) => self.calls.plan(request).await,
+            Work::Calls(_) => {
+                let mut plan = self.calls.plan(request).await?;
+                if let Some(folder) = &request.spec.into {
+                    let (publication, columns) = self.statements.pin_table(request, folder).await?;
+                    CallPlan::publish(&mut plan, CallTable { columns }, publication)?;
+                }
+                Ok(plan)
+            }
         }
     }
 }

@@ -2,6 +2,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tidemill_protocol::calls::ValueFormat;
 
 use crate::output::Captured;
 
@@ -20,8 +21,7 @@ pub struct Answer {
 /// A value or an exception.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The pickled value.
-    Returned(Bytes),
+    Returned(ValueFormat, Bytes),
     Raised(Raised),
     /// The initializer raised, so the call was not made.
     NotReady(Raised),

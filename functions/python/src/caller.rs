@@ -3,12 +3,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tidemill_protocol::calls::{CallOutcome, CallRecord, Caller, Calls, KillReason, Made};
+use tidemill_protocol::calls::{
+    CallOutcome, CallRecord, Caller, Calls, KillReason, Made, RowsFile,
+};
 use tidemill_protocol::{EngineError, RunId};
 use tokio::sync::mpsc;
 
 use crate::answer::{Answer, Died, Outcome, Raised, Reason};
 use crate::child::{Call, Limits};
+use crate::files;
 use crate::interpreter::{Interpreter, StartError};
 use crate::objects::Objects;
 use crate::output::Captured;
@@ -133,6 +136,32 @@ impl Caller for PythonCaller {
         }
         Ok(())
     }
+
+    async fn file(
+        &self,
+        ready: &Call,
+        columns: Option<&str>,
+        tables: Vec<Bytes>,
+    ) -> Result<RowsFile, EngineError> {
+        let call = files::call(ready, columns, &tables);
+        let limits = Limits { time: None, memory_bytes: Some(self.memory_bytes) };
+        match self.pool.call(&call, limits).await.map_err(of_start)? {
+            Ok(Answer { outcome: Outcome::Returned(_, packed), .. }) => files::read(packed),
+            Ok(Answer { outcome: Outcome::Raised(raised), .. }) => {
+                Err(EngineError::Refused(format!("no table can be written: {}", raised.message)))
+            }
+            Ok(answer) => {
+                let what = format!("the interpreter has not written a file: {:?}", answer.outcome);
+                Err(EngineError::Transient { source: what.clone().into(), what })
+            }
+            Err(died @ Died { reason: Reason::OutOfMemory { .. }, .. }) => {
+                Err(EngineError::OutOfMemory(died.to_string()))
+            }
+            Err(died) => {
+                Err(EngineError::Transient { what: died.to_string(), source: died.into() })
+            }
+        }
+    }
 }
 
 /// # Errors
@@ -140,7 +169,7 @@ impl Caller for PythonCaller {
 fn of_answer(answer: Answer) -> Result<Made, EngineError> {
     let Answer { outcome, stdout, stderr, took, peak_bytes } = answer;
     let (outcome, bytes) = match outcome {
-        Outcome::Returned(value) => (CallOutcome::Returned, value),
+        Outcome::Returned(format, value) => (CallOutcome::Returned { format }, value),
         Outcome::Raised(Raised { missing: Some(module), .. }) => {
             return Err(EngineError::Refused(format!(
                 "the workers have no module {module}, which the function needs: name its package in \

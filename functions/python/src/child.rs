@@ -21,11 +21,18 @@ use crate::interpreter::{Interpreter, StartError};
 use crate::memory::resident_bytes;
 use crate::output::Output;
 
-const RUNNER: &str = include_str!("runner.py");
+const RUNNER: &str = include_str!("tidemill_runner.py");
+const VALUES: &str = include_str!("tidemill_values.py");
 
-/// Starts the runner, which comes as an argument, beside `__main__`: that belongs to the calls.
-const BOOTSTRAP: &str = "import sys; scope = {'__name__': 'tidemill_runner'}; \
-    exec(compile(sys.argv.pop(), '<tidemill>', 'exec'), scope); scope['main']()";
+/// Starts the runner, which comes as an argument, as what it imports does, beside `__main__`: that belongs to
+/// the calls.
+const BOOTSTRAP: &str = "\
+import sys, types
+for name in ('tidemill_values', 'tidemill_runner'):
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(compile(sys.argv.pop(), '<tidemill>', 'exec'), module.__dict__)
+module.main()
+";
 
 /// How often memory is looked at: what allocates a gigabyte a second is stopped 100 MB later.
 const MEMORY_INTERVAL: Duration = Duration::from_millis(100);
@@ -106,7 +113,7 @@ impl Child {
         let ((out, stdout), (err, stderr)) = (pipe::pipe()?, pipe::pipe()?);
         let mut command = Command::new(&interpreter.program);
         command
-            .args(["-u", "-c", BOOTSTRAP, RUNNER])
+            .args(["-u", "-c", BOOTSTRAP, RUNNER, VALUES])
             .env_clear()
             .envs(interpreter.environment.iter().map(|(name, value)| (name, value)))
             .env("PYTHONPATH", interpreter.path_after(path))
@@ -407,7 +414,9 @@ async fn talk(
             return Err(io::Error::other("the answer is to another call"));
         }
         let outcome = match head.kind {
-            AnswerKind::Returned => Outcome::Returned(body.pop().unwrap_or_default()),
+            AnswerKind::Returned { format } => {
+                Outcome::Returned(format, body.pop().unwrap_or_default())
+            }
             AnswerKind::Raised(head) => Outcome::Raised(raised(head, body.pop())),
             AnswerKind::NotReady(head) => Outcome::NotReady(raised(head, body.pop())),
             AnswerKind::Late => Outcome::Late(limits.time.unwrap_or_default()),

@@ -1,9 +1,10 @@
-//! What goes through the socket; `runner.py` has the other end.
+//! What goes through the socket; `tidemill_runner.py` has the other end.
 
 use std::io;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use tidemill_protocol::calls::ValueFormat;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// A head has texts that the runner cuts, so a longer one is none.
@@ -48,7 +49,10 @@ pub(crate) struct AnswerHead {
 #[derive(Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum AnswerKind {
-    Returned,
+    Returned {
+        #[serde(rename = "as")]
+        format: ValueFormat,
+    },
     Raised(RaisedHead),
     NotReady(RaisedHead),
     /// It took longer than it may, and was cancelled.

@@ -7,6 +7,7 @@
 mod answer;
 mod caller;
 mod child;
+mod files;
 mod frame;
 mod interpreter;
 mod memory;

@@ -17,21 +17,27 @@ from tidemill._errors import (
     RunFailed,
     TaskKilled,
 )
+from tidemill._estimate import Estimate
 from tidemill._executor import Executor
 from tidemill._future import Future, as_completed
 from tidemill._map import attach, map, starmap
 from tidemill._progress import Progress
+from tidemill._query import Query
 from tidemill._result import Result
 from tidemill._shared import Shared, share
+from tidemill._sql import sql
+from tidemill._write import write
 
 __all__ = [
     "CallTimeout",
     "CostExceeded",
     "Env",
     "EnvironmentMismatch",
+    "Estimate",
     "Executor",
     "Future",
     "Progress",
+    "Query",
     "RemoteError",
     "Result",
     "RunFailed",
@@ -41,5 +47,7 @@ __all__ = [
     "attach",
     "map",
     "share",
+    "sql",
     "starmap",
+    "write",
 ]

@@ -3,11 +3,13 @@
 import os
 import threading
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
 
 from tidemill._errors import RunFailed
 from tidemill._executor import Executor
+from tidemill._feed import Feed
 from tidemill._future import Future
+from tidemill._lazy import LazyResult
 from tidemill._result import Result
 
 T = TypeVar("T")
@@ -20,7 +22,7 @@ def map(
     items: Iterable[Any],
     *,
     chunksize: int | str = "auto",
-    return_exceptions: bool = False,
+    return_exceptions: Literal[False] = False,
     bucket: str | None = None,
     max_workers: int | None = None,
     **options: Any,
@@ -31,11 +33,33 @@ def map(
     items: Iterable[Any],
     *,
     chunksize: int | str = "auto",
-    return_exceptions: bool = False,
+    return_exceptions: Literal[False] = False,
     bucket: str | None = None,
     max_workers: int | None = None,
     **options: Any,
 ) -> Result[T]: ...
+@overload
+def map(
+    fn: Callable[..., Coroutine[Any, Any, T]],
+    items: Iterable[Any],
+    *,
+    chunksize: int | str = "auto",
+    return_exceptions: bool,
+    bucket: str | None = None,
+    max_workers: int | None = None,
+    **options: Any,
+) -> Result[T | BaseException]: ...
+@overload
+def map(
+    fn: Callable[..., T],
+    items: Iterable[Any],
+    *,
+    chunksize: int | str = "auto",
+    return_exceptions: bool,
+    bucket: str | None = None,
+    max_workers: int | None = None,
+    **options: Any,
+) -> Result[T | BaseException]: ...
 def map(
     fn: Callable[..., Any],
     items: Iterable[Any],
@@ -46,15 +70,18 @@ def map(
     max_workers: int | None = None,
     **options: Any,
 ) -> Result[Any]:
-    """Calls `fn` with each item; `items` is read to its end at once.
+    """Calls `fn` with each item.
+
+    Items that have a length are read at once, and are one run. Those of a generator, a file or another iterator are
+    read as they are needed, and may have no end: they are many runs, each value is given once, and an iterator
+    that is left ends the reading and the calls.
 
     Args:
         chunksize: of no consequence here, as messages carry many calls; each call has its own result.
         return_exceptions: gives exceptions in the place of values.
         options: those of `Executor`; without `echo`, what calls print is in the result's log only.
     """
-    inputs = ((item,) for item in items)
-    return _begin(fn, inputs, chunksize, return_exceptions, (bucket, max_workers), options)
+    return _begin(fn, items, _alone, chunksize, return_exceptions, (bucket, max_workers), options)
 
 
 @overload
@@ -63,7 +90,7 @@ def starmap(
     items: Iterable[Iterable[Any]],
     *,
     chunksize: int | str = "auto",
-    return_exceptions: bool = False,
+    return_exceptions: Literal[False] = False,
     bucket: str | None = None,
     max_workers: int | None = None,
     **options: Any,
@@ -74,11 +101,33 @@ def starmap(
     items: Iterable[Iterable[Any]],
     *,
     chunksize: int | str = "auto",
-    return_exceptions: bool = False,
+    return_exceptions: Literal[False] = False,
     bucket: str | None = None,
     max_workers: int | None = None,
     **options: Any,
 ) -> Result[T]: ...
+@overload
+def starmap(
+    fn: Callable[..., Coroutine[Any, Any, T]],
+    items: Iterable[Iterable[Any]],
+    *,
+    chunksize: int | str = "auto",
+    return_exceptions: bool,
+    bucket: str | None = None,
+    max_workers: int | None = None,
+    **options: Any,
+) -> Result[T | BaseException]: ...
+@overload
+def starmap(
+    fn: Callable[..., T],
+    items: Iterable[Iterable[Any]],
+    *,
+    chunksize: int | str = "auto",
+    return_exceptions: bool,
+    bucket: str | None = None,
+    max_workers: int | None = None,
+    **options: Any,
+) -> Result[T | BaseException]: ...
 def starmap(
     fn: Callable[..., Any],
     items: Iterable[Iterable[Any]],
@@ -90,8 +139,7 @@ def starmap(
     **options: Any,
 ) -> Result[Any]:
     """As `map`, with the arguments of each call in one item."""
-    inputs = (tuple(item) for item in items)
-    return _begin(fn, inputs, chunksize, return_exceptions, (bucket, max_workers), options)
+    return _begin(fn, items, tuple, chunksize, return_exceptions, (bucket, max_workers), options)
 
 
 def attach(run: str, bucket: str | None = None, *, return_exceptions: bool = False) -> Result[Any]:
@@ -112,7 +160,8 @@ def attach(run: str, bucket: str | None = None, *, return_exceptions: bool = Fal
 
 def _begin(
     fn: Callable[..., T],
-    inputs: Iterable[tuple[Any, ...]],
+    items: Iterable[Any],
+    arguments_of: Callable[[Any], tuple[Any, ...]],
     chunksize: int | str,
     return_exceptions: bool,
     key: Key,
@@ -121,9 +170,25 @@ def _begin(
     if chunksize != "auto" and (not isinstance(chunksize, int) or chunksize < 1):
         raise ValueError('chunksize must be "auto" or >= 1')
     executor = executor_of(key).with_options(**{"echo": False, **options})
-    futures, calls = executor._calls(fn, inputs)
-    runs = [executor._session.submit_run(calls)] if calls else []
-    return Result(executor._session, futures, calls, runs, return_exceptions, executor._options.progress)
+    session, progress = executor._session, executor._options.progress
+    if not _is_sized(items):
+        feed: Feed[T] = Feed(session, executor._plan(fn), iter(items), arguments_of)
+        return LazyResult(session, feed, return_exceptions, progress)
+    futures, calls = executor._calls(fn, (arguments_of(item) for item in items))
+    runs = [session.submit_run(calls)] if calls else []
+    return Result(session, futures, calls, runs, return_exceptions, progress)
+
+
+def _alone(item: Any) -> tuple[Any, ...]:
+    return (item,)
+
+
+def _is_sized(items: Iterable[Any]) -> bool:
+    try:
+        len(items)  # type: ignore[arg-type]
+    except TypeError:
+        return False
+    return True
 
 
 _executors: dict[Key, Executor] = {}

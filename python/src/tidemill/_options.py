@@ -25,6 +25,7 @@ class Options:
     progress: str | bool = "auto"
     name: str | None = None
     env: Env | None = None
+    into: str | None = None
 
     def __post_init__(self) -> None:
         if self.initializer is not None and not callable(self.initializer):
@@ -38,6 +39,11 @@ class Options:
             raise ValueError("concurrency must be greater than 0")
         if not isinstance(self.progress, bool) and self.progress not in PROGRESS:
             raise ValueError(f"progress must be one of {', '.join(PROGRESS)}")
+
+        if self.into is not None and not _folder(self.into):
+            raise ValueError(f"into is {self.into!r}: it must be the name of a table, such as 'orders'")
+        if self.into is not None and self.retry_on:
+            raise ValueError("into goes with retries, and not with retry_on")
 
     def changed(self, options: dict[str, Any]) -> "Options":
         known = [field.name for field in fields(self)]
@@ -60,6 +66,7 @@ class Options:
         return Plan(
             echo=self.echo,
             env=self.env,
+            into=None if self.into is None else _folder(self.into),
             label=self.name or function.label,
             function=function,
             initializer=initializer,
@@ -67,3 +74,9 @@ class Options:
             retry_on=self.retry_on,
             retries=self.retries if self.retry_on else 0,
         )
+
+
+def _folder(table: str) -> str:
+    """The folder of a table; empty, if there is no such table."""
+    name = table.removeprefix("tables/").strip("/")
+    return f"tables/{name}/" if name else ""

@@ -19,7 +19,8 @@ LOG_SECONDS = 30.0
 @dataclass(frozen=True)
 class Progress:
     run: str | None
-    total: int
+    #: null while inputs are still read
+    total: int | None
     #: calls that have ended
     done: int
     #: of these, with an error
@@ -30,11 +31,18 @@ class Progress:
     seconds: float
 
     @property
+    def counted(self) -> str:
+        return f"{self.done} calls" if self.total is None else f"{self.done} of {self.total} calls"
+
+    @property
     def line(self) -> str:
+        done = " done" if self.total is None else ""
         failed = f", {self.failed} failed" if self.failed else ""
-        return f"{self.done} of {self.total} calls{failed}, {self.seconds:.1f} s"
+        return f"{self.counted}{done}{failed}, {self.seconds:.1f} s"
 
     def bar(self, width: int) -> str:
+        if self.total is None:
+            return self.line
         room = max(width - len(self.line) - 4, 0)
         filled = room * self.done // max(self.total, 1)
         return f"[{'=' * filled}{' ' * (room - filled)}] {self.line}"
@@ -43,8 +51,10 @@ class Progress:
         cost = f" · {self.cost_usd:.4f} USD" if self.cost_usd else ""
         name = html.escape(self.run or "not started")
         # the run itself ends somewhat after the last of its calls
-        status = self.status or ("running" if self.done < self.total else "done")
-        bar = f'<progress value="{self.done}" max="{max(self.total, 1)}"></progress>'
+        is_running = self.total is None or self.done < self.total
+        status = self.status or ("running" if is_running else "done")
+        value = "" if self.total is None else f' value="{self.done}" max="{max(self.total, 1)}"'
+        bar = f"<progress{value}></progress>"
         return f"<div><code>{name}</code> {status}<br>{bar} {html.escape(self.line)}{cost}</div>"
 
 

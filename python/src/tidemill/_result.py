@@ -1,20 +1,28 @@
 """What `map` gives: the values of a run, as they come."""
 
 import asyncio
+import contextlib
 import sys
 import time
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError
 from concurrent.futures import wait as wait_for
-from contextlib import contextmanager
-from typing import Any, Generic, TypeVar
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar
 
+from tidemill._feed import has_failed
 from tidemill._future import Future
 from tidemill._progress import Nothing, Progress, Throttle, display_of
 from tidemill._run import Call, Run
 from tidemill._session import Session
 
 T = TypeVar("T")
+V = TypeVar("V")
+
+
+class Wait(Protocol):
+    def __call__(self, look: Callable[[float | None], V | None]) -> V:
+        """Until a look that may take so many seconds finds something."""
 
 
 class Result(Generic[T]):
@@ -49,7 +57,7 @@ class Result(Generic[T]):
         """In the order of the inputs."""
         with self._waiting() as wait:
             for future in self._futures:
-                wait([future])
+                wait(partial(done_within, [future]))
                 yield self._value(future)
 
     def unordered(self) -> Iterator[T]:
@@ -57,7 +65,7 @@ class Result(Generic[T]):
         with self._waiting() as wait:
             left = set(self._futures)
             while left:
-                ended = {future for future in left if future.done()} or wait(list(left))
+                ended = {future for future in left if future.done()} or wait(partial(done_within, list(left)))
                 left -= ended
                 for future in ended:
                     yield self._value(future)
@@ -69,8 +77,9 @@ class Result(Generic[T]):
         """In the order in which the calls end."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Queue[Future[T]] = asyncio.Queue()
+        put: Callable[[Any], None] = ended.put_nowait
         for future in self._futures:
-            future.add_done_callback(lambda each: _call_soon(loop, ended, each))
+            future.add_done_callback(lambda each: call_soon(loop, partial(put, each)))
         for _ in range(len(self._futures)):
             yield self._value(await ended.get())
 
@@ -83,6 +92,11 @@ class Result(Generic[T]):
         return self._runs[0].name
 
     @property
+    def runs(self) -> list[str]:
+        """The names of all runs that have one: inputs that are read as they are needed have many."""
+        return [run.name for run in self._runs if run.name]
+
+    @property
     def done(self) -> int:
         """How many calls have ended."""
         return len(self._futures) - sum(run.left for run in self._runs)
@@ -90,7 +104,7 @@ class Result(Generic[T]):
     @property
     def failed(self) -> int:
         """How many calls have ended with an error."""
-        return sum(map(_has_failed, self._futures))
+        return sum(map(has_failed, self._futures))
 
     @property
     def cost_usd(self) -> float:
@@ -123,7 +137,7 @@ class Result(Generic[T]):
         again: list[Call] = []
         for index, future in enumerate(self._futures):
             call = self._calls.get(id(future))
-            if call is None or not _has_failed(future):
+            if call is None or not has_failed(future):
                 continue
             del self._calls[id(future)]
             repeated = Call(Future(), call.plan, call.arguments, self._session.sharing)
@@ -158,21 +172,20 @@ class Result(Generic[T]):
         error = CancelledError() if future.cancelled() else future.exception()
         return future.result() if error is None else error  # type: ignore[return-value]
 
-    @contextmanager
-    def _waiting(self) -> Iterator[Any]:
-        """Gives what waits for one of some futures, and shows how far the run is."""
+    @contextlib.contextmanager
+    def _waiting(self) -> Iterator[Wait]:
+        """Gives what waits, and shows how far the run is."""
         display = Nothing() if self._progress is False else display_of(self._progress)
         throttle = Throttle(display.seconds)
         slice_seconds = None if isinstance(display, Nothing) else display.seconds
 
-        def wait(futures: list[Future[T]]) -> set[Future[T]]:
+        def wait(look: Callable[[float | None], V | None]) -> V:
             while True:
-                ended = futures[0].done() and {futures[0]}
-                ended = ended or wait_for(futures, slice_seconds, FIRST_COMPLETED).done  # type: ignore[assignment]
+                found = look(slice_seconds)
                 if throttle.is_due():
                     display.show(self.progress())
-                if ended:
-                    return ended
+                if found is not None:
+                    return found
 
         try:
             yield wait
@@ -183,16 +196,20 @@ class Result(Generic[T]):
             display.end(self.progress())
 
     def _interrupted(self) -> None:
-        done, total = self.done, len(self)
+        progress = self.progress()
         self.cancel()
-        name = next((run.name for run in self._runs if run.name), "")
-        print(f"tidemill: run {name} is cancelled; {done} of {total} calls were done", file=sys.stderr)
+        print(f"tidemill: run {progress.run or ''} is cancelled; {progress.counted} were done", file=sys.stderr)
 
 
-def _has_failed(future: Future[Any]) -> bool:
-    return future.done() and (future.cancelled() or future.exception() is not None)
+def done_within(futures: list[Future[T]], seconds: float | None) -> set[Future[T]] | None:
+    """Returns: those that have ended, or nothing if none has in so many seconds."""
+    if futures[0].done():
+        return {futures[0]}
+    ended: set[Any] = wait_for(futures, seconds, FIRST_COMPLETED).done
+    return ended or None
 
 
-def _call_soon(loop: asyncio.AbstractEventLoop, queue: "asyncio.Queue[Future[T]]", future: Any) -> None:
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(queue.put_nowait, future)
+def call_soon(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
+    """Unless nobody waits any more."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(function)

@@ -18,6 +18,7 @@ from tidemill._future import Future, settle
 from tidemill._pickle import Function, Pickled, Sharing
 from tidemill._shared import Blob
 from tidemill._source import with_source
+from tidemill._values import decoded
 
 #: characters of a log that an error carries
 LOG_TAIL_MAX = 2000
@@ -38,6 +39,8 @@ class Plan:
     retry_on: tuple[type[BaseException], ...] = ()
     retries: int = 0
     env: Env | None = None
+    #: the folder of the table that the values go into, in the place of coming back
+    into: str | None = None
 
     @property
     def at_once(self) -> int:
@@ -55,6 +58,7 @@ class Plan:
             self.retry_on,
             self.retries,
             id(self.env),
+            self.into,
         )
 
 
@@ -116,6 +120,11 @@ class Run:
         self.cancelled = False
         #: of a run that another client began: called with the number of calls
         self.on_count: Callable[[int], list[Future[Any]]] | None = None
+        #: whether pickles are read, which runs code
+        self.unpickle = True
+        #: what has returned, where the values go into a table: it is done when the table has them
+        self._held: list[Future[Any]] = []
+        self._has_values = not any(call.plan.into for call in calls)
         self._calls: list[Call | None] = list(calls)
         self._futures: list[Future[Any] | None] = [call.future for call in calls]
         self.left = len(calls)
@@ -148,6 +157,7 @@ class Run:
 
     def _start(self, head: Head) -> None:
         self.name = head["run"]
+        self._has_values = head.get("has_values", True)
         if self.on_count is not None:
             futures = self.on_count(head["count"])
             self._futures = list(futures)
@@ -187,10 +197,14 @@ class Run:
         if record["kind"] == "returned":
             if call is not None:
                 call.finish()
+            if not self._has_values:
+                self._held.append(future)
+                return None
+            form = record.get("as", "pickle")
             try:
-                value = pickle.loads(body)
+                value = decoded(form, body, self.unpickle)
             except BaseException as unread:
-                broken = BrokenProcessPool(f"the result of call {index} cannot be unpickled: {unread!r}")
+                broken = BrokenProcessPool(f"the result of call {index} cannot be read ({form}): {unread!r}")
                 broken.__cause__ = _cause("".join(traceback.format_exception(unread)))
                 self.failed += 1
                 settle(future, error=broken)
@@ -213,7 +227,7 @@ class Run:
         if record["kind"] == "killed":
             return killed(record, index, future)
         text = with_source(record["traceback"])
-        error = _unpickled(body) if body else None
+        error = _unpickled(body) if body and self.unpickle else None
         if error is None:
             error = RemoteError(record["type"], record["message"], text)
         if record.get("unread"):
@@ -238,6 +252,13 @@ class Run:
                 continue
             self.failed += 1
             settle(future, error=self._unfinished(index, status, reason, cause))
+        for future in self._held:
+            if status == "succeeded":
+                settle(future, None)
+                continue
+            self.failed += 1
+            settle(future, error=self._unfinished(future.index, status, reason, cause))
+        self._held = []
         left, self.left = self.left, 0
         self._owner.on_ended(self, left)
 

@@ -15,11 +15,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor
 from typing import Any
 
-from tidemill._agent import Agent
+from tidemill._agent import Agent, OnEvent
 from tidemill._archive import Archive, archive, local_modules
 from tidemill._env import Env
 from tidemill._errors import RunFailed
 from tidemill._frame import Body, Head
+from tidemill._frames import Frame
 from tidemill._future import Future, settle
 from tidemill._pickle import Sharing
 from tidemill._run import Call, Run, failure
@@ -53,6 +54,7 @@ class Session:
         self._whole: deque[tuple[Run, list[Call]]] = deque()
         self._cancels: deque[Run] = deque()
         self._attached: deque[tuple[Run, str]] = deque()
+        self._statements: deque[tuple[Run, Head, Mapping[str, Frame]]] = deque()
         self._runs: set[Run] = set()
         #: runs whose calls count against the window
         self._windowed: set[Run] = set()
@@ -97,6 +99,21 @@ class Session:
             self._attached.append((run, name))
             self._changed.notify_all()
         return run
+
+    def submit_statement(self, run: Run, head: Head, frames: Mapping[str, Frame]) -> None:
+        """Lets a statement go, behind the tables of this process that it reads."""
+        with self._changed:
+            self._refuse_if_over()
+            self._runs.add(run)
+            self._statements.append((run, head, frames))
+            self._changed.notify_all()
+
+    def ask(self, head: Head, on_event: OnEvent) -> None:
+        """Passes a request on that belongs to no run."""
+        if self.is_of_this_process:
+            self._agent.request(head, [], on_event)
+        else:
+            on_event({"event": "failed", "error": str(self.broken)}, [])
 
     def wait_opened(self) -> None:
         """Until it is known how many calls run at once."""
@@ -195,7 +212,7 @@ class Session:
                 if self._closing and not self._runs and not self._waiting:
                     return None
                 self._changed.wait()
-        if self._waiting and not (self._whole or self._cancels):
+        if self._waiting and not (self._whole or self._cancels or self._statements):
             self._linger()
         with self._changed:
             work: list[Callable[[], None]] = []
@@ -205,12 +222,14 @@ class Session:
                 work.append(_later(self._send_attach, *self._attached.popleft()))
             while self._whole:
                 work.append(_later(self._send_run, *self._whole.popleft()))
+            while self._statements:
+                work.append(_later(self._send_statement, *self._statements.popleft()))
             work += self._gathered()
         return work
 
     def _has_work(self) -> bool:
         has_room = bool(self._waiting) and self._room() > 0
-        return has_room or bool(self._whole or self._cancels or self._attached)
+        return has_room or bool(self._whole or self._cancels or self._attached or self._statements)
 
     def _room(self) -> int:
         return self.concurrency * self._at_once + self._extra - self._sent
@@ -264,6 +283,7 @@ class Session:
             "shared": list(shared),
             "archives": [each.name for each in archives],
             "options": dict(plan.options),
+            "into": plan.into,
         }
         first: list[Body] = [[plan.function.pickled.data], [initializer.pickled.data if initializer else b""]]
         bodies = [*first, *([call.arguments.data] for call in calls)]
@@ -278,7 +298,7 @@ class Session:
             archives.append(packages)
         return archives
 
-    def _share(self, blobs: Mapping[str, Blob | Archive]) -> str | None:
+    def _share(self, blobs: Mapping[str, Blob | Archive | Frame]) -> str | None:
         """Uploads what has not been. Returns: why that failed."""
         new = [blob for name, blob in blobs.items() if name not in self._uploaded]
         answers: deque[Head] = deque()
@@ -306,6 +326,16 @@ class Session:
             with self._changed:
                 self._whole = deque(pair for pair in self._whole if pair[0] is not run)
             run.on_event({"event": "ended", "status": "cancelled"}, [])
+
+    def _send_statement(self, run: Run, head: Head, frames: Mapping[str, Frame]) -> None:
+        # it may have been cancelled
+        if run.status is not None:
+            return
+        failed = str(self.broken) if self.broken is not None else self._share(frames)
+        if failed is not None:
+            run.on_event({"event": "failed", "error": failed}, [])
+            return
+        run.request = self._agent.request(head, [], run.on_event)
 
     def _send_attach(self, run: Run, name: str) -> None:
         run.request = self._agent.request({"do": "attach", "run": name}, [], run.on_event)

@@ -3,7 +3,7 @@
 A shared object is written as: `TDS1`, the number of its parts (4 bytes, big-endian), the length of each (8
 bytes), and the parts, each at the next multiple of 64 bytes from the start. The first part is a pickle of
 protocol 5, the others are its buffers in order, so that who maps the file into memory copies none of them. The
-worker's `runner.py` reads it.
+worker's `tidemill_runner.py` reads it.
 """
 
 import hashlib

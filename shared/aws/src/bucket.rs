@@ -53,6 +53,13 @@ impl S3Bucket {
         Self { client, name, put_bytes: PUT_BYTES_MAX }
     }
 
+    /// The bucket's tag of this name; nothing, if it has none, or does not tell us.
+    pub async fn tag(&self, key: &str) -> Option<String> {
+        let asked = self.client.get_bucket_tagging().bucket(&self.name).send().await.ok()?;
+        let tag = asked.tag_set.into_iter().find(|tag| tag.key == key);
+        tag.map(|tag| tag.value)
+    }
+
     /// One that writes files of more than so many bytes in parts; S3 takes 5 GiB at once.
     #[must_use]
     pub fn with_put_bytes(self, put_bytes: u64) -> Self {

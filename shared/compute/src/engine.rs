@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use object_store::ObjectStore;
 use serde::Deserialize;
-use tidemill_protocol::record::Plan;
+use tidemill_protocol::record::{Plan, Publication};
 use tidemill_protocol::{
     Engine, EngineError, PlanRequest, Planner, RunId, TaskOutput, TaskRequest,
 };
@@ -13,8 +13,9 @@ use crate::engine_plan::EnginePlan;
 use crate::plan;
 use crate::planning_thread::on_planning_thread;
 use crate::resources::Resources;
-use crate::session::ENGINE_VERSION;
+use crate::session::{self, ENGINE_VERSION, MemoryMode, Placement};
 use crate::task::{self, LoadedPlan};
+use crate::write;
 
 /// How many decoded plans a warm process remembers.
 const REMEMBERED_PLANS_MAX: usize = 8;
@@ -32,6 +33,28 @@ impl DataFusionEngine {
     /// An engine that reads `bucket` through `store`.
     pub fn new(store: Arc<dyn ObjectStore>, bucket: String, resources: Resources) -> Self {
         Self { store, bucket, resources, plans: Mutex::default() }
+    }
+
+    /// Looks at the table of a folder that Parquet files from elsewhere become part of.
+    ///
+    /// Returns: what is to be published, and the table's columns, as a stream of Arrow IPC without batches in
+    /// base64; nothing of a new table.
+    ///
+    /// # Errors
+    /// A sentence, if it cannot take such files.
+    pub async fn pin_table(
+        &self,
+        request: &PlanRequest<'_>,
+        folder: &str,
+    ) -> Result<(Publication, Option<String>), EngineError> {
+        let meter = Arc::default();
+        let pin = async {
+            let runtime = session::runtime(self.resources.memory, &meter)?;
+            let (placement, mode) = (Placement::SingleTask, MemoryMode::Normal);
+            let state = session::session(runtime, placement, mode, 1, request.now);
+            write::pin_parquet(&state, &self.store, &self.bucket, folder, request.spec).await
+        };
+        pin.await.map_err(|e| e.into_engine_error(request.run))
     }
 
     /// The engine's part of a plan: of a run of many tasks it is decoded once.

@@ -15,9 +15,10 @@ use crate::committed::{self, Known};
 use crate::context::{Context, ProtocolError};
 use crate::cost::{budget, dollars};
 use crate::end;
-use crate::ids::StageId;
+use crate::ids::{StageId, TaskId};
 use crate::key::Key;
-use crate::record::{InputIndex, Layout, Plan, Run, Stage};
+use crate::queue::WorkerKind;
+use crate::record::{InputIndex, Layout, Plan, Run, Stage, TaskMessage};
 
 /// Goes on from committed tasks of a group: to the next stage, to the outcome, or no further.
 pub(crate) async fn advance(
@@ -33,8 +34,7 @@ pub(crate) async fn advance(
     }
     info!(run = %plan.run, stage = %stage.id, tasks = layout.tasks.len(), "stage done");
     if plan.is_last(stage.id) {
-        end::succeed(cx, plan).await?;
-        return Ok(());
+        return end_or_hand_over(cx, plan, stage, group).await;
     }
     cx.mark(Key::Done(&plan.run, stage.id).to_string()).await?;
     for reader in plan.readers(stage.id) {
@@ -42,6 +42,24 @@ pub(crate) async fn advance(
             open(cx, plan, reader).await?;
         }
     }
+    Ok(())
+}
+
+/// Ends a run whose last stage is whole; a worker that may not publish has another do it, by a message
+/// for a task that is committed.
+async fn end_or_hand_over(
+    cx: &Context,
+    plan: &Plan,
+    stage: &Stage,
+    group: u32,
+) -> Result<(), ProtocolError> {
+    if plan.publication.is_none() || cx.kind.publishes() {
+        end::succeed(cx, plan).await?;
+        return Ok(());
+    }
+    let task = TaskId::first_of(group);
+    let message = TaskMessage { run: plan.run.clone(), stage: stage.id, task, tasks: 1 };
+    cx.queue.send(WorkerKind::Normal, &[message]).await?;
     Ok(())
 }
 

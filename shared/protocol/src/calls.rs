@@ -4,6 +4,7 @@ mod engine;
 mod pack;
 mod parts;
 mod plan;
+mod table;
 
 use std::fmt;
 
@@ -13,8 +14,9 @@ use crate::job::Refusal;
 use crate::key::Key;
 
 pub use engine::{CallEngine, Caller, Made};
-pub use pack::{CallOutcome, CallRecord, KillReason, Pack, PackError, PackIndex};
+pub use pack::{CallOutcome, CallRecord, KillReason, Pack, PackError, PackIndex, ValueFormat};
 pub use plan::{CallPlan, CallPlanner, of_bucket, read_index};
+pub use table::{CallTable, RowsFile};
 
 /// The longest time-out of a call, in seconds: a function ends after 15 minutes (AWS Lambda quotas), and
 /// needs some of them for what surrounds a call.

@@ -111,6 +111,11 @@ impl TaskId {
     /// Tasks of one group are listed together when the stage advances.
     pub const GROUP_TASKS: u32 = 64;
 
+    /// The first of a group.
+    pub(crate) fn first_of(group: u32) -> Self {
+        Self(group * Self::GROUP_TASKS)
+    }
+
     /// The number of the group that the task is listed with.
     pub fn group(self) -> u32 {
         self.0 / Self::GROUP_TASKS

@@ -41,6 +41,8 @@ pub enum Key<'a> {
     /// `work/<run>/files/<stage>/<task>/<attempt>/<name>`: a file of an attempt that is published
     /// only after the outcome. By a worker.
     File(&'a RunId, StageId, TaskId, &'a AttemptId, &'a str),
+    /// `work/<run>/columns`: those of the table that calls write into. By the worker that knows some first.
+    Columns(&'a RunId),
     /// `results/<job>/<run>/part-<task>.parquet`: a part of the result.
     Part(&'a JobName, &'a RunId, TaskId),
     /// `results/<job>/<run>/part-<task>-<first>.calls`: what some of a task's calls came to, from the
@@ -175,6 +177,7 @@ impl std::fmt::Display for Key<'_> {
             Key::Again(run, s, t) => write!(f, "work/{run}/again/{s}/{:06}", t.0),
             Key::Dead(run, s, t, m) => write!(f, "work/{run}/dead/{s}/{:06}/{m}", t.0),
             Key::File(run, s, t, a, n) => write!(f, "work/{run}/files/{s}/{:06}/{a}/{n}", t.0),
+            Key::Columns(run) => write!(f, "work/{run}/columns"),
             Key::Part(job, run, t) => write!(f, "results/{job}/{run}/part-{:05}.parquet", t.0),
             Key::CallsPart(job, run, t, first) => {
                 write!(f, "{}{first:010}{}", Key::calls_parts(job, run, *t), Key::CALLS_PART)

@@ -6,9 +6,11 @@ use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use tidemill_protocol::calls::{
-    CallOutcome, CallRecord, Caller, Calls, ContentName, KillReason, Made, Pack, PackIndex,
+    CallOutcome, CallPlan, CallPlanner, CallRecord, CallTable, Caller, Calls, ContentName,
+    KillReason, Made, Pack, PackIndex, RowsFile, ValueFormat,
 };
-use tidemill_protocol::{Clock, EngineError, RunId, WorkerKind};
+use tidemill_protocol::record::{Plan, Publication};
+use tidemill_protocol::{Clock, EngineError, PlanRequest, Planner, RunId, WorkerKind};
 use tokio::sync::mpsc;
 
 use super::clock::ManualClock;
@@ -23,6 +25,25 @@ pub(super) struct NumbersCaller {
     pub(super) seed: u64,
     pub(super) clock: Arc<ManualClock>,
     pub(super) kind: WorkerKind,
+    /// All values are tables, which become part of one.
+    pub(super) into: bool,
+}
+
+/// Plans calls, and where their values go.
+pub(super) struct NumbersPlanner {
+    pub(super) calls: CallPlanner,
+}
+
+#[async_trait]
+impl Planner for NumbersPlanner {
+    async fn plan(&self, request: &PlanRequest<'_>) -> Result<Plan, EngineError> {
+        let mut plan = self.calls.plan(request).await?;
+        if let Some(folder) = request.spec.into.clone() {
+            let publication = Publication { folder, replaces: vec![] };
+            CallPlan::publish(&mut plan, CallTable { columns: None }, publication)?;
+        }
+        Ok(plan)
+    }
 }
 
 /// How many calls a seed has.
@@ -67,10 +88,10 @@ impl Caller for NumbersCaller {
         let took = Duration::from_millis(pace * slow);
         self.clock.sleep(took).await;
         let outcome = match dice.below(50) {
-            0 => raised(),
-            1 => killed(KillReason::Crash),
+            0 if !self.into => raised(),
+            1 if !self.into => killed(KillReason::Crash),
             2 if self.kind == WorkerKind::Python => killed(KillReason::Memory),
-            _ => CallOutcome::Returned,
+            _ => CallOutcome::Returned { format: ValueFormat::Polars },
         };
         Ok((CallRecord::new(outcome, took), arguments))
     }
@@ -90,6 +111,20 @@ impl Caller for NumbersCaller {
         };
         stream::iter(all).map(call).buffer_unordered(at_once).try_collect::<()>().await
     }
+
+    /// The numbers, after the columns: those that come first are called by their first number.
+    async fn file(
+        &self,
+        (): &(),
+        columns: Option<&str>,
+        tables: Vec<Bytes>,
+    ) -> Result<RowsFile, EngineError> {
+        let first = || u64::from_le_bytes(tables[0][..].try_into().expect("a number")).to_string();
+        let columns = columns.map_or_else(first, str::to_owned);
+        let header = columns.parse::<u64>().expect("a number").to_le_bytes();
+        let body = [&header[..], &tables.concat()].concat().into();
+        Ok(RowsFile { columns, rows: tables.len() as u64, body })
+    }
 }
 
 fn raised() -> CallOutcome {
@@ -99,6 +134,22 @@ fn raised() -> CallOutcome {
 
 fn killed(reason: KillReason) -> CallOutcome {
     CallOutcome::Killed { reason, message: String::new() }
+}
+
+/// What is wrong with the files of a table that a seed's run has written, if anything.
+pub(super) fn wrong_table(seed: u64, files: &[Vec<u8>]) -> Option<String> {
+    let numbers = |file: &Vec<u8>| {
+        let numbers = file.chunks_exact(8).map(|n| u64::from_le_bytes(n.try_into().expect("8")));
+        numbers.collect::<Vec<_>>()
+    };
+    let files: Vec<_> = files.iter().map(numbers).collect();
+    if files.iter().any(|file| file[0] != files[0][0]) {
+        return Some("files of one table have different columns".into());
+    }
+    let mut made: Vec<_> = files.iter().flat_map(|file| file[1..].iter().copied()).collect();
+    made.sort_unstable();
+    let expected: Vec<_> = (0..count(seed)).collect();
+    (made != expected).then(|| format!("{} rows of {} are there", made.len(), expected.len()))
 }
 
 /// What is wrong with the parts of a seed's run, if anything: each call is in one of them.

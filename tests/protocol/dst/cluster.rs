@@ -22,7 +22,7 @@ use tidemill_protocol::{
     context,
 };
 
-use super::calls::{self, NumbersCaller};
+use super::calls::{self, NumbersCaller, NumbersPlanner};
 use super::clock::ManualClock;
 use super::engine::NumbersEngine;
 use super::faults::{Bug, FaultPlan, Process, Trace};
@@ -61,7 +61,7 @@ impl SeedSettings {
             seed,
             faults,
             patience: if hopeless { u32::MAX } else { 2 },
-            into: dice.chance(30) && !calls,
+            into: dice.chance(30),
             calls,
             cancel_after: dice.chance(5).then_some(seconds),
             deadline: dice.chance(5).then(|| u32::try_from(1 + dice.below(120)).expect("small")),
@@ -322,7 +322,8 @@ impl SimulatedCluster {
             return Worker::new(self.engine.clone());
         }
         let (seed, clock) = (self.settings.seed, self.clock.clone());
-        let caller = NumbersCaller { seed, clock: clock.clone(), kind };
+        let into = self.settings.into;
+        let caller = NumbersCaller { seed, clock: clock.clone(), kind, into };
         Worker::new(Arc::new(CallEngine::new(cx.bucket.clone(), clock, caller)))
     }
 
@@ -334,7 +335,8 @@ impl SimulatedCluster {
     ) -> Result<Option<Duration>, ProtocolError> {
         match in_flight {
             InFlight::Event(event) if self.settings.calls => {
-                let planner = CallPlanner::new(cx.bucket.clone(), Some(2));
+                let calls = CallPlanner::new(cx.bucket.clone(), Some(2));
+                let planner = NumbersPlanner { calls };
                 dispatch(&cx, &planner, &event).await?;
             }
             InFlight::Event(event) => dispatch(&cx, &*self.engine, &event).await?,

@@ -58,7 +58,11 @@ fn broken(end: &End) -> Option<String> {
         let Some(bytes) = end.read(&file.key) else { return Some(format!("no {}", file.key)) };
         files.push(bytes);
     }
-    if end.settings.calls {
+    if end.settings.calls && end.settings.into {
+        if let Some(why) = calls::wrong_table(end.settings.seed, &files) {
+            return Some(why);
+        }
+    } else if end.settings.calls {
         if keys.iter().filter(|k| k.ends_with(".calls")).count() != files.len() {
             return Some("the outcome does not name all parts".into());
         }

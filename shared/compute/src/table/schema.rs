@@ -22,6 +22,10 @@ impl EncodedSchema {
         writer.into_inner()
     }
 
+    pub(crate) fn to_base64(&self) -> Result<String, ArrowError> {
+        Ok(STANDARD.encode(Self::to_bytes(&self.0)?))
+    }
+
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<SchemaRef, ArrowError> {
         Ok(StreamReader::try_new(Cursor::new(bytes), None)?.schema())
     }
@@ -35,8 +39,7 @@ impl From<Schema> for EncodedSchema {
 
 impl Serialize for EncodedSchema {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let bytes = Self::to_bytes(&self.0).map_err(S::Error::custom)?;
-        serializer.serialize_str(&STANDARD.encode(bytes))
+        serializer.serialize_str(&self.to_base64().map_err(S::Error::custom)?)
     }
 }
 

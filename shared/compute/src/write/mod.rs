@@ -19,4 +19,4 @@ pub(crate) use align::align;
 pub(crate) use portable::check_columns;
 pub(crate) use request::{WriteRequest, split};
 pub(crate) use table_writer::TableWriter;
-pub(crate) use target::{Target, pin};
+pub(crate) use target::{Target, pin, pin_parquet};

@@ -81,6 +81,36 @@ pub(crate) async fn pin(
     Ok((target, Publication { folder, replaces: replaced }))
 }
 
+/// Looks at the table that Parquet files which no statement makes become part of.
+///
+/// # Errors
+/// A sentence, if it has files of another format, or folders.
+pub(crate) async fn pin_parquet(
+    state: &SessionState,
+    store: &Arc<dyn ObjectStore>,
+    bucket: &str,
+    folder: &str,
+    spec: &JobSpec,
+) -> Result<(Publication, Option<String>), Failure> {
+    let request = WriteRequest::into_folder(folder);
+    let (target, publication) = pin(state, store, bucket, &request, spec).await?;
+    if target.format != Format::Parquet {
+        return refused(format!(
+            "{folder} holds {} files, and calls write Parquet: name another table",
+            table::title(target.format)
+        ));
+    }
+    if !target.partition_by.is_empty() {
+        return refused(format!(
+            "{folder} is partitioned by ({}), and calls write no folders: name another table, and INSERT \
+             from it",
+            target.partition_by.join(", ")
+        ));
+    }
+    let columns = target.columns.map(|columns| columns.to_base64()).transpose()?;
+    Ok((publication, columns))
+}
+
 fn files_are_needed(request: &WriteRequest, exists: bool) -> bool {
     !exists || request.replaces()
 }

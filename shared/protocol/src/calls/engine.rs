@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use super::parts::{Parts, Writing};
+use super::table::{Rows, RowsFile};
 use super::{
     CallOutcome, CallPlan, CallRecord, Calls, KillReason, Pack, PackIndex, of_bucket, read_index,
 };
@@ -67,6 +68,18 @@ pub trait Caller: Send + Sync {
         arguments: Vec<Bytes>,
         made: mpsc::UnboundedSender<(usize, Made)>,
     ) -> Result<(), EngineError>;
+
+    /// Makes one file of tables that calls have returned, which are streams of Arrow IPC. They are fitted to
+    /// columns, if there are any.
+    ///
+    /// # Errors
+    /// They do not fit, or nothing here can write such a file.
+    async fn file(
+        &self,
+        ready: &Self::Ready,
+        columns: Option<&str>,
+        tables: Vec<Bytes>,
+    ) -> Result<RowsFile, EngineError>;
 }
 
 /// What a call came to, and its pickled value or exception.
@@ -74,9 +87,9 @@ pub type Made = (CallRecord, Bytes);
 
 /// Makes the calls of tasks, one at a time.
 pub struct CallEngine<C> {
-    bucket: Arc<dyn Bucket>,
+    pub(super) bucket: Arc<dyn Bucket>,
     clock: Arc<dyn Clock>,
-    caller: C,
+    pub(super) caller: C,
     turn: tokio::sync::Mutex<()>,
     /// By the versions of their objects, the last first.
     indices: std::sync::Mutex<VecDeque<(PinnedObject, Arc<PackIndex>)>>,
@@ -168,7 +181,7 @@ impl From<EngineError> for Stopped {
 impl<C: Caller> Task<'_, C> {
     /// Makes the calls that are in no part yet.
     async fn make(&self, time_up: &mut BoxFuture<'static, ()>) -> Result<TaskOutput, Stopped> {
-        let Self { engine, request, plan, .. } = *self;
+        let Self { engine, request, plan, ready, .. } = *self;
         let run = &request.plan.run;
         let started = engine.clock.now();
         let calls = plan.calls_of(request.task);
@@ -198,9 +211,16 @@ impl<C: Caller> Task<'_, C> {
             let what = format!("{made} of the calls {calls:?} have come to something");
             return Err(EngineError::Transient { what: what.clone(), source: what.into() }.into());
         }
+        let files_of_table = match &plan.table {
+            Some(table) => Some(Rows { engine, request, plan, table, ready }.files(&files).await?),
+            None => None,
+        };
         let took = (engine.clock.now() - started).num_milliseconds();
         usage.milliseconds = u64::try_from(took).unwrap_or(0);
-        Ok(TaskOutput::created(files, usage))
+        Ok(match files_of_table {
+            Some(files) => TaskOutput::files(files, usage),
+            None => TaskOutput::created(files, usage),
+        })
     }
 
     async fn one_by_one(

@@ -67,8 +67,11 @@ impl CallRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum CallOutcome {
-    /// Its bytes are the pickled value.
-    Returned,
+    /// Its bytes are the value.
+    Returned {
+        #[serde(rename = "as", default, skip_serializing_if = "ValueFormat::is_pickle")]
+        format: ValueFormat,
+    },
     /// Its bytes are the pickled exception; none, if that cannot be pickled.
     Raised {
         /// With its module: `builtins.ValueError`.
@@ -83,6 +86,38 @@ pub enum CallOutcome {
     },
     /// Its process did not survive it.
     Killed { reason: KillReason, message: String },
+}
+
+/// How a value is written. Who reads a pickle runs code; the others are read without.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ValueFormat {
+    #[default]
+    Pickle,
+    Json,
+    /// A stream of Arrow IPC, that was a `pyarrow.Table`.
+    Table,
+    /// The same, of a `pyarrow.RecordBatch`.
+    Batch,
+    /// The same, of a `pandas.DataFrame`.
+    Pandas,
+    /// The same, of a `polars.DataFrame`.
+    Polars,
+}
+
+impl ValueFormat {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_pickle(&self) -> bool {
+        *self == Self::Pickle
+    }
+
+    /// Whether it is a stream of Arrow IPC.
+    pub fn is_arrow(self) -> bool {
+        match self {
+            Self::Pickle | Self::Json => false,
+            Self::Table | Self::Batch | Self::Pandas | Self::Polars => true,
+        }
+    }
 }
 
 /// Why a call has neither a value nor an exception.
@@ -216,7 +251,7 @@ mod tests {
             stdout: "hello\n".into(),
             stderr: String::new(),
         };
-        pack.push_made(record(CallOutcome::Returned), b"value");
+        pack.push_made(record(CallOutcome::Returned { format: ValueFormat::Json }), b"value");
         let message = "the call took longer than 1 second".to_owned();
         pack.push_made(record(CallOutcome::Killed { reason: KillReason::Timeout, message }), b"");
         pack

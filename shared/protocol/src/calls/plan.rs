@@ -4,14 +4,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{Calls, PackError, PackIndex};
+use super::{CallTable, Calls, PackError, PackIndex};
 use crate::bucket::{Bucket, BucketError, Object};
 use crate::cost::Workers;
 use crate::engine::{EngineError, PlanRequest, Planner};
 use crate::ids::{RunId, StageId, TaskId};
 use crate::job::Work;
 use crate::queue::WorkerKind;
-use crate::record::{Output, PinnedObject, Plan, Stage, StageIo};
+use crate::record::{Output, PinnedObject, Plan, Publication, Stage, StageIo};
 
 /// A worker that plans of this version are not for refuses them.
 const VERSION: &str = "calls 1";
@@ -46,6 +46,9 @@ pub struct CallPlan {
     pub count: u64,
     /// How many of them a task makes; the last may have fewer.
     pub task_calls: u64,
+    /// What its values become part of, if they are tables and go into one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<CallTable>,
 }
 
 impl CallPlan {
@@ -62,6 +65,26 @@ impl CallPlan {
         }
         Self::deserialize(&plan.engine_plan)
             .map_err(|e| EngineError::Refused(format!("the plan of {} is damaged: {e}", plan.run)))
+    }
+
+    /// Has the values of a run of calls published.
+    ///
+    /// # Errors
+    /// The run is another one.
+    pub fn publish(
+        plan: &mut Plan,
+        table: CallTable,
+        publication: Publication,
+    ) -> Result<(), EngineError> {
+        let calls = Self { table: Some(table), ..Self::of(plan)? };
+        plan.engine_plan = calls.stored()?;
+        plan.publication = Some(publication);
+        Ok(())
+    }
+
+    fn stored(&self) -> Result<serde_json::Value, EngineError> {
+        serde_json::to_value(self)
+            .map_err(|e| EngineError::Refused(format!("the calls cannot be planned: {e}")))
     }
 
     /// The calls of a task, by their numbers.
@@ -122,10 +145,8 @@ impl Planner for CallPlanner {
             output: Output::Result,
             operators: format!("{count} calls of {}", calls.label),
         };
-        let engine_plan =
-            CallPlan { calls: (**calls).clone(), arguments: object, count, task_calls };
-        let engine_plan = serde_json::to_value(engine_plan)
-            .map_err(|e| EngineError::Refused(format!("the calls cannot be planned: {e}")))?;
+        let calls = (**calls).clone();
+        let engine_plan = CallPlan { calls, arguments: object, count, task_calls, table: None };
         Ok(Plan {
             run: request.run.clone(),
             engine: VERSION.into(),
@@ -136,7 +157,7 @@ impl Planner for CallPlanner {
             explains: None,
             single: None,
             publication: None,
-            engine_plan,
+            engine_plan: engine_plan.stored()?,
         })
     }
 }

@@ -56,6 +56,19 @@ impl WorkerKind {
         }
     }
 
+    /// Whether such a worker may write into tables, which are their users': not where code of users runs.
+    pub(crate) fn publishes(self) -> bool {
+        match self {
+            Self::Normal | Self::Large => true,
+            Self::Python | Self::LargePython => false,
+        }
+    }
+
+    /// Whether such a worker executes what is for another kind.
+    pub(crate) fn executes(self, other: Self) -> bool {
+        self == other || other.larger() == Some(self)
+    }
+
     /// Memory of such a worker, in MiB.
     pub fn mib(self, workers: &Workers) -> u32 {
         match self {

@@ -11,8 +11,10 @@ arguments. With "at_once" and "timeout" there are arguments of several calls of 
 of them are made at once. What goes back:
 
     {"ready": "3.13.1"}
-    {"call": 7, "kind": "returned", "loaded": true, "sizes": [value]}
+    {"call": 7, "kind": "returned", "as": "pickle", "loaded": true, "sizes": [value]}
     {"call": 7, "kind": "raised", "type": …, "message": …, "traceback": …, "loaded": …, "sizes": [exception]}
+
+The name "tidemill:file" is that of no function: its one argument is what `tidemill_values.file_of` takes.
 
 Calls that are made together are answered as they end, with the number of their arguments ("item") and the
 "seconds" that they took; those that take longer than the timeout are "late". "unread" is true where the call
@@ -40,8 +42,10 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from tidemill_values import PICKLE_PROTOCOL, encoded, file_of, pickled
+
 LENGTH = struct.Struct(">I")
-PICKLE_PROTOCOL = 5
+FILE = "tidemill:file"
 # a function is small or holds much data: a few of them are kept
 FUNCTIONS_MAX = 16
 SHARED_MAX = 64
@@ -117,6 +121,8 @@ def initialize(initializer: bytes) -> tuple[dict[str, Any], list[bytes]] | None:
 def run(
     functions: dict[str, Callable[..., Any]], head: dict[str, Any], function: bytes, arguments: bytes
 ) -> tuple[dict[str, Any], list[bytes]]:
+    if head["function"] == FILE:
+        return filed(arguments)
     try:
         called = known(functions, head["function"], function)
         positional, keywords = load(arguments)
@@ -126,8 +132,20 @@ def run(
         value = called(*positional, **keywords)
         if inspect.iscoroutine(value):
             value = asyncio.run(value)
-        return {"kind": "returned"}, [pickled(value)]
+        return returned(value)
     except BaseException as error:  # SystemExit and KeyboardInterrupt are answers, too
+        return raised(error)
+
+
+def returned(value: object) -> tuple[dict[str, Any], list[bytes]]:
+    form, data = encoded(value)
+    return {"kind": "returned", "as": form}, [data]
+
+
+def filed(packed: bytes) -> tuple[dict[str, Any], list[bytes]]:
+    try:
+        return {"kind": "returned", "as": "pickle"}, [file_of(packed)]
+    except BaseException as error:
         return raised(error)
 
 
@@ -191,7 +209,7 @@ async def made(
         value = called(*positional, **keywords)
         if inspect.isawaitable(value):
             value = await asyncio.wait_for(value, timeout)
-        return {"kind": "returned"}, [pickled(value)]
+        return returned(value)
     except BaseException as error:
         if timeout is not None and isinstance(error, asyncio.TimeoutError) and time.monotonic() - since >= timeout:
             return {"kind": "late"}, []
@@ -237,17 +255,6 @@ class Watchdog:
 
 LOOPS: list[asyncio.AbstractEventLoop] = []
 WATCHDOG = Watchdog()
-
-
-def pickled(value: object) -> bytes:
-    """As cloudpickle does what a module does not have a name for, if there is one."""
-    try:
-        return pickle.dumps(value, PICKLE_PROTOCOL)
-    except Exception:
-        if (cloudpickle := importable("cloudpickle")) is None:
-            raise
-        whole: bytes = cloudpickle.dumps(value, PICKLE_PROTOCOL)
-        return whole
 
 
 class Loader(pickle.Unpickler):

@@ -1,0 +1,182 @@
+"""What `sql` gives: the rows of a statement, which runs when they are first asked for."""
+
+import asyncio
+from collections.abc import Generator, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from tidemill._estimate import Estimate
+from tidemill._files import Files
+from tidemill._frame import Head
+from tidemill._html import html_of_rows
+from tidemill._libraries import pandas, polars, pyarrow
+from tidemill._sending import Sending
+from tidemill._waiting import wait_for_end
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+#: of a table in a notebook
+SHOWN_ROWS = 10
+
+
+class Query:
+    """A statement that runs when its rows, or their number, are first asked for, and once.
+
+    Ctrl-C while it waits cancels the run.
+    """
+
+    def __init__(self, sending: Sending, progress: str | bool) -> None:
+        self._sending = sending
+        self._progress = progress
+        self._cursor: Iterator[tuple[Any, ...]] | None = None
+
+    def wait(self) -> "Query":
+        """Runs the statement to its end. Returns: this query.
+
+        Raises:
+            RunFailed: it cannot be run, or was cancelled.
+        """
+        self._ended()
+        return self
+
+    def __await__(self) -> Generator[Any, None, "Query"]:
+        return self._awaited().__await__()
+
+    def batches(self) -> Iterator["pa.RecordBatch"]:
+        """The rows, one file of the result after the other; two are held at most."""
+        files = self._files()
+        return iter(self._counted().to_batches()) if files is None else files.batches()
+
+    def to_arrow(self) -> "pa.Table":
+        return self._reader().read_all()
+
+    def to_pandas(self, **options: Any) -> "pd.DataFrame":
+        """With the options of `pyarrow.Table.to_pandas`."""
+        pandas()
+        return self.to_arrow().to_pandas(**options)
+
+    def to_polars(self) -> "pl.DataFrame":
+        files = self._files()
+        return polars().DataFrame({"count": [self.rows]}) if files is None else files.polars()
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Lets other libraries read the rows, such as `polars.DataFrame(query)` and DuckDB."""
+        return self._reader().__arrow_c_stream__(requested_schema)
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """The next row that was not fetched yet."""
+        return next(self._rows(), None)
+
+    def fetchmany(self, size: int = 1) -> list[tuple[Any, ...]]:
+        """At most so many of them."""
+        return list(islice(self._rows(), size))
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """The rest of them."""
+        return list(self._rows())
+
+    @property
+    def schema(self) -> "pa.Schema":
+        """Of the rows; the statement runs for it."""
+        files = self._files()
+        return self._counted().schema if files is None else files.schema()
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are, or went into a table; the statement runs for it."""
+        return int(self._ended()["rows"])
+
+    def explain(self) -> str:
+        """The plan, and what it would take; the statement does not run for it."""
+        return str(self._explained()["text"])
+
+    @property
+    def estimate(self) -> Estimate:
+        """What the statement would take; it does not run for it."""
+        return Estimate.of(self._explained().get("estimate") or {})
+
+    @property
+    def run(self) -> str | None:
+        """The name of the run, once it has begun."""
+        run = self._sending.run
+        return None if run is None else run.name
+
+    @property
+    def cost_usd(self) -> float:
+        """Of the run, once it has ended."""
+        run = self._sending.run
+        return 0.0 if run is None else run.cost_usd
+
+    def cancel(self) -> None:
+        """Ends the run; one that has not begun will not."""
+        self._sending.cancel()
+
+    def _repr_html_(self) -> str:
+        """The first rows; the statement runs for them."""
+        ended = self._ended()
+        if ended.get("into") is not None:
+            return html_of_rows([], [], f"{self.rows} rows went into {ended['into']}")
+        first = next((batch for batch in self.batches() if batch.num_rows), None)
+        rows = [] if first is None else _tuples(first.slice(0, SHOWN_ROWS))
+        return html_of_rows(self.schema.names, rows, f"{self.rows} rows")
+
+    def __repr__(self) -> str:
+        run = self._sending.run
+        if run is None:
+            return "<Query not begun>"
+        said = [run.status or "running"]
+        if run.name is not None:
+            said.append(f"run {run.name}")
+        if run.status == "succeeded":
+            said.append(f"{run.answer()['rows']} rows")
+        return f"<Query {', '.join(said)}>"
+
+    def _ended(self) -> Head:
+        run = self._sending.begin()
+        self._sending.check_process(run)
+        wait_for_end(run, self._progress)
+        return run.answer()
+
+    async def _awaited(self) -> "Query":
+        try:
+            run = await asyncio.to_thread(self._sending.begin)
+            self._sending.check_process(run)
+            await asyncio.shield(asyncio.wrap_future(run.outcome))
+        except asyncio.CancelledError:
+            self.cancel()
+            raise
+        run.answer()
+        return self
+
+    def _explained(self) -> Head:
+        run = self._sending.explain()
+        self._sending.check_process(run)
+        run.outcome.result()
+        return run.answer()
+
+    def _files(self) -> Files | None:
+        """Returns: nothing where the rows went into a table."""
+        ended, session = self._ended(), self._sending.session
+        if ended.get("into") is not None or not ended.get("files") or session is None:
+            return None
+        return Files(session, ended["files"])
+
+    def _reader(self) -> "pa.RecordBatchReader":
+        files = self._files()
+        return self._counted().to_reader() if files is None else files.reader()
+
+    def _counted(self) -> "pa.Table":
+        """What there is to see of rows that went into a table."""
+        return pyarrow().table({"count": [self.rows]})
+
+    def _rows(self) -> Iterator[tuple[Any, ...]]:
+        if self._cursor is None:
+            self._cursor = (row for batch in self.batches() for row in _tuples(batch))
+        return self._cursor
+
+
+def _tuples(batch: "pa.RecordBatch") -> Iterator[tuple[Any, ...]]:
+    return zip(*(column.to_pylist() for column in batch.columns), strict=True)

@@ -1,0 +1,85 @@
+"""How values come back: the worker's `tidemill_values.py` writes them."""
+
+import importlib
+import io
+import json
+import pickle
+from typing import Any
+
+#: formats that are streams of Arrow
+ARROW = frozenset({"table", "batch", "pandas", "polars"})
+
+
+class PickledValue:
+    """A value that was not unpickled, as that would run code."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def __repr__(self) -> str:
+        return f"<a pickle of {len(self.data)} bytes>"
+
+
+def decoded(form: str, body: bytes, unpickle: bool = True) -> Any:
+    """
+    Raises:
+        ImportError: the library whose value it is is not here.
+    """
+    if form == "json":
+        return json.loads(body)
+    if form == "pickle":
+        return pickle.loads(body) if unpickle else PickledValue(body)
+    if form == "polars":
+        return importlib.import_module("polars").read_ipc_stream(io.BytesIO(body))
+    stream = importlib.import_module("pyarrow").ipc.open_stream(body)
+    if form == "batch":
+        return stream.read_next_batch()
+    table = stream.read_all()
+    return table.to_pandas() if form == "pandas" else table
+
+
+def to_arrow(value: object) -> Any:
+    """
+    Raises:
+        TypeError: it is no data frame and no Arrow table.
+    """
+    pyarrow = _pyarrow()
+    kind = type(value)
+    if isinstance(value, pyarrow.Table):
+        return value
+    if isinstance(value, pyarrow.RecordBatch):
+        return pyarrow.Table.from_batches([value])
+    match f"{kind.__module__.partition('.')[0]}.{kind.__qualname__}":
+        case "pandas.DataFrame":
+            return pyarrow.Table.from_pandas(value)
+        case "polars.DataFrame":
+            return value.to_arrow()  # type: ignore[attr-defined]
+    raise TypeError(f"has returned {_named(value)}, which is no data frame and no Arrow table")
+
+
+def one_table(tables: list[Any]) -> Any:
+    """The rows of all, whose columns are the same."""
+    pyarrow = _pyarrow()
+    return pyarrow.concat_tables(tables, promote_options="default") if tables else pyarrow.table({})
+
+
+def to_json(value: object) -> str:
+    """
+    Raises:
+        TypeError: JSON cannot have it.
+    """
+    try:
+        return json.dumps(value, allow_nan=False, ensure_ascii=False)
+    except (TypeError, ValueError):
+        raise TypeError(f"has returned {_named(value)}, which JSON cannot have") from None
+
+
+def _named(value: object) -> str:
+    return repr(value) if isinstance(value, PickledValue) else f"a {type(value).__qualname__}"
+
+
+def _pyarrow() -> Any:
+    try:
+        return importlib.import_module("pyarrow")
+    except ImportError:
+        raise ImportError('this needs pyarrow: pip install "tidemill[pandas]"') from None
