@@ -2,6 +2,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::compute;
+use datafusion::arrow::datatypes::DataType;
 use serde_json::Value;
 use tidemill_aws::S3Bucket;
 use tidemill_protocol::Key;
@@ -88,7 +91,7 @@ impl ExplainArgs {
 }
 
 /// The statement that says what a statement would do; it may be one that says so already.
-fn explained(sql: &str) -> String {
+pub(crate) fn explained(sql: &str) -> String {
     let first = sql.split_whitespace().next().unwrap_or_default();
     if first.eq_ignore_ascii_case("EXPLAIN") { sql.to_owned() } else { format!("EXPLAIN {sql}") }
 }
@@ -108,14 +111,17 @@ async fn say(
         simulate::simulate(&plan, size, asked).iter().for_each(|line| println!("{line}"));
         return Ok(ExitCode::SUCCESS);
     }
-    let (_, batches) = read(bucket, outcome).await?;
-    for batch in &batches {
-        let lines = datafusion::arrow::compute::cast(
-            batch.column(1),
-            &datafusion::arrow::datatypes::DataType::Utf8,
-        )?;
-        let lines = datafusion::arrow::array::AsArray::as_string::<i32>(&lines);
-        lines.iter().flatten().for_each(|line| println!("{line}"));
-    }
+    lines(bucket, outcome).await?.iter().for_each(|line| println!("{line}"));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a run says that explains a statement.
+pub(crate) async fn lines(bucket: &S3Bucket, outcome: &Outcome) -> anyhow::Result<Vec<String>> {
+    let (_, batches) = read(bucket, outcome).await?;
+    let mut said = vec![];
+    for batch in &batches {
+        let lines = compute::cast(batch.column(1), &DataType::Utf8)?;
+        said.extend(lines.as_string::<i32>().iter().flatten().map(str::to_owned));
+    }
+    Ok(said)
 }

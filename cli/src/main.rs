@@ -12,6 +12,7 @@ mod interrupt;
 mod local;
 mod ls;
 mod options;
+mod parameters;
 mod pipeline;
 mod progress;
 mod results;

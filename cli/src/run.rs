@@ -4,11 +4,13 @@ use anyhow::bail;
 use clap::Args;
 use serde_json::json;
 use tidemill_aws::S3Bucket;
+use tidemill_protocol::param::Params;
 use tidemill_protocol::record::{Outcome, Status};
 use tidemill_protocol::{JobName, Key};
 
 use crate::client::{Client, Target};
 use crate::options::Options;
+use crate::parameters::Parameters;
 use crate::results::Printer;
 use crate::statement::StatementArgs;
 use crate::submit::submit_and_wait;
@@ -19,6 +21,7 @@ use crate::submit::submit_and_wait;
   tidemill run -e \"SELECT carrier, count(*) FROM flights GROUP BY carrier\" --format csv
   tidemill run top.sql --on-bad-row quarantine --max-cost-usd 0.50
   tidemill run top.sql --local data --output top.parquet
+  tidemill run -e 'SELECT * FROM flights WHERE carrier = $c AND day = $1' --param c=AA --param 1=2013-01-31
   tidemill run - --format csv < top.sql > top.csv
 
 Ctrl-C cancels the run and waits for its end; a second one leaves at once. The exit status is 0 if the
@@ -32,6 +35,8 @@ pub(crate) struct RunArgs {
     printer: Printer,
     #[command(flatten)]
     options: Options,
+    #[command(flatten)]
+    parameters: Parameters,
 }
 
 /// A job ready to be dropped.
@@ -56,10 +61,14 @@ impl RunArgs {
     fn job(&self) -> anyhow::Result<Job> {
         let statement = self.statement.read()?;
         if !statement.is_json {
-            return Ok(Job::of_sql(&statement.name, statement.text, &self.options));
+            let params = self.parameters.params();
+            return Ok(Job::of_sql_with(&statement.name, statement.text, &self.options, &params));
         }
         if self.options != Options::default() {
             bail!("a .json job states its options itself: write them there, under options");
+        }
+        if !self.parameters.params().is_empty() {
+            bail!("a .json job states its parameters itself: write them there, under params");
         }
         let name = JobName::new(&statement.name).to_string();
         Ok(Job { name, extension: "json", text: statement.text })
@@ -92,11 +101,15 @@ pub(crate) async fn show(
 
 impl Job {
     pub(crate) fn of_sql(name: &str, sql: String, options: &Options) -> Self {
+        Self::of_sql_with(name, sql, options, &Params::new())
+    }
+
+    pub(crate) fn of_sql_with(name: &str, sql: String, options: &Options, params: &Params) -> Self {
         let name = JobName::new(name).to_string();
-        if *options == Options::default() {
+        if *options == Options::default() && params.is_empty() {
             return Self { name, extension: "sql", text: sql };
         }
-        let job = json!({ "sql": sql, "options": options });
+        let job = json!({ "sql": sql, "options": options, "params": params });
         Self { name, extension: "json", text: job.to_string() }
     }
 }

@@ -62,7 +62,8 @@ impl TablesArgs {
     }
 }
 
-async fn list(bucket: &S3Bucket) -> anyhow::Result<()> {
+/// The number of files of each table, and their bytes, by its name.
+pub(crate) async fn tables(bucket: &S3Bucket) -> anyhow::Result<BTreeMap<String, (usize, u64)>> {
     let mut tables: BTreeMap<String, (usize, u64)> = BTreeMap::new();
     for object in bucket.list(Key::TABLES).await? {
         let path = object.key.strip_prefix(Key::TABLES).and_then(|rest| rest.split_once('/'));
@@ -71,6 +72,11 @@ async fn list(bucket: &S3Bucket) -> anyhow::Result<()> {
         *files += 1;
         *bytes += object.size;
     }
+    Ok(tables)
+}
+
+async fn list(bucket: &S3Bucket) -> anyhow::Result<()> {
+    let tables = tables(bucket).await?;
     println!("{:>9} {:>16}  table", "files", "bytes");
     for (table, (files, bytes)) in &tables {
         println!("{files:>9} {bytes:>16}  {table}");

@@ -190,9 +190,20 @@ def test_what_is_wrong_with_a_statement_is_said(connection: dbapi.Connection, sq
         connection.execute(sql)
 
 
-def test_what_goes_wrong_in_a_run_is_an_error_of_the_database(connection: dbapi.Connection) -> None:
-    with pytest.raises(dbapi.DatabaseError, match="zero"):
+def test_what_goes_wrong_in_a_run_is_an_error_of_the_data(connection: dbapi.Connection) -> None:
+    with pytest.raises(dbapi.DataError, match="zero"):
         connection.execute("SELECT 1 / (n - n) AS x FROM generate_series(1, 2) AS t(n)")
+
+
+def test_another_thread_cancels(connection: dbapi.Connection) -> None:
+    cursor = connection.cursor()
+    timer = threading.Timer(1, cursor.cancel)
+    timer.start()
+    with pytest.raises(dbapi.OperationalError, match="cancelled"):
+        cursor.execute(
+            "SELECT count(*) AS n FROM generate_series(1, 100000) AS a(x), generate_series(1, 1000000) AS b(y) "
+            "WHERE (x * y) % 7 = 3"
+        )
 
 
 def test_what_is_closed_is_refused(connection: dbapi.Connection) -> None:

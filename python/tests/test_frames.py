@@ -13,6 +13,7 @@ import tidemill as tm
 from tidemill._frames import write_frame
 
 pyarrow = pytest.importorskip("pyarrow")
+parquet = pytest.importorskip("pyarrow.parquet")
 numpy = pytest.importorskip("numpy")
 pandas = pytest.importorskip("pandas")
 polars = pytest.importorskip("polars")
@@ -59,6 +60,7 @@ def test_what_gives_a_stream_is_read() -> None:
     assert rows(tm.sql("SELECT 5 AS a")) == [(5,)]
 
 
+@pytest.mark.filterwarnings("ignore:The DataFrame Interchange")
 def test_what_only_has_the_older_protocol_is_read() -> None:
     class Old:
         def __dataframe__(self, **options: Any) -> Any:
@@ -91,11 +93,10 @@ def test_types_of_pandas() -> None:
     query = tm.sql("SELECT * FROM t", t=frame)
     assert query.schema.names == list(frame.columns)
     first, second, _ = query.fetchall()
-    assert first == (
-        *("é𝄞", 1.5, 1, True, 2**64 - 1, NOON, datetime.datetime(2024, 1, 31, 12, tzinfo=datetime.timezone.utc)),
-        *(datetime.timedelta(seconds=1), "u", Decimal("1.50"), DAY, datetime.time(1, 2, 3), b"x", [1, 2], {"a": 1}),
-        None,
-    )
+    zoned = NOON.replace(microsecond=0, tzinfo=datetime.timezone.utc)
+    assert first[:7] == ("é𝄞", 1.5, 1, True, 2**64 - 1, NOON, zoned)
+    assert first[7:11] == (datetime.timedelta(seconds=1), "u", Decimal("1.50"), DAY)
+    assert first[11:] == (datetime.time(1, 2, 3), b"x", [1, 2], {"a": 1}, None)
     assert second == (None, None, None, None, 0, *[None] * 11)
     assert rows(frame, "SELECT at + length AS x FROM t WHERE category = 'u'") == [
         (NOON + datetime.timedelta(seconds=1),)
@@ -136,7 +137,6 @@ def test_types_of_arrow() -> None:
     text = pyarrow.string()
     table = pyarrow.table(
         {
-            "half": pyarrow.array([numpy.float16(1.5), None], pyarrow.float16()),
             "map": pyarrow.array([[("k", 1)], None], pyarrow.map_(text, pyarrow.int8())),
             "large": pyarrow.array([Decimal("1.5"), None], pyarrow.decimal256(50, 2)),
             "list": pyarrow.array([[1], None], pyarrow.large_list(pyarrow.int8())),
@@ -146,9 +146,14 @@ def test_types_of_arrow() -> None:
             "day": pyarrow.array([DAY, None], pyarrow.date64()),
         }
     )
-    assert rows(table)[0] == (
-        *(1.5, [("k", 1)], Decimal("1.50"), [1], datetime.datetime(1970, 1, 1, 0, 0, 1), b"ab", "a", DAY),
-    )
+    second = datetime.datetime(1970, 1, 1, 0, 0, 1)
+    assert rows(table)[0] == ([("k", 1)], Decimal("1.50"), [1], second, b"ab", "a", DAY)
+
+
+@pytest.mark.skipif(int(pyarrow.__version__.partition(".")[0]) < 16, reason="this version of Arrow cannot cast them")
+def test_halves_are_floats() -> None:
+    table = pyarrow.table({"half": pyarrow.array([numpy.float16(1.5), None], pyarrow.float16())})
+    assert rows(table) == [(1.5,), (None,)]
 
 
 @pytest.mark.skipif(not hasattr(pyarrow, "uuid"), reason="this version of Arrow has no UUIDs")
@@ -179,7 +184,7 @@ def test_names_of_columns_are_any() -> None:
 
 def test_tables_are_joined_with_each_other() -> None:
     left, right = pandas.DataFrame({"k": [1, 2]}), polars.DataFrame({"k": [2, 3], "v": ["x", "y"]})
-    query = tm.sql("SELECT v FROM a JOIN b USING (k) WHERE k = $1", [2], a=left, b=right)
+    query = tm.sql("SELECT v FROM a JOIN b USING (k) WHERE a.k = $1", [2], a=left, b=right)
     assert query.fetchall() == [("x",)]
 
 
@@ -208,7 +213,7 @@ def test_many_batches_are_one_file() -> None:
             yield pyarrow.RecordBatch.from_pydict({"a": list(range(start, start + 10))})
 
     reader = pyarrow.RecordBatchReader.from_batches(pyarrow.schema([("a", pyarrow.int64())]), batches())
-    written = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(write_frame("t", reader).parts[0]))
+    written = parquet.ParquetFile(pyarrow.BufferReader(write_frame("t", reader).parts[0]))
     assert (written.metadata.num_row_groups, written.metadata.num_rows) == (1, 1000)
 
 

@@ -16,6 +16,7 @@ import pytest
 
 import calls
 import tidemill as tm
+from tidemill._logs import CHARACTERS_MAX, Logs
 from tidemill._pace import AHEAD_FIRST, AHEAD_MAX, UNTAKEN_FACTOR
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -327,6 +328,27 @@ def test_what_failed_and_was_not_taken_is_made_again_in_its_place(tmp_path: Path
     assert list(result.retry_failed()) == [1, 2, 1]
 
 
+def test_an_iterator_that_waits_is_given_what_is_made_again(tmp_path: Path) -> None:
+    released = threading.Event()
+    paths = [str(tmp_path / name) for name in "ab"]
+
+    def inputs() -> Iterator[tuple[str, int]]:
+        yield paths[0], 2
+        released.wait(20)
+        yield paths[1], 1
+
+    result = tm.starmap(calls.fail_until, inputs(), return_exceptions=True)
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.extend(result))
+    thread.start()
+    until(lambda: result.failed == 1)
+    time.sleep(0.1)
+    result.retry_failed()
+    released.set()
+    thread.join()
+    assert isinstance(found[0], ConnectionError) and sorted(found[1:]) == [1, 2]
+
+
 def test_a_lazy_result_says_what_it_cost_and_what_was_printed() -> None:
     result = tm.map(calls.say, iter(["one", "two"]))
     assert list(result) == ["one", "two"]
@@ -442,6 +464,14 @@ def test_a_generator_of_a_loop_is_closed_with_it() -> None:
     assert source.closed.wait(5)
 
 
+def test_of_logs_the_latest_are_kept_as_much_as_fits() -> None:
+    logs = Logs()
+    for index in range(4):
+        logs.keep(index, "x" * (CHARACTERS_MAX // 2))
+    logs.keep(2, "")
+    assert [logs.find(index) is None for index in range(5)] == [True, True, False, False, True]
+
+
 LEAVES = """
 import itertools, sys, time
 import tidemill as tm
@@ -508,14 +538,14 @@ if child == 0:
     try:
         list(result)
     except tm.RunFailed:
-        print(result.run is not None, list(tm.map(abs, iter([-1]))), flush=True)
+        print(result.run, list(tm.map(abs, iter([-1]))), flush=True)
     raise SystemExit
 print(os.waitpid(child, 0)[1], next(values))
 """
     )
     assert done.stderr == ""
     says, then, last = done.stdout.splitlines()
-    assert "forked" in says and then == "True [1]" and last == "0 1"
+    assert "forked" in says and then == "None [1]" and last == "0 1"
 
 
 def test_an_interrupt_ends_what_is_left(script: Script) -> None:

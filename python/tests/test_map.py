@@ -55,6 +55,7 @@ def test_only_what_failed_is_made_again(tmp_path: Path) -> None:
     assert result.failed == 1
     assert list(result.retry_failed()) == [1, 2]
     assert (result.done, result.failed) == (2, 0)
+    assert len(result.runs) == 2 and result.runs[0] == result.run
 
 
 def test_a_result_says_what_it_cost_and_what_was_printed() -> None:
@@ -134,7 +135,8 @@ def test_a_log_has_a_line(script: Callable[..., "subprocess.CompletedProcess[str
     done = script(
         "import logging\nimport tidemill as tm\nlogging.basicConfig(level='INFO')\nlist(tm.map(abs, range(7)))"
     )
-    assert done.stderr.count("\n") == 1 and "7 of 7 calls" in done.stderr
+    # where calls are slow there is one before
+    assert 1 <= done.stderr.count("\n") <= 2 and done.stderr.count("7 of 7 calls") == 1
 
 
 def test_a_bar_is_shown_where_asked_for(script: Callable[..., "subprocess.CompletedProcess[str]"]) -> None:

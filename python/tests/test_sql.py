@@ -166,7 +166,9 @@ def test_values_of_pandas_are_pythons() -> None:
     at = pandas.Timestamp("2024-01-31T12:00:00.123456789")
     assert encode_params([at, pandas.NaT, pandas.NA]) == {"1": {"timestamp": at.isoformat()}, "2": None, "3": None}
     assert encode_params([pandas.Timedelta("-1ns")]) == {"1": {"interval": "0 days -0.000000001 seconds"}}
-    assert one("SELECT $1 AS x", [at]) == at
+    back = tm.sql("SELECT $1 AS x", [at])
+    assert back.to_pandas()["x"][0] == at and back.fetchone() == (NOON,)
+    at = at.floor("us")
     assert one("SELECT $1 AS x", [at.tz_localize("Asia/Tokyo")]) == at.tz_localize("Asia/Tokyo")
 
 
@@ -281,13 +283,40 @@ def test_rows_go_to_any_library() -> None:
     assert sum(batch.num_rows for batch in query.batches()) == 5
 
 
-@pytest.mark.parametrize("partitions", [1, 4])
-def test_batches_come_from_one_file_after_the_other(partitions: int) -> None:
-    query = tm.sql("SELECT v % 100 AS k, count(*) AS n FROM range(0, 10000) AS t(v) GROUP BY k", partitions=partitions)
-    batches = query.batches()
-    assert not isinstance(batches, list)
-    assert sorted(k for batch in batches for k in batch["k"].to_pylist()) == list(range(100))
-    assert query.to_polars()["n"].sum() == 10_000
+@pytest.fixture(params=["where they lie", "through the agent"])
+def spread(request: pytest.FixtureRequest) -> tm.Query:
+    """Has its 1000 rows in several files."""
+    numbers = {"v": list(range(10_000))}
+    query = tm.sql("SELECT v % 1000 AS k, count(*) AS n FROM t GROUP BY k", partitions=4, t=numbers)
+    files = query._ended()["files"]
+    assert len(files) > 1
+    if request.param == "through the agent":
+        for file in files:
+            del file["path"]
+    return query
+
+
+def test_files_are_read_one_after_the_other(spread: tm.Query) -> None:
+    keys = [k for batch in spread.batches() for k in batch["k"].to_pylist()]
+    assert sorted(keys) == list(range(1000))
+    assert spread.to_arrow()["k"].to_pylist() == spread.to_polars()["k"].to_list() == keys
+    assert [k for k, _ in spread.fetchall()] == keys
+    assert pyarrow.table(spread).num_rows == spread.rows == 1000
+
+
+def test_who_stops_reading_gets_no_further_file(spread: tm.Query, sent: list[Any]) -> None:
+    batches = spread.batches()
+    next(batches)
+    del batches
+    assert sum(head["do"] == "read" for head in sent) <= 2 < len(spread._ended()["files"])
+
+
+def test_a_result_that_is_gone_says_so(spread: tm.Query) -> None:
+    for file in spread._ended()["files"]:
+        file.pop("path", None)
+        file["key"] += ".gone"
+    with pytest.raises(tm.RunFailed, match="gone"):
+        spread.to_arrow()
 
 
 @pytest.mark.parametrize("statement", ["SELEC 1", "SELECT * FROM nowhere", "SELECT missing FROM range(0, 1) AS t(v)"])

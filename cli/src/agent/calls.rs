@@ -6,7 +6,7 @@ use tidemill_protocol::Key;
 use tidemill_protocol::calls::{Calls, ContentName, Pack};
 use tidemill_protocol::job::{JobOptions, JobSpec, Work};
 
-use super::session::{Job, Session};
+use super::session::{Asking, Job, Session};
 
 /// Calls that are to be made. Its body is the function, the initializer, which may be empty, and the
 /// arguments of each call.
@@ -38,6 +38,7 @@ struct CallOptions {
     retries: u32,
     memory: Option<u32>,
     concurrency: Option<u32>,
+    seconds: Option<f64>,
     deadline: Option<u32>,
     max_cost_usd: Option<f64>,
 }
@@ -64,7 +65,7 @@ impl Submission {
         let submission = uuid::Uuid::new_v4().simple().to_string();
         let arguments = format!("{}{submission}/arguments", Key::CALLS);
         session.bucket().put(&arguments, pack.encode(), &[]).await?;
-        let CallOptions { timeout, retries, memory, concurrency, deadline, max_cost_usd } =
+        let CallOptions { timeout, retries, memory, concurrency, seconds, deadline, max_cost_usd } =
             self.options;
         let calls = Calls {
             function: self.function,
@@ -78,6 +79,7 @@ impl Submission {
             memory,
             retries,
             concurrency,
+            seconds,
         };
         let options = JobOptions { deadline, max_cost_usd, ..JobOptions::default() };
         let job = JobSpec {
@@ -89,13 +91,13 @@ impl Submission {
         let name = format!("{}-{}", label(&self.name), &submission[..12]);
         let text = serde_json::to_vec(&job)?;
         session.bucket().put(&format!("{}{name}.json", Key::JOBS), text.into(), &[]).await?;
-        let has_values = job.into.is_none();
-        Ok(Job { name: JobName::new(&name), run: None, count, has_values })
+        let work = if job.into.is_some() { Asking::Table } else { Asking::Values };
+        Ok(Job { name: JobName::new(&name), run: None, count, work })
     }
 }
 
 /// What the function is called, as a part of a job's name.
-fn label(name: &str) -> String {
+pub(super) fn label(name: &str) -> String {
     let last = name.rsplit('.').next().unwrap_or_default();
     let clean: String = last.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
     let clean = clean.trim_start_matches('_');

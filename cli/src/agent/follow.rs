@@ -7,11 +7,11 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use tidemill_protocol::bucket::Bucket;
 use tidemill_protocol::calls::{PackIndex, read_index};
-use tidemill_protocol::record::{Outcome, Status};
+use tidemill_protocol::record::{Outcome, ResultFile, Status};
 use tidemill_protocol::{Key, RunId, context};
 
 use super::Answers;
-use super::session::{Job, Session};
+use super::session::{Asking, Job, Session};
 
 /// The time between two looks at a run, at first, and how it grows while nothing is new.
 const FIRST_LOOK: Duration = Duration::from_millis(4);
@@ -26,6 +26,45 @@ const NAMED_AFTER: Duration = Duration::from_millis(300);
 
 /// Parts that are read at once.
 const PARALLEL_READS: usize = 8;
+
+/// The times at which a run is looked at.
+struct Looks {
+    wait: Duration,
+    most: Duration,
+}
+
+impl Looks {
+    fn at(session: &Session) -> Self {
+        let most = if session.is_local() { LOCAL_LOOK_MAX } else { REMOTE_LOOK_MAX };
+        Self { wait: FIRST_LOOK, most }
+    }
+
+    /// Until the next one.
+    async fn wait(&mut self, is_news: bool) {
+        let next = self.wait.mul_f64(LOOK_GROWTH).min(self.most);
+        self.wait = if is_news { FIRST_LOOK } else { next };
+        tokio::time::sleep(self.wait).await;
+    }
+}
+
+/// Whether a key tells how a run has ended.
+fn is_end(key: &str) -> bool {
+    key.ends_with("/_SUCCESS") || key.ends_with("/_FAILED")
+}
+
+/// Waits for the end of a job's only run.
+pub(super) async fn outcome(session: &Session, job: &Job) -> anyhow::Result<Outcome> {
+    let mut looks = Looks::at(session);
+    let folder = format!("{}{}/", Key::RESULTS, job.name.as_str());
+    loop {
+        let objects = session.bucket().list(&folder).await?;
+        if let Some(end) = objects.iter().find(|object| is_end(&object.key)) {
+            let outcome = context::find(session.bucket(), &end.key).await?;
+            return outcome.with_context(|| format!("{} has disappeared", end.key));
+        }
+        looks.wait(false).await;
+    }
+}
 
 /// Tells of what the calls of a job come to.
 pub(super) struct Following<'a> {
@@ -43,9 +82,8 @@ impl<'a> Following<'a> {
 
     /// Tells of each part once, and last of how the run has ended.
     pub(super) async fn tell_all(mut self) -> anyhow::Result<()> {
-        let most = if self.session.is_local() { LOCAL_LOOK_MAX } else { REMOTE_LOOK_MAX };
         let since = std::time::Instant::now();
-        let mut wait = FIRST_LOOK;
+        let mut looks = Looks::at(self.session);
         self.name().await;
         loop {
             let folder = match &self.job.run {
@@ -64,20 +102,18 @@ impl<'a> Following<'a> {
             let parts: Vec<String> =
                 keys.iter().filter(|k| k.ends_with(Key::CALLS_PART)).cloned().collect();
             let is_news = self.tell(parts).await?;
-            if let Some(end) =
-                keys.iter().find(|k| k.ends_with("/_SUCCESS") || k.ends_with("/_FAILED"))
-            {
+            if let Some(end) = keys.iter().find(|key| is_end(key)) {
                 return self.end(end).await;
             }
-            wait = if is_news { FIRST_LOOK } else { wait.mul_f64(LOOK_GROWTH).min(most) };
-            tokio::time::sleep(wait).await;
+            looks.wait(is_news).await;
         }
     }
 
     /// Says which run it is, once that is known.
     async fn name(&mut self) {
         if let (Some(run), false) = (&self.job.run, self.is_named) {
-            let Job { count, has_values, .. } = self.job;
+            let Job { count, work, .. } = self.job;
+            let has_values = work == Asking::Values;
             let head = json!({ "run": run, "count": count, "has_values": has_values });
             self.is_named = true;
             self.answers.send("started", head, vec![]).await;
@@ -98,8 +134,14 @@ impl<'a> Following<'a> {
         Ok(is_news)
     }
 
+    fn file(&self, file: &ResultFile) -> Value {
+        let ResultFile { key, rows, bytes, .. } = file;
+        let path = self.session.local_file(key);
+        json!({ "key": key, "rows": rows, "bytes": bytes, "path": path })
+    }
+
     async fn read(&self, key: &str) -> anyhow::Result<(Value, Vec<Bytes>)> {
-        if !self.job.has_values {
+        if self.job.work == Asking::Table {
             let run = self.job.run.as_ref().context("a part without a run")?;
             let (_, index) = read_index(self.session.bucket(), run, key).await?;
             let body = vec![Bytes::new(); index.len()];
@@ -122,7 +164,7 @@ impl<'a> Following<'a> {
         let parts = parts.filter(|key| key.ends_with(Key::CALLS_PART)).collect();
         self.tell(parts).await?;
         let cause = outcome.reason.as_deref().and_then(cause);
-        let head = json!({
+        let mut head = json!({
             "run": outcome.run,
             "cause": cause,
             "status": outcome.status.as_str(),
@@ -130,6 +172,12 @@ impl<'a> Following<'a> {
             "cost_usd": outcome.actual.map(|actual| actual.cost_usd),
             "seconds": outcome.seconds,
         });
+        if self.job.work == Asking::Rows {
+            head["rows"] = outcome.rows.into();
+            head["bytes"] = outcome.bytes.into();
+            head["into"] = json!(outcome.into);
+            head["files"] = outcome.files.iter().map(|file| self.file(file)).collect();
+        }
         self.answers.send("ended", head, vec![]).await;
         Ok(())
     }

@@ -7,6 +7,7 @@ mod calls;
 mod follow;
 mod frame;
 mod session;
+mod sql;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tidemill_protocol::RunId;
+use tidemill_protocol::bucket::Bucket;
 use tidemill_protocol::calls::ContentName;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -27,6 +29,9 @@ use calls::Submission;
 use follow::Following;
 use frame::Frame;
 use session::{Opening, Session};
+use sql::Query;
+
+use crate::tables::tables;
 
 /// Serves the Python package `tidemill` over standard input and output.
 #[derive(Debug, Args)]
@@ -42,6 +47,14 @@ enum Request {
     Share { name: ContentName },
     /// Has calls made.
     Submit(Submission),
+    /// Has a statement executed.
+    Sql(Query),
+    /// Says what a statement would take.
+    Explain(Query),
+    /// Gives the bytes of an object.
+    Read { key: String },
+    /// Names the tables of the bucket.
+    Tables {},
     /// Tells of a run that is there.
     Attach { run: String },
     /// Ends a run that a request has submitted or attached to.
@@ -148,6 +161,30 @@ async fn answer(
             let job = submission.submit(session, body).await?;
             session.follow(answers.id, &job).await?;
             Following::new(session, answers, job).tell_all().await
+        }
+        Request::Sql(query) => {
+            let job = query.submit(session).await?;
+            session.follow(answers.id, &job).await?;
+            Following::new(session, answers, job).tell_all().await
+        }
+        Request::Explain(query) => {
+            let explained = query.explain(session).await?;
+            answers.send("explained", explained, vec![]).await;
+            Ok(())
+        }
+        Request::Read { key } => {
+            let object = session.bucket().get(&key, None).await?;
+            answers.send("object", json!({}), vec![object.bytes]).await;
+            Ok(())
+        }
+        Request::Tables {} => {
+            let tables = tables(session.bucket()).await?;
+            let tables = tables.iter().map(
+                |(name, (files, bytes))| json!({ "name": name, "files": files, "bytes": bytes }),
+            );
+            let tables: Value = tables.collect();
+            answers.send("tables", json!({ "tables": tables }), vec![]).await;
+            Ok(())
         }
         Request::Attach { run } => {
             let run = RunId::parse(&run).map_err(|e| anyhow!(e))?;

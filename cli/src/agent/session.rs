@@ -62,6 +62,8 @@ pub(super) struct Session {
     stored: Mutex<HashSet<ContentName>>,
     /// By the requests that ask for them.
     jobs: Mutex<HashMap<u64, Asked>>,
+    /// Where the emulator keeps the bucket's objects.
+    local_folder: Option<PathBuf>,
     /// The emulator's, if it ends with this process.
     _folder: Option<tempfile::TempDir>,
 }
@@ -73,7 +75,7 @@ enum Asked {
     Job(Job),
 }
 
-/// A job of calls whose run is followed.
+/// A job whose run is followed.
 #[derive(Debug, Clone)]
 pub(super) struct Job {
     pub(super) name: JobName,
@@ -81,8 +83,18 @@ pub(super) struct Job {
     pub(super) run: Option<RunId>,
     /// How many calls it has.
     pub(super) count: u64,
-    /// Who waits for it wants to have its values: they do not go into a table.
-    pub(super) has_values: bool,
+    pub(super) work: Asking,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asking {
+    /// Calls, and their values.
+    Values,
+    /// Calls whose values become part of a table, and do not come here.
+    Table,
+    /// The rows of a statement.
+    Rows,
 }
 
 impl Session {
@@ -93,7 +105,7 @@ impl Session {
             if let Some(runtime) = client.bucket.tag(PYTHON_TAG).await {
                 check_python(bucket, &runtime, &opening.version)?;
             }
-            return Ok(Self::new(client, CONCURRENCY, None, opening));
+            return Ok(Self::new(client, CONCURRENCY, (None, None), opening));
         }
         let (path, folder) = match &opening.folder {
             Some(path) => (path.clone(), None),
@@ -105,18 +117,20 @@ impl Session {
         let local = local::start_quietly(&path, opening.workers, &opening.python, &opening.path);
         let local = local.await?;
         let concurrency = local.workers();
-        Ok(Self::new(Client::of_local(local).await?, concurrency, folder, opening))
+        let client = Client::of_local(local).await?;
+        Ok(Self::new(client, concurrency, (Some(path), folder), opening))
     }
 
     fn new(
         client: Client,
         concurrency: usize,
-        folder: Option<tempfile::TempDir>,
+        (path, folder): (Option<PathBuf>, Option<tempfile::TempDir>),
         opening: &Opening,
     ) -> Self {
         let (stored, jobs) = (Mutex::default(), Mutex::default());
         let version = opening.version.clone();
-        Self { client, concurrency, version, stored, jobs, _folder: folder }
+        let local_folder = path.map(|path| path.join(client.bucket.name()));
+        Self { client, concurrency, version, stored, jobs, local_folder, _folder: folder }
     }
 
     pub(super) fn describe(&self) -> Value {
@@ -133,6 +147,12 @@ impl Session {
 
     pub(super) fn is_local(&self) -> bool {
         self.client.local.is_some()
+    }
+
+    /// The file of an object, if it is one on this machine.
+    pub(super) fn local_file(&self, key: &str) -> Option<PathBuf> {
+        let file = self.local_folder.as_ref()?.join(key);
+        file.is_file().then_some(file)
     }
 
     fn jobs(&self) -> MutexGuard<'_, HashMap<u64, Asked>> {
@@ -214,8 +234,8 @@ impl Session {
             Some(plan) => CallPlan::of(&plan)?.count,
             None => 0,
         };
-        let has_values = spec.into.is_none();
-        Ok(Job { name: found.job, run: Some(run.clone()), count, has_values })
+        let work = if spec.into.is_some() { Asking::Table } else { Asking::Values };
+        Ok(Job { name: found.job, run: Some(run.clone()), count, work })
     }
 
     pub(super) async fn close(self: std::sync::Arc<Self>) {

@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 from tidemill._begun import Begun
 from tidemill._errors import CostExceeded, RunFailed
 from tidemill._future import Future, settle
+from tidemill._logs import Logs
 from tidemill._pace import Pace
 from tidemill._pickle import pickle_arguments
 from tidemill._progress import Progress
@@ -24,10 +25,9 @@ from tidemill._run import Call, Plan, Run
 from tidemill._session import Session
 
 T = TypeVar("T")
-V = TypeVar("V")
 
-#: failed calls that can be made again, and logs that can be asked for
-KEPT_MAX = 10_000
+#: failed calls that can be made again
+FAILED_MAX = 10_000
 END_SECONDS_MAX = 5.0
 
 
@@ -61,7 +61,7 @@ class Feed(Generic[T]):
         self._ended: OrderedDict[int, None] = OrderedDict()
         self._unfinished: dict[int, Call] = {}
         self._failed: OrderedDict[int, Call] = OrderedDict()
-        self._logs: OrderedDict[int, str] = OrderedDict()
+        self._logs = Logs()
         self._piece: list[Call] = []
         self._piece_since = 0.0
         self._listeners: set[Callable[[], None]] = set()
@@ -113,9 +113,11 @@ class Feed(Generic[T]):
         with self._lock:
             if not 0 <= index < self.count:
                 raise IndexError(f"input {index} has not been read: {self.count} were")
-            if index in self._logs or index in self._unfinished:
-                return self._logs.get(index, "")
-        raise LookupError(f"what call {index} printed is no longer here: that of the last {KEPT_MAX} calls is")
+            if index in self._unfinished:
+                return ""
+            if (text := self._logs.find(index)) is not None:
+                return text
+        raise LookupError(f"what call {index} printed is no longer here: that of the latest calls is")
 
     def cancel(self) -> None:
         """Reads no more, and ends the calls that are not done."""
@@ -153,7 +155,8 @@ class Feed(Generic[T]):
                 self._ended.pop(index, None)
                 again = Call(Future(), self._plan, call.arguments, self._session.sharing)
                 self._insert(index, again.future, again)
-            self._untaken = OrderedDict(sorted(self._untaken.items()))
+            for index in sorted(self._untaken):
+                self._untaken.move_to_end(index)
             if failed:
                 self._want_sender()
 
@@ -171,6 +174,7 @@ class Feed(Generic[T]):
     def forget(self) -> None:
         """In a forked child: threads and futures are the parent's."""
         self._make_locks()
+        self._begun = Begun()
         self.is_over, self._is_sending = True, False
         self.error = RunFailed("this result belongs to the process that this one was forked from")
         self._untaken.clear()
@@ -347,15 +351,16 @@ class Feed(Generic[T]):
         with self._lock:
             call = self._unfinished.pop(index, None)
             self.done += 1
-            if not self._is_dropped:
+            if index in self._untaken:
                 self._ended[index] = None
-                _keep(self._logs, index, future.log())
-            if index not in self._untaken:
-                self._ended.pop(index, None)
+            if not self._is_dropped:
+                self._logs.keep(index, future.log())
             if has_failed(future):
                 self.failed += 1
                 if call is not None and not self._is_dropped:
-                    _keep(self._failed, index, call)
+                    self._failed[index] = call
+                    if len(self._failed) > FAILED_MAX:
+                        self._failed.popitem(last=False)
             self._pace.count()
             self._resume()
             self._tell()
@@ -363,12 +368,6 @@ class Feed(Generic[T]):
 
 def has_failed(future: Future[Any]) -> bool:
     return future.done() and (future.cancelled() or future.exception() is not None)
-
-
-def _keep(kept: OrderedDict[int, V], index: int, value: V) -> None:
-    kept[index] = value
-    if len(kept) > KEPT_MAX:
-        kept.popitem(last=False)
 
 
 _feeds: weakref.WeakSet[Feed[Any]] = weakref.WeakSet()

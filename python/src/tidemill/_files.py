@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from tidemill._frame import Head
-from tidemill._libraries import polars, pyarrow, pyarrow_parquet
+from tidemill._libraries import import_polars, import_pyarrow, import_pyarrow_parquet
 from tidemill._session import Session
 from tidemill._statement import asked
 
@@ -35,7 +35,7 @@ class Files:
         files = self._opened()
         first = next(files)
         batches = chain(_batches(first), chain.from_iterable(map(_batches, files)))
-        return pyarrow().RecordBatchReader.from_batches(first.schema_arrow, batches)
+        return import_pyarrow().RecordBatchReader.from_batches(first.schema_arrow, batches)
 
     def batches(self) -> Iterator["pa.RecordBatch"]:
         # nothing is held of a file that has been read
@@ -45,7 +45,7 @@ class Files:
         return next(Files(self._session, self._files[:1])._opened()).schema_arrow
 
     def polars(self) -> "pl.DataFrame":
-        library = polars()
+        library = import_polars()
         frames = [
             library.read_parquet(BytesIO(source) if isinstance(source, bytes) else source) for source in self._sources()
         ]
@@ -73,9 +73,9 @@ class Files:
 
 
 def _opened(source: Source) -> "pq.ParquetFile":
-    parquet = pyarrow_parquet()
+    parquet = import_pyarrow_parquet()
     if isinstance(source, bytes):
-        return parquet.ParquetFile(pyarrow().BufferReader(source))
+        return parquet.ParquetFile(import_pyarrow().BufferReader(source))
     return parquet.ParquetFile(source, memory_map=True)
 
 

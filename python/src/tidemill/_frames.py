@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from io import BytesIO
 from typing import Any
 
-from tidemill._libraries import polars, pyarrow, pyarrow_interchange, pyarrow_parquet
+from tidemill._libraries import import_polars, import_pyarrow, import_pyarrow_interchange, import_pyarrow_parquet
 from tidemill._plain import plain_schema, plain_table
 
 #: of a group of rows in the file, by which workers share it
@@ -50,11 +50,9 @@ def write_frame(name: str, data: Any) -> Frame:
             if not _has_arrow():
                 return Frame(_written_by_polars(frame))
             # what later ones have, Arrow's own casts do not know
-            levels = getattr(polars(), "CompatLevel", None)
+            levels = getattr(import_polars(), "CompatLevel", None)
             data = frame.to_arrow() if levels is None else frame.to_arrow(compat_level=levels.oldest())
         return Frame(_written(_reader(data)))
-    except ImportError:
-        raise
     except (TypeError, ValueError, NotImplementedError) as error:
         raise TypeError(f"the table {name} cannot be sent: {_said(error)}") from error
 
@@ -62,12 +60,12 @@ def write_frame(name: str, data: Any) -> Frame:
 def _reader(data: Any) -> Any:
     """As a reader of batches."""
     opened = _opened(data)
-    return opened.to_reader(GROUP_ROWS) if isinstance(opened, pyarrow().Table) else opened
+    return opened.to_reader(GROUP_ROWS) if isinstance(opened, import_pyarrow().Table) else opened
 
 
 def _opened(data: Any) -> Any:
     """As a table or a reader of Arrow."""
-    arrow = pyarrow()
+    arrow = import_pyarrow()
     if _is_pandas(data):
         # levels without a name only count the rows
         named = [level for level in data.index.names if level is not None]
@@ -87,15 +85,15 @@ def _opened(data: Any) -> Any:
         return arrow.Table.from_batches([arrow.record_batch(data)])
     if hasattr(data, "to_reader"):
         return data.to_reader()
-    return pyarrow_interchange().from_dataframe(data)
+    return import_pyarrow_interchange().from_dataframe(data)
 
 
 def _written(reader: Any) -> memoryview:
     if not reader.schema.names:
         raise ValueError("it has no columns")
     schema = plain_schema(reader.schema)
-    sink = pyarrow().BufferOutputStream()
-    with pyarrow_parquet().ParquetWriter(sink, schema, compression=COMPRESSION) as writer:
+    sink = import_pyarrow().BufferOutputStream()
+    with import_pyarrow_parquet().ParquetWriter(sink, schema, compression=COMPRESSION) as writer:
         for table in _groups(reader):
             writer.write_table(plain_table(table, schema), row_group_size=GROUP_ROWS)
     return memoryview(sink.getvalue())
@@ -103,7 +101,7 @@ def _written(reader: Any) -> memoryview:
 
 def _groups(reader: Any) -> Iterator[Any]:
     """Batches that are small go together."""
-    arrow = pyarrow()
+    arrow = import_pyarrow()
     batches, rows, size = [], 0, 0
     for batch in reader:
         batches.append(batch)
@@ -119,7 +117,7 @@ def _groups(reader: Any) -> Iterator[Any]:
 def _written_by_polars(frame: Any) -> memoryview:
     if not frame.columns:
         raise ValueError("it has no columns")
-    library = polars()
+    library = import_polars()
     categories = library.selectors.by_dtype(library.Categorical, library.Enum)
     sink = BytesIO()
     frame.with_columns(categories.cast(library.String)).write_parquet(sink, compression=COMPRESSION)
@@ -138,7 +136,7 @@ def _is_pandas(data: Any) -> bool:
 
 def _has_arrow() -> bool:
     try:
-        pyarrow()
+        import_pyarrow()
     except ImportError:
         return False
     return True

@@ -9,6 +9,7 @@ import ibis.expr.operations as ops
 import sqlglot as sg
 import sqlglot.expressions as sge
 from ibis.backends.sql.compilers.datafusion import DataFusionCompiler
+from ibis.backends.sql.dialects import DataFusion
 
 MICROS_PER_SECOND = 1_000_000
 MILLIS_PER_SECOND = 1000
@@ -16,12 +17,17 @@ SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800
 MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 
+class Tidemill(DataFusion):  # type: ignore[misc]
+    """Known to sqlglot by its name, as `con.sql(query, dialect="tidemill")` needs."""
+
+
 class TidemillCompiler(DataFusionCompiler):  # type: ignore[misc]
     """Ibis gives DataFusion functions of Python where it has none of its own; here they are written in SQL."""
 
     __slots__ = ()
 
-    SIMPLE_OPS: ClassVar = {}
+    dialect = Tidemill
+    SIMPLE_OPS: ClassVar[dict[Any, str]] = {}
     UNSUPPORTED_OPS = (
         ops.ExtractAuthority,
         ops.ExtractFile,
@@ -142,7 +148,8 @@ class TidemillCompiler(DataFusionCompiler):  # type: ignore[misc]
 
     def _months(self, moment: Any, months: int) -> Any:
         of_year = self.f.date_part("month", moment) - 1
-        return sge.paren(self._whole(self.f.date_part("year", moment) * 12 + of_year) / months)
+        whole = sge.paren(self.f.date_part("year", moment) * 12 + of_year)
+        return self._whole(self.f.floor(whole / months))
 
     def _whole(self, value: Any) -> Any:
         return self.cast(value, dt.int64)

@@ -4,23 +4,23 @@ from importlib import import_module
 from typing import Any
 
 
-def pyarrow() -> Any:
+def import_pyarrow() -> Any:
     return _imported("pyarrow", "pandas")
 
 
-def pyarrow_parquet() -> Any:
-    return _imported("pa.parquet", "pandas")
+def import_pyarrow_parquet() -> Any:
+    return _imported("pyarrow.parquet", "pandas")
 
 
-def pyarrow_interchange() -> Any:
-    return _imported("pa.interchange", "pandas")
+def import_pyarrow_interchange() -> Any:
+    return _imported("pyarrow.interchange", "pandas")
 
 
-def pandas() -> Any:
+def import_pandas() -> Any:
     return _imported("pandas", "pandas")
 
 
-def polars() -> Any:
+def import_polars() -> Any:
     return _imported("polars", None)
 
 

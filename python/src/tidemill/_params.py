@@ -12,7 +12,7 @@ Params: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
 
 NAME = re.compile(r"[0-9]+|[A-Za-z_][A-Za-z0-9_]*")
 #: larger ones are decimals
-INTEGERS = range(-(2**63), 2**64)
+INTEGERS = range(-(2**63), 2**63)
 DIGITS_MAX = 76
 #: nanoseconds of the units of numpy
 UNITS = {

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tidemill._libraries import pyarrow
+from tidemill._libraries import import_pyarrow
 
 
 def plain_schema(schema: Any) -> Any:
@@ -11,12 +11,12 @@ def plain_schema(schema: Any) -> Any:
     Raises:
         TypeError: a column has a type that SQL does not have.
     """
-    arrow = pyarrow()
+    arrow = import_pyarrow()
     return arrow.schema([arrow.field(field.name, _plain_field(field)) for field in schema])
 
 
 def plain_table(table: Any, schema: Any) -> Any:
-    arrow = pyarrow()
+    arrow = import_pyarrow()
     columns = [_plain_column(column, field.type) for column, field in zip(table.columns, schema, strict=True)]
     return arrow.table(columns, schema=schema)
 
@@ -29,7 +29,7 @@ def _plain_field(field: Any) -> Any:
 
 def _plain_type(kind: Any) -> Any:
     """Returns: nothing if there is none."""
-    arrow = pyarrow()
+    arrow = import_pyarrow()
     is_type = arrow.types
     if isinstance(kind, arrow.BaseExtensionType):
         return {"arrow.uuid": arrow.string(), "arrow.json": arrow.string(), "arrow.bool8": arrow.bool_()}.get(
@@ -38,7 +38,8 @@ def _plain_type(kind: Any) -> Any:
     if is_type.is_dictionary(kind):
         return _plain_type(kind.value_type)
     if is_type.is_struct(kind):
-        return _nested(kind, arrow.struct)
+        fields = [(field.name, _plain_type(field.type)) for field in kind]
+        return None if any(plain is None for _, plain in fields) else arrow.struct(fields)
     if is_type.is_map(kind):
         key, item = _plain_type(kind.key_type), _plain_type(kind.item_type)
         return None if key is None or item is None else arrow.map_(key, item)
@@ -49,7 +50,7 @@ def _plain_type(kind: Any) -> Any:
 
 
 def _plain_scalar(kind: Any) -> Any:
-    arrow = pyarrow()
+    arrow = import_pyarrow()
     name = str(kind)
     if "interval" in name or name.startswith(("union", "run_end", "sparse", "dense")):
         return None
@@ -64,21 +65,15 @@ def _plain_scalar(kind: Any) -> Any:
     return others.get(name, kind)
 
 
-def _nested(kind: Any, made: Any) -> Any:
-    arrow = pyarrow()
-    fields = [(field.name, _plain_type(field.type)) for field in kind]
-    return None if any(plain is None for _, plain in fields) else made([arrow.field(*pair) for pair in fields])
-
-
 def _plain_column(column: Any, kind: Any) -> Any:
-    arrow = pyarrow()
+    arrow = import_pyarrow()
     if column.type == kind:
         return column
     return arrow.chunked_array([_plain_chunk(chunk, kind) for chunk in column.chunks], kind)
 
 
 def _plain_chunk(chunk: Any, kind: Any) -> Any:
-    arrow = pyarrow()
+    arrow = import_pyarrow()
     if isinstance(chunk, arrow.DictionaryArray):
         return chunk.dictionary.cast(kind).take(chunk.indices)
     if not isinstance(chunk, arrow.ExtensionArray):

@@ -88,11 +88,16 @@ class Bar:
 class Log:
     seconds = LOG_SECONDS
 
+    def __init__(self) -> None:
+        self._last = ""
+
     def show(self, progress: Progress) -> None:
+        self._last = progress.counted
         log.info("run %s: %s", progress.run, progress.line)
 
     def end(self, progress: Progress) -> None:
-        self.show(progress)
+        if progress.counted != self._last:
+            self.show(progress)
 
 
 class Notebook:

@@ -9,7 +9,7 @@ from tidemill._estimate import Estimate
 from tidemill._files import Files
 from tidemill._frame import Head
 from tidemill._html import html_of_rows
-from tidemill._libraries import pandas, polars, pyarrow
+from tidemill._libraries import import_pandas, import_polars, import_pyarrow
 from tidemill._sending import Sending
 from tidemill._waiting import wait_for_end
 
@@ -55,12 +55,12 @@ class Query:
 
     def to_pandas(self, **options: Any) -> "pd.DataFrame":
         """With the options of `pyarrow.Table.to_pandas`."""
-        pandas()
+        import_pandas()
         return self.to_arrow().to_pandas(**options)
 
     def to_polars(self) -> "pl.DataFrame":
         files = self._files()
-        return polars().DataFrame({"count": [self.rows]}) if files is None else files.polars()
+        return import_polars().DataFrame({"count": [self.rows]}) if files is None else files.polars()
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Lets other libraries read the rows, such as `polars.DataFrame(query)` and DuckDB."""
@@ -119,9 +119,9 @@ class Query:
         ended = self._ended()
         if ended.get("into") is not None:
             return html_of_rows([], [], f"{self.rows} rows went into {ended['into']}")
-        first = next((batch for batch in self.batches() if batch.num_rows), None)
-        rows = [] if first is None else _tuples(first.slice(0, SHOWN_ROWS))
-        return html_of_rows(self.schema.names, rows, f"{self.rows} rows")
+        reader = self._reader()
+        rows = (row for batch in reader for row in _tuples(batch.slice(0, SHOWN_ROWS)))
+        return html_of_rows(reader.schema.names, islice(rows, SHOWN_ROWS), f"{self.rows} rows")
 
     def __repr__(self) -> str:
         run = self._sending.run
@@ -170,7 +170,7 @@ class Query:
 
     def _counted(self) -> "pa.Table":
         """What there is to see of rows that went into a table."""
-        return pyarrow().table({"count": [self.rows]})
+        return import_pyarrow().table({"count": [self.rows]})
 
     def _rows(self) -> Iterator[tuple[Any, ...]]:
         if self._cursor is None:
@@ -179,4 +179,15 @@ class Query:
 
 
 def _tuples(batch: "pa.RecordBatch") -> Iterator[tuple[Any, ...]]:
-    return zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    return zip(*(_values(column) for column in batch.columns), strict=True)
+
+
+def _values(column: "pa.Array") -> list[Any]:
+    """Times of Python have microseconds."""
+    kind, arrow = column.type, import_pyarrow()
+    if str(kind).startswith("timestamp[ns"):
+        column = column.cast(arrow.timestamp("us", kind.tz), safe=False)
+    elif str(kind) in ("time64[ns]", "duration[ns]"):
+        column = column.cast(arrow.type_for_alias(str(kind).replace("ns", "us")), safe=False)
+    values: list[Any] = column.to_pylist()
+    return values

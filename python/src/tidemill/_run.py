@@ -129,6 +129,7 @@ class Run:
         self._futures: list[Future[Any] | None] = [call.future for call in calls]
         self.left = len(calls)
         self._owner = owner
+        self.function = calls[0].plan.function.name if calls else None
         for index, call in enumerate(calls):
             call.future.index = index
             call.future._run = self

@@ -33,6 +33,8 @@ GATHER_SECONDS_MAX = 0.05
 #: calls sent beyond the number of workers before it is known how long calls are
 EXTRA_FIRST = 16
 EXTRA_MAX = 8192
+#: of which it is known how long they take
+FUNCTIONS_MAX = 256
 #: the window is as large as keeps the workers busy for so long
 AHEAD_SECONDS = 0.5
 
@@ -61,6 +63,8 @@ class Session:
         self._sent = 0
         self._extra = EXTRA_FIRST
         self._mean_seconds: float | None = None
+        #: of the calls of a function, by its name
+        self._seconds: dict[str, float] = {}
         self._uploaded: set[str] = set()
         self._gather = GATHER_SECONDS_MIN
         self._closing = False
@@ -228,11 +232,18 @@ class Session:
         return work
 
     def _has_work(self) -> bool:
-        has_room = bool(self._waiting) and self._room() > 0
-        return has_room or bool(self._whole or self._cancels or self._attached or self._statements)
+        return self._has_room() or bool(self._whole or self._cancels or self._attached or self._statements)
+
+    def _has_room(self) -> bool:
+        """Many calls wait until half of the window is free, as each run costs requests."""
+        waiting = len(self._waiting)
+        return waiting > 0 and self._room() >= min(waiting, (self._window() + 1) // 2)
 
     def _room(self) -> int:
-        return self.concurrency * self._at_once + self._extra - self._sent
+        return self._window() - self._sent
+
+    def _window(self) -> int:
+        return self.concurrency * self._at_once + self._extra
 
     def _linger(self) -> None:
         """More calls may come: longer while they do."""
@@ -282,7 +293,7 @@ class Session:
             "initializer": initializer.name if initializer else "",
             "shared": list(shared),
             "archives": [each.name for each in archives],
-            "options": dict(plan.options),
+            "options": {**dict(plan.options), "seconds": self._seconds.get(plan.function.name)},
             "into": plan.into,
         }
         first: list[Body] = [[plan.function.pickled.data], [initializer.pickled.data if initializer else b""]]
@@ -358,6 +369,11 @@ class Session:
             mean = seconds / max(count, 1)
             known = self._mean_seconds
             self._mean_seconds = mean if known is None else 0.8 * known + 0.2 * mean
+            if run.function is not None:
+                known = self._seconds.pop(run.function, mean)
+                self._seconds[run.function] = 0.8 * known + 0.2 * mean
+                if len(self._seconds) > FUNCTIONS_MAX:
+                    del self._seconds[next(iter(self._seconds))]
             wanted = int(self.concurrency * self._at_once * AHEAD_SECONDS / max(self._mean_seconds, 1e-6))
             self._extra = max(EXTRA_FIRST, min(wanted, 2 * self._extra, EXTRA_MAX))
             self._changed.notify_all()

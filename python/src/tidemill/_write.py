@@ -5,6 +5,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from tidemill._params import check_text
 from tidemill._query import Query
+from tidemill._sending import Sending
 from tidemill._sql import checked_name, checked_options, checked_progress, sql
 from tidemill._statement import Statement
 
@@ -47,12 +48,10 @@ def write(
     folders = [partition_by] if isinstance(partition_by, str) else list(partition_by)
     if folders and mode != "append":
         raise ValueError(f'partition_by is for mode="append", which makes a table too, and not for "{mode}"')
-    rows = (
-        data
-        if isinstance(data, Query) and data._sending.is_for(bucket)
-        else sql(ALL, bucket=bucket, max_workers=max_workers, data=data)
-    )
-    sending = rows._sending
+    rows = data
+    if not (isinstance(data, Query) and data._sending.is_for(bucket)):
+        rows = sql(ALL, bucket=bucket, max_workers=max_workers, data=data)
+    sending: Sending = rows._sending
     text = _writing(sending.statement.text.rstrip().rstrip(";"), _table(table), mode, folders)
     options = checked_options(partitions, deadline, max_cost_usd)
     statement = Statement(text, sending.statement.params, checked_name(name or NAME), options)

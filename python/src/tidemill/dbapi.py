@@ -12,12 +12,12 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from types import TracebackType
 from typing import Any, ClassVar, TypeAlias
 
 from tidemill import _placeholders
 from tidemill._errors import RunFailed
-from tidemill._libraries import import_pandas, import_polars, import_pyarrow
 from tidemill._query import Query
 from tidemill._sql import sql
 
@@ -77,6 +77,14 @@ class NotSupportedError(DatabaseError):
     pass
 
 
+#: in the sentence that says why a run failed
+SIGNS: dict[type[Error], tuple[str, ...]] = {
+    ProgrammingError: ("the SQL", "is not supported", "there is no table at", "a job is one statement"),
+    OperationalError: ("cancelled", "the deadline of", "the program tidemill ended"),
+    DataError: ("Cast error", "CAST(", "Divide by zero", "verflow", "out of range"),
+}
+
+
 class TypeObject:
     """Equal to the types of columns that it stands for: `STRING == cursor.description[0][1]`."""
 
@@ -86,9 +94,9 @@ class TypeObject:
     def __eq__(self, other: object) -> bool:
         if isinstance(other, TypeObject):
             return self is other
-        return isinstance(other, import_pyarrow().DataType) and any(
-            getattr(import_pyarrow().types, f"is_{kind}")(other) for kind in self._kinds
-        )
+        from pyarrow import DataType, types
+
+        return isinstance(other, DataType) and any(getattr(types, f"is_{kind}")(other) for kind in self._kinds)
 
     def __hash__(self) -> int:
         return hash(self._kinds)
@@ -155,7 +163,7 @@ class Connection:
         self._refuse_if_closed()
         return Cursor(self)
 
-    def execute(self, operation: str, parameters: Parameters = ()) -> "Cursor":
+    def execute(self, operation: str, parameters: Parameters | None = None) -> "Cursor":
         """On a new cursor, which is returned."""
         return self.cursor().execute(operation, parameters)
 
@@ -208,9 +216,10 @@ class Cursor:
         self._rows: _Rows | None = None
         self._is_closed = False
 
-    def execute(self, operation: str, parameters: Parameters = ()) -> "Cursor":
+    def execute(self, operation: str, parameters: Parameters | None = None) -> "Cursor":
         """Runs a statement to its end. Returns: this cursor."""
         self._forget()
+        parameters = () if parameters is None else parameters
         return self._run(_placed(operation, parameters), parameters, {}, _reads(operation))
 
     def executemany(self, operation: str, seq_of_parameters: Iterable[Parameters]) -> "Cursor":
@@ -262,12 +271,13 @@ class Cursor:
 
     def fetch_df(self) -> Any:
         """Those rows, as a `pandas.DataFrame`."""
-        import_pandas()
         return self.fetch_arrow_table().to_pandas()
 
     def fetch_polars(self) -> Any:
         """Those rows, as a `polars.DataFrame`."""
-        return import_polars().DataFrame(self.fetch_arrow_table())
+        import polars
+
+        return polars.DataFrame(self.fetch_arrow_table())
 
     def cancel(self) -> None:
         """Ends the run of the last statement, from another thread."""
@@ -305,11 +315,10 @@ class Cursor:
             self.query = query = self.connection._query(statement, parameters, frames)
             self.rowcount = query.rows
             if reads:
-                schema = query.schema
+                self._rows = _Rows.of(query)
                 self.description = [
-                    (field.name, field.type, None, None, None, None, field.nullable) for field in schema
+                    (field.name, field.type, None, None, None, None, field.nullable) for field in self._rows.schema
                 ]
-                self._rows = _Rows(schema, query.batches())
         if not reads:
             self.connection._has_written = True
         return self
@@ -327,12 +336,19 @@ class _Rows:
     """The rest of a result. Rows become Python's values some at a time."""
 
     def __init__(self, schema: Any, batches: Iterator[Any]) -> None:
-        self._schema = schema
+        self.schema = schema
         self._batches = batches
         #: what is left of the batch that was begun
         self._left: Any = None
         #: rows at its start, as values
         self._ready: deque[Row] = deque()
+
+    @classmethod
+    def of(cls, query: Query) -> "_Rows":
+        batches = query.batches()
+        first = next(batches, None)
+        # the first file is not fetched twice
+        return cls(query.schema, batches) if first is None else cls(first.schema, chain([first], batches))
 
     def take(self, count: int | None) -> list[Row]:
         """Returns: at most `count` rows, fewer only at the end; without a number, all."""
@@ -344,7 +360,9 @@ class _Rows:
         return rows
 
     def reader(self) -> Any:
-        return import_pyarrow().RecordBatchReader.from_batches(self._schema, self._rest())
+        import pyarrow
+
+        return pyarrow.RecordBatchReader.from_batches(self.schema, self._rest())
 
     def _rest(self) -> Iterator[Any]:
         left, self._left = self._left, None
@@ -406,4 +424,5 @@ def _translated() -> Iterator[None]:
 def _failure(error: RunFailed) -> Error:
     if type(error) is not RunFailed:
         return OperationalError(str(error))
-    return (ProgrammingError if "the SQL" in str(error) else DatabaseError)(str(error))
+    kinds = (kind for kind, signs in SIGNS.items() if any(sign in str(error) for sign in signs))
+    return next(kinds, DatabaseError)(str(error))

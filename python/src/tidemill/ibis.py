@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future as Promise
 from contextlib import contextmanager
 from datetime import timedelta
+from glob import glob
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,6 +22,7 @@ import ibis.expr.operations as ops
 import ibis.expr.schema as sch
 import ibis.expr.types as ir
 import pyarrow as pa
+import pyarrow.dataset as ds
 import sqlglot as sg
 import sqlglot.expressions as sge
 from ibis import util
@@ -38,7 +40,8 @@ from tidemill._sql import sql
 
 #: an interval of days and times, as PostgreSQL writes it
 INTERVAL = re.compile(
-    r"(?:(?P<days>-?\d+) days?)? ?(?:(?P<sign>-)?(?P<hours>\d+):(?P<minutes>\d+):(?P<seconds>\d+)(?:\.(?P<fraction>\d+))?)?"
+    r"(?:(?P<days>-?\d+) days?)? ?"
+    r"(?:(?P<sign>[-+])?(?P<hours>\d+):(?P<minutes>\d+):(?P<seconds>\d+)(?:\.(?P<fraction>\d+))?)?"
 )
 #: what the planner says of a table that is not in the bucket
 NO_TABLE = "there is no data file at"
@@ -85,14 +88,19 @@ class Backend(SupportsTempTables, SQLBackend, NoUrl, DirectPyArrowExampleLoader)
             raise
 
     def _get_schema_using_query(self, query: str) -> sch.Schema:
-        schema = self._sql(f"SELECT * FROM ({query}) AS q LIMIT 0").schema
+        schema = self._sql(f"SELECT * FROM (\n{query}\n) AS q LIMIT 0").schema
         return sch.Schema({name: _nullable(kind) for name, kind in PyArrowSchema.to_ibis(schema).items()})
 
     def _tables_of_bucket(self) -> list[str]:
         session = executor_of((self._options["bucket"], self._options["max_workers"]))._session
         session.wait_opened()
         answer: Promise[Head] = Promise()
-        session.ask({"do": "tables"}, lambda head, _: answer.set_result(head))
+
+        def on_event(head: Head, _: list[bytes]) -> None:
+            if not answer.done():
+                answer.set_result(head)
+
+        session.ask({"do": "tables"}, on_event)
         head = answer.result()
         if head["event"] == "failed":
             raise RunFailed(head["error"])
@@ -171,7 +179,7 @@ class Backend(SupportsTempTables, SQLBackend, NoUrl, DirectPyArrowExampleLoader)
         if schema is not None:
             schema = ibis.schema(schema)
         if obj is not None and not isinstance(obj, ir.Expr):
-            obj = ibis.memtable(obj, schema=schema)
+            obj = ibis.memtable(_in_memory(obj), schema=schema)
         if temp:
             self._keep(name, obj, schema, overwrite)
         else:
@@ -200,7 +208,7 @@ class Backend(SupportsTempTables, SQLBackend, NoUrl, DirectPyArrowExampleLoader)
         """Columns are matched by their names if the table has all of them, else by their places."""
         _refuse_database(database)
         if not isinstance(obj, ir.Table):
-            obj = ibis.memtable(obj)
+            obj = ibis.memtable(_in_memory(obj))
         self._run_pre_execute_hooks(obj)
         names = self._get_columns_to_insert(target=name, source=obj)
         table, *columns = (sg.to_identifier(part, quoted=True).sql(self.dialect) for part in (name, *names))
@@ -232,9 +240,8 @@ class Backend(SupportsTempTables, SQLBackend, NoUrl, DirectPyArrowExampleLoader)
         return self._read(paths, "csv", table_name or util.gen_name("read_csv"), options)
 
     def _read(self, paths: Any, format: str, name: str, options: dict[str, Any]) -> ir.Table:
-        import pyarrow.dataset as ds
-
-        self._temporary[name] = ds.dataset(util.normalize_filenames(paths), format=format, **options).to_table()
+        found = [file for path in util.normalize_filenames(paths) for file in sorted(glob(path)) or [path]]
+        self._temporary[name] = ds.dataset(found, format=format, **options).to_table()
         return self.table(name)
 
     def _rows_of(self, obj: ir.Expr | None, schema: sch.Schema | None) -> str:
@@ -284,6 +291,13 @@ def _refuse_database(database: Any) -> None:
         raise com.UnsupportedOperationError("a bucket has no databases: a table is named by its folder alone")
 
 
+def _in_memory(data: Any) -> Any:
+    """Streams and files are read to their end."""
+    if isinstance(data, pa.RecordBatchReader):
+        return data.read_all()
+    return data.to_table() if isinstance(data, ds.Dataset) else data
+
+
 def _nullable(kind: dt.DataType) -> dt.DataType:
     """With the types in it."""
     if kind.is_struct():
@@ -315,7 +329,7 @@ def _duration(text: str) -> timedelta:
     whole = {name: int(match[name] or 0) for name in ("hours", "minutes", "seconds")}
     fraction = int((match["fraction"] or "").ljust(6, "0")[:6])
     time = timedelta(**whole, microseconds=fraction)
-    return timedelta(days=int(match["days"] or 0)) + (-time if match["sign"] else time)
+    return timedelta(days=int(match["days"] or 0)) + (-time if match["sign"] == "-" else time)
 
 
 def _sliced(batch: pa.RecordBatch, rows: int) -> Iterator[pa.RecordBatch]:

@@ -18,6 +18,11 @@ from tidemill._executor import Executor
 from tidemill._future import Future
 from tidemill._map import executor_of
 
+#: short batches are dispatched ahead, so that many are sent as one run: so many seconds of work for each worker,
+#: and at most so many batches
+AHEAD_SECONDS = 1.0
+AHEAD_BATCHES_MAX = 64
+
 #: options of `Parallel` itself that calls are made with
 PASSED_ON = ("initializer", "initargs")
 
@@ -61,6 +66,9 @@ class TidemillBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
         self._options = options
         self._executor: Executor | None = None
         self._futures: set[Future[Any]] = set()
+        self._n_jobs = 1
+        #: that the last batch took in its worker
+        self._seconds = 0.0
 
     def __reduce__(self) -> tuple[Any, ...]:
         # a batch carries its backend; what it has open stays here
@@ -87,6 +95,7 @@ class TidemillBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
             # calls within calls stay in their process
             raise FallbackToBackend(ThreadingBackend(nesting_level=self.nesting_level))
         self.parallel = parallel
+        self._n_jobs = n_jobs
         # those of joblib's own pools, as how it maps memory, mean nothing here
         given = {name: value for name, value in options.items() if name in PASSED_ON}
         self._executor = self._shared_executor().with_options(**{**self._options, **given})
@@ -96,10 +105,18 @@ class TidemillBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
         assert self._executor is not None
         future = self._executor.submit(_call, func)
         self._futures.add(future)
-        future.add_done_callback(self._forget)
+        future.add_done_callback(self._ended)
         if callback is not None:
             future.add_done_callback(callback)
         return future
+
+    def batch_completed(self, batch_size: int, duration: float) -> None:
+        """By the time that it took in its worker: most of the `duration` it may have waited for its turn."""
+        super().batch_completed(batch_size, self._seconds)
+        ahead = min(int(AHEAD_SECONDS / max(self._seconds, 1e-3)), AHEAD_BATCHES_MAX)
+        with self.parallel._lock:
+            while len(self._futures) < ahead * self._n_jobs and self.parallel._original_iterator is not None:
+                self.parallel.dispatch_next()
 
     def retrieve_result_callback(self, out: Future[Any]) -> Any:
         return out.result()
@@ -115,8 +132,9 @@ class TidemillBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
         self._executor = None
         self.reset_batch_stats()
 
-    def _forget(self, future: Any) -> None:
+    def _ended(self, future: Any) -> None:
         self._futures.discard(future)
+        self._seconds = future.seconds
 
     def _shared_executor(self) -> Executor:
         # one deployment for all numbers of jobs: joblib itself sends no more batches than are asked for

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use tidemill_protocol::param::Params;
 use tidemill_protocol::record::{Output, Stage, StageIo};
 use tidemill_protocol::{StageId, WorkerKind};
 
@@ -14,6 +15,8 @@ use crate::write::{Target, WriteRequest};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct EnginePlan {
     pub(crate) sql: String,
+    #[serde(default, skip_serializing_if = "Params::is_empty")]
+    pub(crate) params: Params,
     pub(crate) now: DateTime<Utc>,
     pub(crate) tables: Vec<Table>,
     /// The table that the rows are written into, if they are not the result.
@@ -33,7 +36,14 @@ pub(crate) struct Write {
 impl EnginePlan {
     /// One that executes a statement over no tables, in one task.
     pub(crate) fn of_statement(sql: String, now: DateTime<Utc>) -> Self {
-        Self { sql, now, tables: vec![], write: None, fragments: vec![Fragment::Sql] }
+        Self {
+            sql,
+            params: Params::new(),
+            now,
+            tables: vec![],
+            write: None,
+            fragments: vec![Fragment::Sql],
+        }
     }
 
     /// As a plan holds it.

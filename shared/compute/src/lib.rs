@@ -21,6 +21,7 @@ mod fingerprint;
 mod forms;
 mod meter;
 mod one_process;
+mod parameters;
 mod pass_through;
 mod plan;
 mod planning_thread;

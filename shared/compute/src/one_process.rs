@@ -6,6 +6,8 @@ use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
+use tidemill_protocol::param::Params;
+
 use crate::corrections;
 use crate::session::register_functions;
 use crate::statement::parse;
@@ -26,7 +28,7 @@ pub fn one_process(config: SessionConfig) -> Result<SessionContext> {
 /// # Errors
 /// The statement cannot be planned.
 pub async fn plan_in_one_process(state: &SessionState, sql: &str) -> Result<LogicalPlan> {
-    let statement = parse(sql).map_err(external)?.statement;
+    let statement = parse(sql, &Params::new()).map_err(external)?.statement;
     corrections::correct(state.statement_to_plan(statement).await?)
 }
 

@@ -11,6 +11,7 @@ use datafusion::prelude::SessionContext;
 use futures::future::try_join_all;
 use object_store::ObjectStore;
 use tidemill_protocol::job::Format;
+use tidemill_protocol::param::Params;
 use tidemill_protocol::record::{Plan, Publication, Stage, StageIo};
 use tidemill_protocol::{PlanRequest, WorkerKind, cost};
 
@@ -38,7 +39,7 @@ pub(crate) async fn plan(
     request: &PlanRequest<'_>,
 ) -> Result<Plan, Failure> {
     let meter = Arc::new(Meter::default());
-    let parsed = parse(request.spec.statement())?;
+    let parsed = parse(request.spec.statement(), &request.spec.params)?;
     let inputs = pin_inputs(store, bucket, resources, request, &parsed, &meter).await?;
     if let (true, [table]) = (parsed.describes, &inputs.tables[..]) {
         return description(request, table);
@@ -106,6 +107,7 @@ async fn shape(
     let (sql, tables) = (request.spec.statement(), &inputs.tables);
     let planning = Planning {
         store,
+        params: &request.spec.params,
         tables,
         write: inputs.write.as_ref(),
         memory: resources.memory,
@@ -146,7 +148,8 @@ async fn assemble(
         }
     };
     let (sql, now) = (request.spec.statement().to_owned(), request.now);
-    let engine_plan = EnginePlan { sql, now, tables, write, fragments };
+    let params = request.spec.params.clone();
+    let engine_plan = EnginePlan { sql, params, now, tables, write, fragments };
     fingerprint::add(&mut stages, &engine_plan)?;
     let plan = Plan {
         run: request.run.clone(),
@@ -200,6 +203,7 @@ fn check_table_options(
 #[derive(Clone, Copy)]
 pub(crate) struct Planning<'a> {
     pub(crate) store: &'a Arc<dyn ObjectStore>,
+    pub(crate) params: &'a Params,
     pub(crate) tables: &'a [Table],
     pub(crate) write: Option<&'a Write>,
     /// Bytes.
@@ -226,7 +230,7 @@ impl Planning<'_> {
         session::register_functions(&mut state, self.seed)?;
         let context = SessionContext::new_with_state(state.clone());
         table::register(&context, self.store, &self.meter.rejects, self.tables, &spread.scans)?;
-        let logical = state.statement_to_plan(parse(sql)?.statement).await?;
+        let logical = state.statement_to_plan(parse(sql, self.params)?.statement).await?;
         if logical.schema().fields().is_empty() && self.write.is_none() {
             return refused("the statement selects no columns: write SELECT * FROM …");
         }

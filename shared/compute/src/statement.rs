@@ -10,9 +10,11 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use tidemill_protocol::param::Params;
 
 use crate::error::{Failure, refused};
 use crate::forms;
+use crate::parameters;
 use crate::write::{self, WriteRequest};
 
 /// How deep SQL may be nested.
@@ -39,8 +41,8 @@ pub(crate) struct Parsed {
     pub(crate) table_functions: HashSet<String>,
 }
 
-/// One statement: a query, and perhaps where its rows go.
-pub(crate) fn parse(sql: &str) -> Result<Parsed, Failure> {
+/// One statement: a query, with the values of its parameters, and perhaps where its rows go.
+pub(crate) fn parse(sql: &str, params: &Params) -> Result<Parsed, Failure> {
     check_size(sql)?;
     let mut statements = DFParserBuilder::new(sql)
         .with_dialect(&GenericDialect {})
@@ -61,6 +63,7 @@ pub(crate) fn parse(sql: &str) -> Result<Parsed, Failure> {
     };
     let (statement, describes) = described(statement)?;
     let (mut query, write) = write::split(statement)?;
+    parameters::bind(&mut query, params)?;
     forms::rewrite(&mut query)?;
     let mut checker = Checker::default();
     if let ControlFlow::Break(why) = query.visit(&mut checker) {

@@ -57,6 +57,9 @@ pub struct Calls {
     /// How many calls of an `async def` function a process runs at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
+    /// Seconds that a call is expected to take, if somebody knows: short ones share tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

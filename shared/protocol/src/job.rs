@@ -8,6 +8,7 @@ use crate::bucket::BucketError;
 use crate::calls::Calls;
 use crate::ids::JobName;
 use crate::key::{Key, is_table_folder};
+use crate::param::Params;
 
 /// The largest job or pipeline file, in bytes.
 pub const JOB_BYTES_MAX: u64 = 1024 * 1024;
@@ -36,6 +37,8 @@ pub(crate) enum JobReadError {
 #[serde(try_from = "JobFields", into = "JobFields")]
 pub struct JobSpec {
     pub work: Work,
+    /// Of the statement.
+    pub params: Params,
     /// How to read tables where inference is not enough.
     pub tables: BTreeMap<String, TableOptions>,
     pub options: JobOptions,
@@ -60,6 +63,8 @@ struct JobFields {
     sql: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     calls: Option<Box<Calls>>,
+    #[serde(default, skip_serializing_if = "Params::is_empty")]
+    params: Params,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     tables: BTreeMap<String, TableOptions>,
     #[serde(default)]
@@ -72,25 +77,28 @@ impl TryFrom<JobFields> for JobSpec {
     type Error = &'static str;
 
     fn try_from(fields: JobFields) -> Result<Self, Self::Error> {
-        let JobFields { sql, calls, tables, options, into } = fields;
+        let JobFields { sql, calls, params, tables, options, into } = fields;
         let work = match (sql, calls) {
             (Some(sql), None) => Work::Statement(sql),
             (None, Some(calls)) => Work::Calls(calls),
             (None, None) => return Err("it has neither sql nor calls"),
             (Some(_), Some(_)) => return Err("it has both sql and calls"),
         };
-        Ok(Self { work, tables, options, into })
+        if matches!(work, Work::Calls(_)) && !params.is_empty() {
+            return Err("it has params, and no sql that they are for");
+        }
+        Ok(Self { work, params, tables, options, into })
     }
 }
 
 impl From<JobSpec> for JobFields {
     fn from(spec: JobSpec) -> Self {
-        let JobSpec { work, tables, options, into } = spec;
+        let JobSpec { work, params, tables, options, into } = spec;
         let (sql, calls) = match work {
             Work::Statement(sql) => (Some(sql), None),
             Work::Calls(calls) => (None, Some(calls)),
         };
-        Self { sql, calls, tables, options, into }
+        Self { sql, calls, params, tables, options, into }
     }
 }
 
@@ -332,6 +340,7 @@ impl JobSpec {
     pub fn of_statement(sql: String) -> Self {
         Self {
             work: Work::Statement(sql),
+            params: Params::new(),
             tables: BTreeMap::new(),
             options: JobOptions::default(),
             into: None,

@@ -23,6 +23,7 @@ mod foreign;
 pub mod ids;
 pub mod job;
 mod key;
+pub mod param;
 pub mod pipeline;
 pub mod queue;
 pub mod record;

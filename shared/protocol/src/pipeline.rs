@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::bucket::{Bucket, BucketError};
 use crate::job::{self, JobOptions, JobSpec, Refusal, TableOptions, Work};
 use crate::key::Key;
+use crate::param::Params;
 
 /// A file `pipelines/<name>.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,6 +66,7 @@ impl Pipeline {
     pub fn spec(&self) -> JobSpec {
         JobSpec {
             work: Work::Statement(self.sql.clone()),
+            params: Params::new(),
             tables: self.tables.clone(),
             options: self.options.clone(),
             into: self.into.clone(),

@@ -261,7 +261,7 @@ async fn plan_sql(
     seed: u64,
     fallback: Fallback,
 ) -> Result<(PlanRef, Arc<TaskContext>), Failure> {
-    let EnginePlan { sql, now, tables, write, .. } = engine_plan;
+    let EnginePlan { sql, params, now, tables, write, .. } = engine_plan;
     let mut tables = Cow::Borrowed(tables);
     if fallback.whole_files {
         tables.to_mut().iter_mut().flat_map(|t| &mut t.files).for_each(|f| f.lines.clear());
@@ -269,6 +269,7 @@ async fn plan_sql(
     let cores = resources.cores;
     let planning = Planning {
         store,
+        params,
         tables: &tables,
         write: write.as_ref(),
         memory: resources.memory,

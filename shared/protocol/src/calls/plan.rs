@@ -26,6 +26,9 @@ const TOGETHER_CALLS_MAX: u64 = 10_000;
 /// So many tasks for each worker, so that all are at work until the end.
 const TASKS_PER_WORKER: u64 = 8;
 
+/// So many seconds are worth the requests of a task, which take some hundredths of one.
+const TASK_SECONDS_MIN: f64 = 0.25;
+
 /// The most calls of a run: those of as many tasks as a stage may have.
 const RUN_CALLS_MAX: u64 = 1_000_000;
 
@@ -123,7 +126,7 @@ impl Planner for CallPlanner {
         let workers = self.concurrency.unwrap_or(request.workers.concurrency);
         let task_calls = match asked {
             Some(tasks) => count.div_ceil(tasks),
-            None => task_calls(count, workers, calls.concurrency.unwrap_or(1)),
+            None => task_calls(count, workers, calls.concurrency.unwrap_or(1), calls.seconds),
         };
         let tasks = u32::try_from(count.div_ceil(task_calls)).unwrap_or(u32::MAX);
         let stage = Stage {
@@ -163,12 +166,14 @@ impl Planner for CallPlanner {
 }
 
 /// How many of so many calls a task makes: few, so that all workers are at work until the end, but as many as
-/// run beside each other in one of them.
-fn task_calls(count: u64, workers: u32, at_once: u32) -> u64 {
+/// run beside each other in one of them, and as many short ones as are worth a task's requests.
+fn task_calls(count: u64, workers: u32, at_once: u32, seconds: Option<f64>) -> u64 {
     let (workers, at_once) = (u64::from(workers.max(1)), u64::from(at_once));
-    let beside = at_once.min(count.div_ceil(workers));
+    let share = count.div_ceil(workers);
+    let beside = at_once.min(share);
+    let short = seconds.map_or(1, |each| (TASK_SECONDS_MIN / each.max(1e-6)) as u64).min(share);
     let most = (at_once * TASK_CALLS_MAX).min(TOGETHER_CALLS_MAX);
-    (count / (TASKS_PER_WORKER * workers)).max(beside).clamp(1, most)
+    (count / (TASKS_PER_WORKER * workers)).max(beside).max(short).clamp(1, most)
 }
 
 /// The smallest kind of worker that has the memory.
@@ -231,22 +236,23 @@ mod tests {
 
     #[test]
     fn tasks_are_many_enough_for_all_workers_and_as_large_as_what_runs_at_once() {
-        for (count, workers, at_once, expected) in [
-            (1, 100, 1, 1),
-            (200, 2, 1, 12),
-            (10_000, 2, 1, 625),
-            (1_000_000, 100, 1, 1_000),
-            (1_000, 100, 1, 1),
-            (40, 2, 20, 20),
-            (10, 2, 100, 5),
-            (400, 2, 20, 25),
-            (10_000, 2, 100, 625),
+        for (count, workers, at_once, seconds, expected) in [
+            (1, 100, 1, None, 1),
+            (200, 2, 1, None, 12),
+            (10_000, 2, 1, None, 625),
+            (1_000_000, 100, 1, None, 1_000),
+            (1_000, 100, 1, None, 1),
+            (40, 2, 20, None, 20),
+            (10, 2, 100, None, 5),
+            (400, 2, 20, None, 25),
+            (10_000, 2, 100, None, 625),
+            (11, 2, 1, Some(0.05), 5),
+            (11, 2, 1, Some(0.0), 6),
+            (11, 2, 1, Some(10.0), 1),
+            (11, 2, 1, Some(-1.0), 6),
         ] {
-            assert_eq!(
-                task_calls(count, workers, at_once),
-                expected,
-                "{count} {workers} {at_once}"
-            );
+            let found = task_calls(count, workers, at_once, seconds);
+            assert_eq!(found, expected, "{count} {workers} {at_once} {seconds:?}");
         }
     }
 }
