@@ -1,5 +1,7 @@
 """Functions that tests call in workers."""
 
+import datetime
+import decimal
 import os
 import signal
 import sys
@@ -115,3 +117,34 @@ def raise_with_a_lock(_: object = None) -> NoReturn:
 
 def raise_half(_: object = None) -> NoReturn:
     raise OSError("a\udcff")
+
+
+def values_of_all_kinds() -> list[Any]:
+    """Of which JSON has some, Arrow others, and pickles the rest."""
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+    zoned = pd.to_datetime(["2024-01-01", None]).tz_localize("Europe/Berlin")
+    return [
+        *[None, True, 5, -(2**63), 2**63, 2**200, 1.5, -0.0, float("inf"), "x", "é" * 9, "\ud800", "a\x00b"],
+        *[[], {}, [1, [2, None]], {"a": {"b": [1.5]}}, (1, 2), {1: 2}, {1, 2}, b"x", [float("inf")], [1] * 5000],
+        *[decimal.Decimal("1.50"), datetime.date(2024, 1, 31), Ellipsis],
+        pd.DataFrame({"a": [1, 2], "b": ["x", None], "c": [1.5, float("nan")]}),
+        pd.DataFrame({"a": [1, 2]}, index=[5, 6]),
+        pd.DataFrame({"a": [1, 2]}, index=pd.Index(["x", "y"], name="key")),
+        pd.DataFrame({"c": pd.Categorical(["a", "b"], ordered=True), "d": zoned}),
+        pd.DataFrame({"mixed": [1, "x"]}),
+        pd.DataFrame({"lists": [[1, 2], [3]]}),
+        pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)])),
+        pd.DataFrame({0: [1], 1: [2]}),
+        pd.DataFrame(),
+        pd.DataFrame({"n": pd.array([1, None], dtype="Int64")}),
+        pl.DataFrame({"a": [1, None], "c": ["x", "y"], "l": [[1], []]}),
+        pl.DataFrame({"c": pl.Series(["a", "b"], dtype=pl.Categorical)}),
+        pl.DataFrame(),
+        pa.table({"a": [1], "s": [{"x": 1}]}),
+        pa.table({"a": [1, 2, 3]}).slice(1, 1),
+        pa.record_batch({"a": pa.array(["x", "y"]).dictionary_encode()}),
+        pa.table({}),
+    ]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use tidemill_protocol::bucket::Bucket;
-use tidemill_protocol::calls::{PackIndex, read_index};
+use tidemill_protocol::calls::{CallOutcome, CallRecord, PackIndex, read_index};
 use tidemill_protocol::record::{Outcome, ResultFile, Status};
 use tidemill_protocol::{Key, RunId, context};
 
@@ -144,8 +144,11 @@ impl<'a> Following<'a> {
         if self.job.work == Asking::Table {
             let run = self.job.run.as_ref().context("a part without a run")?;
             let (_, index) = read_index(self.session.bucket(), run, key).await?;
-            let body = vec![Bytes::new(); index.len()];
-            return Ok((json!({ "first": index.first, "calls": index.records }), body));
+            let returned = |r: &CallRecord| matches!(r.outcome, CallOutcome::Returned { .. });
+            if index.records.iter().all(returned) {
+                let body = vec![Bytes::new(); index.len()];
+                return Ok((json!({ "first": index.first, "calls": index.records }), body));
+            }
         }
         let bytes = self.session.bucket().get(key, None).await?.bytes;
         let index = PackIndex::decode(&bytes, bytes.len() as u64);

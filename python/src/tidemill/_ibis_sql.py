@@ -46,9 +46,9 @@ class TidemillCompiler(DataFusionCompiler):  # type: ignore[misc]
     )
 
     def visit_NonNullLiteral(self, op: Any, *, value: Any, dtype: Any) -> Any:
-        # a literal with a point is a decimal
+        # a number with a point is a decimal, and a decimal of many digits is no exact float
         if dtype.is_floating() and math.isfinite(value):
-            return self.cast(sge.convert(value), dt.float64)
+            return self.cast(sge.convert(repr(float(value))), dt.float64)
         if dtype.is_date():
             return self.cast(sge.convert(value.isoformat()), dt.date)
         if dtype.is_time():

@@ -142,8 +142,15 @@ def starmap(
     return _begin(fn, items, tuple, chunksize, return_exceptions, (bucket, max_workers), options)
 
 
-def attach(run: str, bucket: str | None = None, *, return_exceptions: bool = False) -> Result[Any]:
-    """The result of a run that another process may have begun; waits until the run is found."""
+def attach(
+    run: str, bucket: str | None = None, *, return_exceptions: bool = False, unpickle: bool = True
+) -> Result[Any]:
+    """The result of a run that another process may have begun; waits until the run is found.
+
+    Args:
+        unpickle: whether values are read that are pickles, which runs code of whoever wrote them; without, only data
+            frames, Arrow tables and what JSON has are.
+    """
     session = executor_of((bucket, None))._session
     futures: list[Future[Any]] = []
 
@@ -151,7 +158,7 @@ def attach(run: str, bucket: str | None = None, *, return_exceptions: bool = Fal
         futures.extend(Future() for _ in range(count))
         return futures
 
-    attached = session.attach(run, on_count)
+    attached = session.attach(run, on_count, unpickle)
     attached.began.wait()
     if attached.name is None:
         raise RunFailed(attached.reason or f"run {run} is not there")
@@ -171,10 +178,14 @@ def _begin(
         raise ValueError('chunksize must be "auto" or >= 1')
     executor = executor_of(key).with_options(**{"echo": False, **options})
     session, progress = executor._session, executor._options.progress
-    if not _is_sized(items):
+    into = executor._options.into
+    if into is None and not _is_sized(items):
         feed: Feed[T] = Feed(session, executor._plan(fn), iter(items), arguments_of)
         return LazyResult(session, feed, return_exceptions, progress)
     futures, calls = executor._calls(fn, (arguments_of(item) for item in items))
+    if into is not None and len(calls) < len(futures):
+        # part of the rows would be there
+        raise next(error for future in futures if future.done() and (error := future.exception()))
     runs = [session.submit_run(calls)] if calls else []
     return Result(session, futures, calls, runs, return_exceptions, progress)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import importlib
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -15,8 +16,10 @@ from tidemill._future import Future
 from tidemill._progress import Nothing, Progress, Throttle, display_of
 from tidemill._run import Call, Run
 from tidemill._session import Session
+from tidemill._values import one_table, to_arrow, to_json
 
 T = TypeVar("T")
+U = TypeVar("U")
 V = TypeVar("V")
 
 
@@ -83,6 +86,43 @@ class Result(Generic[T]):
         for _ in range(len(self._futures)):
             yield self._value(await ended.get())
 
+    def to_arrow(self) -> Any:
+        """The rows of all calls, in the order of the inputs: they return data frames or Arrow tables.
+
+        Returns: a `pyarrow.Table`.
+
+        Raises:
+            TypeError: a call has returned something else.
+        """
+        return one_table(self._each(to_arrow))
+
+    def to_pandas(self) -> Any:
+        """The same as a `pandas.DataFrame`."""
+        return self.to_arrow().to_pandas()
+
+    def to_polars(self) -> Any:
+        """The same as a `polars.DataFrame`."""
+        return importlib.import_module("polars").from_arrow(self.to_arrow())
+
+    def to_json(self) -> str:
+        """The values as a JSON array, in the order of the inputs.
+
+        Raises:
+            TypeError: a call has returned what JSON cannot have.
+        """
+        return f"[{', '.join(self._each(to_json))}]"
+
+    def _each(self, change: Callable[[Any], U]) -> list[U]:
+        changed: list[U] = []
+        for value in self:
+            if isinstance(value, BaseException) and self._return_exceptions:
+                raise value
+            try:
+                changed.append(change(value))
+            except TypeError as error:
+                raise TypeError(f"call {len(changed)} {error}") from None
+        return changed
+
     @property
     def run(self) -> str | None:
         """The name of the run; waits until it has one."""
@@ -134,6 +174,9 @@ class Result(Generic[T]):
         """
         if not self._calls and self._futures:
             raise RuntimeError("the arguments of this run are not here: it was attached to, not begun")
+        if any(call.plan.into for call in self._calls.values()):
+            # they become a table together or not at all
+            wait_for(self._futures)
         again: list[Call] = []
         for index, future in enumerate(self._futures):
             call = self._calls.get(id(future))

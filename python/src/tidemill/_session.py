@@ -94,9 +94,10 @@ class Session:
             self._changed.notify_all()
         return run
 
-    def attach(self, name: str, on_count: Callable[[int], list[Future[Any]]]) -> Run:
+    def attach(self, name: str, on_count: Callable[[int], list[Future[Any]]], unpickle: bool = True) -> Run:
         run = self._run([])
         run.on_count = on_count
+        run.unpickle = unpickle
         with self._changed:
             self._refuse_if_over()
             self._runs.add(run)

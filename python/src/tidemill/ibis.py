@@ -74,7 +74,7 @@ class Backend(SupportsTempTables, SQLBackend, NoUrl, DirectPyArrowExampleLoader)
 
     def list_tables(self, *, like: str | None = None, database: tuple[str, str] | str | None = None) -> list[str]:
         _refuse_database(database)
-        names: list[str] = self._filter_with_like([*self._temporary, *self._tables_of_bucket()], like)
+        names: list[str] = self._filter_with_like({*self._temporary, *self._tables_of_bucket()}, like)
         return names
 
     def get_schema(self, table_name: str, *, catalog: str | None = None, database: str | None = None) -> sch.Schema:
@@ -210,7 +210,9 @@ class Backend(SupportsTempTables, SQLBackend, NoUrl, DirectPyArrowExampleLoader)
         if not isinstance(obj, ir.Table):
             obj = ibis.memtable(_in_memory(obj))
         self._run_pre_execute_hooks(obj)
-        names = self._get_columns_to_insert(target=name, source=obj)
+        names, known = obj.schema().names, self.get_schema(name).names
+        if not set(names) <= set(known):
+            names = known
         table, *columns = (sg.to_identifier(part, quoted=True).sql(self.dialect) for part in (name, *names))
         how = "OVERWRITE" if overwrite else "INTO"
         self.raw_sql(f"INSERT {how} {table} ({', '.join(columns)}) {self.compile(obj)}")
