@@ -96,6 +96,7 @@ async fn an_insert_goes_by_place_and_leaves_null_what_it_does_not_list() {
     write(&fixture, "INSERT INTO t VALUES (2, 'y', 2), (3, NULL, NULL)", Some(3)).await;
     write(&fixture, "INSERT INTO t (c, a) SELECT id, id AS a FROM orders WHERE id < 2", Some(2))
         .await;
+    write(&fixture, "INSERT INTO t SELECT 3.0, NULL, NULL WHERE 1 = 0", None).await;
     let rows = sorted(&fixture, "SELECT a, b, c FROM t").await;
     assert_eq!(rows, ["0|∅|0.0", "1|x|1.5", "1|∅|1.0", "2|y|2.0", "3|∅|∅"]);
     for (sql, word) in [
@@ -103,11 +104,20 @@ async fn an_insert_goes_by_place_and_leaves_null_what_it_does_not_list() {
         ("INSERT INTO t (a, d) VALUES (1, 2)", "no column d"),
         ("INSERT INTO t (a, a) VALUES (1, 2)", "listed twice"),
         ("INSERT INTO t VALUES ('no number', 'x', 1)", "no number"),
+        ("INSERT INTO t VALUES (1, 'x', 1), (2.5, 'x', 1)", "column a is bigint"),
         ("INSERT INTO nowhere VALUES (1)", "CREATE TABLE"),
     ] {
         let why = refusal(&fixture, sql).await;
         assert!(why.contains(word), "{sql}: {why}");
     }
+}
+
+#[tokio::test]
+async fn a_column_of_nulls_is_one_of_texts() {
+    let fixture = EngineFixture::with_orders().await;
+    write(&fixture, "CREATE TABLE t AS SELECT NULL AS a, 1 AS b", None).await;
+    write(&fixture, "INSERT INTO t SELECT 'x', 2", None).await;
+    assert_eq!(sorted(&fixture, "SELECT a, b FROM t").await, ["x|2", "∅|1"]);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 """Ibis, with ours as its backend."""
 
 import datetime
+import hashlib
 import itertools
 from decimal import Decimal
 from typing import Any
@@ -110,6 +111,35 @@ def test_times_have_parts_and_differences(con: Any) -> None:
     ):
         (value,) = con.to_pyarrow(expression).to_pylist()
         assert value == expected, expression
+
+
+def test_lists_texts_and_maps_have_their_functions(con: Any) -> None:
+    t = ibis.memtable({"n": [3], "s": ["7"], "x": [[1, 2, 3, 4]], "day": ["02/03/24"]})
+    lookup = ibis.literal({"7": "seven"})
+    for expression, expected in (
+        (ibis.range(t.n), [0, 1, 2]),
+        (ibis.range(5, 0, -2), [5, 3, 1]),
+        (ibis.range(5, 0, 1), []),
+        (t.x[1:3], [2, 3]),
+        (t.x[-2:], [3, 4]),
+        (t.x[:-1], [1, 2, 3]),
+        (t.x.sums(), 10),
+        (t.x.means(), 2.5),
+        (t.s.try_cast("int64"), 7),
+        (t.day.try_cast("int64"), None),
+        (t.day.as_date("%m/%d/%y"), datetime.date(2024, 2, 3)),
+        (t.s.hexdigest("md5"), hashlib.md5(b"7").hexdigest()),
+        (lookup.get(t.s, "none"), "seven"),
+        (lookup.get(t.day, "none"), "none"),
+        (t.n.cast("uint8"), 3),
+    ):
+        (value,) = con.to_pyarrow(expression.as_table()).to_pydict().popitem()[1]
+        assert value == expected, expression
+
+
+def test_a_time_without_a_zone_is_utc(con: Any) -> None:
+    value = con.to_pyarrow(ibis.timestamp("2022-02-04 16:20:00").cast("timestamp('America/New_York')")).as_py()
+    assert value == datetime.datetime(2022, 2, 4, 16, 20, tzinfo=datetime.timezone.utc)
 
 
 def test_tables_are_made_and_filled(con: Any, name: str) -> None:

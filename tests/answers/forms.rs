@@ -51,6 +51,22 @@ async fn using_takes_the_side_that_has_the_row() {
 }
 
 #[tokio::test]
+async fn a_shared_column_is_named_in_conditions() {
+    let fixture = fixture().await;
+    for (sql, rows) in [
+        ("SELECT o.z FROM o JOIN i USING (id) WHERE id = 2", &["20"][..]),
+        ("SELECT o.z, i.z FROM o LEFT JOIN i USING (id) WHERE id + 1 = 4", &["30|∅"]),
+        (
+            "SELECT o.z FROM o JOIN i USING (id) JOIN n USING (id) WHERE id IN (SELECT id FROM n)",
+            &["20"],
+        ),
+        ("SELECT o.z FROM o, i JOIN n USING (id) WHERE o.id = 1 AND n.id = 2", &["10"]),
+    ] {
+        right(&fixture, sql, rows).await;
+    }
+}
+
+#[tokio::test]
 async fn lists_are_joined_to_their_rows() {
     let fixture = fixture().await;
     fixture.put("tables/l/1.json", "{\"k\":1,\"items\":[1,2]}\n{\"k\":2,\"items\":[]}\n").await;

@@ -69,6 +69,17 @@ async fn a_cast_to_a_whole_number_takes_the_nearest() {
 }
 
 #[tokio::test]
+async fn a_float_becomes_the_decimal_of_its_sure_digits() {
+    let fixture = fixture().await;
+    let sql = "SELECT CAST(CAST(1.005 AS DOUBLE) AS DECIMAL(5, 2)), CAST(x + 0.005 AS DECIMAL(5, 2)), \
+               CAST(CAST(0.1 AS REAL) AS DECIMAL(9, 7)), CAST(CAST('1e20' AS DOUBLE) AS DECIMAL(38, 2)) \
+               FROM x WHERE x = 2.5";
+    right(&fixture, sql, &["1.01|2.51|0.1000000|100000000000000000000.00"]).await;
+    let large = "SELECT CAST(x * 1e9 AS DECIMAL(5, 2)) FROM x WHERE x = 2.5";
+    refused(&fixture, large, "does not fit decimal(5, 2)").await;
+}
+
+#[tokio::test]
 async fn a_condition_guards_what_comes_after_it() {
     let fixture = fixture().await;
     right(&fixture, "SELECT id FROM n WHERE d <> 0 AND 100 / d > 5", &["2", "6"]).await;

@@ -78,6 +78,8 @@ def eat(megabytes: int) -> int:
     for _ in range(megabytes):
         eaten.append(os.urandom(1) * 1024 * 1024)
         time.sleep(0.001)
+    # memory is looked at ten times a second
+    time.sleep(0.3)
     return len(eaten)
 
 

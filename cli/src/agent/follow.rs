@@ -189,7 +189,7 @@ impl<'a> Following<'a> {
 /// What a reason is about, by what its sentence names: the option, or the remedy.
 pub(super) fn cause(reason: &str) -> Option<&'static str> {
     let names = |text: &str| reason.contains(text);
-    if names("max_cost_usd") {
+    if names("see the option max_cost_usd") {
         return Some("cost");
     }
     (names("use the same minor version") || names("env=tidemill.Env")).then_some("environment")

@@ -14,11 +14,26 @@ from ibis.backends.sql.dialects import DataFusion
 MICROS_PER_SECOND = 1_000_000
 MILLIS_PER_SECOND = 1000
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+SUBSECONDS = {"ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 
 class Tidemill(DataFusion):  # type: ignore[misc]
     """Known to sqlglot by its name, as `con.sql(query, dialect="tidemill")` needs."""
+
+    class Generator(DataFusion.Generator):  # type: ignore[misc]
+        # PostgreSQL has neither
+        TRANSFORMS: ClassVar[dict[Any, Any]] = {
+            **DataFusion.Generator.TRANSFORMS,
+            sge.TryCast: lambda self, e: f"TRY_CAST({self.sql(e, 'this')} AS {self.sql(e, 'to')})",
+        }
+        TYPE_MAPPING: ClassVar[dict[Any, str]] = {
+            **DataFusion.Generator.TYPE_MAPPING,
+            sge.DataType.Type.UTINYINT: "TINYINT UNSIGNED",
+            sge.DataType.Type.USMALLINT: "SMALLINT UNSIGNED",
+            sge.DataType.Type.UINT: "INT UNSIGNED",
+            sge.DataType.Type.UBIGINT: "BIGINT UNSIGNED",
+        }
 
 
 class TidemillCompiler(DataFusionCompiler):  # type: ignore[misc]
@@ -27,7 +42,16 @@ class TidemillCompiler(DataFusionCompiler):  # type: ignore[misc]
     __slots__ = ()
 
     dialect = Tidemill
-    SIMPLE_OPS: ClassVar[dict[Any, str]] = {}
+    SIMPLE_OPS: ClassVar[dict[Any, str]] = {
+        ops.ArrayMax: "array_max",
+        ops.ArrayMean: "array_avg",
+        ops.ArrayMin: "array_min",
+        ops.ArraySum: "array_sum",
+        ops.HashBytes: "digest",
+        ops.StringToTime: "to_time",
+        ops.StringToTimestamp: "to_timestamp_micros",
+        ops.TimestampRange: "range",
+    }
     UNSUPPORTED_OPS = (
         ops.ExtractAuthority,
         ops.ExtractFile,
@@ -53,7 +77,20 @@ class TidemillCompiler(DataFusionCompiler):  # type: ignore[misc]
             return self.cast(sge.convert(value.isoformat()), dt.date)
         if dtype.is_time():
             return self.cast(sge.convert(value.isoformat()), dt.time)
+        if dtype.is_interval() and dtype.unit.short in SUBSECONDS:
+            return sge.Interval(this=sge.convert(str(value)), unit=sge.var(SUBSECONDS[dtype.unit.short]))
         return super().visit_NonNullLiteral(op, value=value, dtype=dtype)
+
+    def cast(self, arg: Any, to: Any) -> Any:
+        if to.is_timestamp() and to.scale not in (None, 6):
+            return self._to_timestamp(arg, to, dt.timestamp)
+        return super().cast(arg, to)
+
+    def _to_timestamp(self, value: Any, target_dtype: Any, from_: Any) -> Any:
+        if from_.is_timestamp() and from_.timezone is None and target_dtype.timezone is not None:
+            # Ibis takes a time without a zone as UTC, and a cast as one of the zone
+            value = super()._to_timestamp(value, target_dtype.copy(timezone="UTC"), from_)
+        return super()._to_timestamp(value, target_dtype, from_)
 
     # parts of times
 
@@ -78,6 +115,16 @@ class TidemillCompiler(DataFusionCompiler):  # type: ignore[misc]
     def visit_ExtractIsoYear(self, op: Any, *, arg: Any) -> Any:
         return self.f.date_part("isoyear", arg)
 
+    def visit_TimestampTruncate(self, op: Any, *, arg: Any, unit: Any) -> Any:
+        return self.f.date_trunc(unit.name.lower(), arg)
+
+    def visit_IntervalFromInteger(self, op: Any, *, arg: Any, unit: Any) -> Any:
+        if unit.name == "QUARTER":
+            arg, name = sge.paren(arg) * MONTHS["quarter"], "month"
+        else:
+            name = unit.name.lower()
+        return sg.cast(self.f.concat(self.cast(arg, dt.string), f" {name}"), "interval")
+
     def visit_Date(self, op: Any, *, arg: Any) -> Any:
         return self.cast(arg, dt.date)
 
@@ -86,6 +133,10 @@ class TidemillCompiler(DataFusionCompiler):  # type: ignore[misc]
 
     def visit_DateFromYMD(self, op: Any, *, year: Any, month: Any, day: Any) -> Any:
         return self.f.make_date(year, month, day)
+
+    def visit_StringToDate(self, op: Any, *, arg: Any, format_str: Any) -> Any:
+        # as it stands: sqlglot knows this one with PostgreSQL's patterns
+        return self.f.anon.to_date(arg, format_str)
 
     def visit_TimeFromHMS(self, op: Any, *, hours: Any, minutes: Any, seconds: Any) -> Any:
         parts = (self.f.lpad(self.cast(part, dt.string), 2, "0") for part in (hours, minutes, seconds))
@@ -110,6 +161,36 @@ class TidemillCompiler(DataFusionCompiler):  # type: ignore[misc]
     def visit_TimestampBucket(self, op: Any, *, arg: Any, interval: Any, offset: Any) -> Any:
         origin = self.cast(sge.convert("1970-01-01"), dt.timestamp)
         return self.f.date_bin(interval, arg, origin if offset is None else origin + offset)
+
+    # lists and maps
+
+    def visit_IntegerRange(self, op: Any, *, start: Any, stop: Any, step: Any) -> Any:
+        """Empty where the steps lead nowhere."""
+        leads = sg.and_(step.neq(0), self.f.sign(step).eq(self.f.sign(sge.paren(stop) - sge.paren(start))))
+        return self.if_(leads, self.f.range(start, stop, step), self.cast(self.f.array(), op.dtype))
+
+    def visit_ArraySlice(self, op: Any, *, arg: Any, start: Any, stop: Any) -> Any:
+        """From places that count from 0, or from the end with a minus, to those that count from 1, both in it."""
+        begin = sge.paren(start) + self.if_(start >= 0, 1, 0)
+        end = self._whole(self.f.array_length(arg)) if stop is None else sge.paren(stop) - self.if_(stop < 0, 1, 0)
+        return self.f.array_slice(arg, begin, end)
+
+    def visit_ArrayCollect(
+        self, op: Any, *, arg: Any, where: Any, order_by: Any, include_null: Any, distinct: Any
+    ) -> Any:
+        if not include_null:
+            present = arg.is_(sg.not_(sge.null()))
+            where = present if where is None else sg.and_(where, present)
+        values = sge.Distinct(expressions=[arg]) if distinct else arg
+        return self.agg.array_agg(values, where=where, order_by=order_by)
+
+    def visit_MapGet(self, op: Any, *, arg: Any, key: Any, default: Any) -> Any:
+        if op.dtype.is_null():
+            return sge.null()
+        return self.f.coalesce(self.f.array_element(self.f.map_extract(arg, key), 1), default)
+
+    def visit_HexDigest(self, op: Any, *, arg: Any, how: str) -> Any:
+        return self.f.encode(self.f.digest(arg, how), "hex")
 
     # bits
 

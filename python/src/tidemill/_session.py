@@ -272,6 +272,8 @@ class Session:
         return runs
 
     def _send_run(self, run: Run, calls: list[Call]) -> None:
+        if run.status is not None:
+            return  # it was cancelled before its turn
         if self.broken is not None:
             run.on_event({"event": "failed", "error": str(self.broken)}, [])
             return

@@ -15,6 +15,9 @@ use crate::error::{Failure, refused};
 /// The most digits of an exact number.
 const DIGITS_MAX: usize = 76;
 
+/// From here on a number of JSON that is no 64-bit integer may be another one than was written.
+const INTEGERS_MAX: f64 = 9_007_199_254_740_992.0;
+
 /// Puts values in the places of parameters.
 ///
 /// # Errors
@@ -63,6 +66,11 @@ fn literal(param: &Param) -> Result<Expr, String> {
         Param::Null => value(Value::Null),
         Param::Bool(truth) => value(Value::Boolean(*truth)),
         Param::Int(number) => signed(&number.to_string()),
+        Param::Number(number) if number.abs() >= INTEGERS_MAX => {
+            return Err(format!(
+                "is {number}, which JSON may have rounded: write {{\"decimal\": \"…\"}}"
+            ));
+        }
         Param::Number(number) => signed(&number.to_string()),
         Param::Text(text) => quoted(text),
         Param::Typed(typed) => return literal_of(typed),

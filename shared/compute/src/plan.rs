@@ -190,7 +190,7 @@ fn check_table_options(
     request: &PlanRequest<'_>,
     references: &[table::Reference],
 ) -> Result<(), Failure> {
-    let read = |name: &str| references.iter().any(|r| r.name.table() == name);
+    let read = |name: &str| references.iter().any(|r| r.name.table().eq_ignore_ascii_case(name));
     match request.spec.tables.keys().find(|name| !read(name)) {
         None => Ok(()),
         Some(name) => {

@@ -328,6 +328,12 @@ pub(crate) fn too_large(key: &str, size: u64) -> Refusal {
 }
 
 impl JobSpec {
+    /// The options of a table that the SQL reads, which has names in small letters unless they are quoted.
+    pub fn table(&self, name: &str) -> Option<&TableOptions> {
+        let same = |(known, _): &(&String, &TableOptions)| known.eq_ignore_ascii_case(name);
+        self.tables.get(name).or_else(|| self.tables.iter().find(same).map(|(_, options)| options))
+    }
+
     /// The SQL; nothing, if the job is none.
     pub fn statement(&self) -> &str {
         match &self.work {

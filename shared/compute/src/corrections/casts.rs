@@ -2,6 +2,7 @@
 //!
 //! - a fraction becomes the nearest whole number, where DataFusion 55.2 cuts it: of decimals halves go
 //!   away from zero, of floats to the even one;
+//! - a float becomes the decimal of the digits that it is sure of;
 //! - a time with a zone becomes the zone's clock when it loses the zone, where DataFusion keeps UTC's;
 //! - a time becomes the nearest of fewer digits, and so does a number of seconds that becomes a time;
 //! - a text becomes the time that it shows, whatever zone it names, where there is no place for a zone;
@@ -27,8 +28,8 @@ use datafusion::optimizer::AnalyzerRule;
 use datafusion::scalar::ScalarValue;
 
 use super::{
-    has_expr, map_named, nearest_time, rounded_decimal, text_of_intervals, text_of_times,
-    without_zone,
+    decimal_of_float, has_expr, map_named, nearest_time, rounded_decimal, text_of_intervals,
+    text_of_times, without_zone,
 };
 
 /// The zone of an instant whose zone nobody named.
@@ -44,6 +45,7 @@ pub(super) fn register(registry: &mut impl FunctionRegistry) -> Result<()> {
     let signature = Signature::any(2, Volatility::Immutable);
     registry.register_udf(Arc::new(ScalarUDF::new_from_impl(AtTimeZone { signature })))?;
     registry.register_udf(NEAREST.clone())?;
+    decimal_of_float::register(registry)?;
     nearest_time::register(registry)?;
     registry.register_udf(rounded_decimal::function())?;
     registry.register_udf(without_zone::function())?;
@@ -95,6 +97,11 @@ fn rewrite_cast(e: Cast, from: &DataType) -> Result<Transformed<Expr>> {
         (Expr::Literal(ScalarValue::Float64(Some(n)), _), _) if to.is_integer() => lit(n.round()),
         (_, DataType::Float16 | DataType::Float32 | DataType::Float64) if to.is_integer() => {
             call(&NEAREST, *e.expr.clone())
+        }
+        (_, DataType::Float32 | DataType::Float64)
+            if let DataType::Decimal128(precision, scale) = to =>
+        {
+            decimal_of_float::of(*e.expr.clone(), *precision, *scale)
         }
         (_, DataType::Decimal128(_, scale)) if digits_after_point(to) < *scale => {
             rounded_decimal::round(*e.expr.clone(), digits_after_point(to))

@@ -40,6 +40,7 @@ mod checked;
 mod compare_canonical;
 mod date_arithmetic;
 mod date_part;
+mod decimal_of_float;
 mod decimals_and_floats;
 mod delegate;
 mod difference_of_times;

@@ -1,5 +1,7 @@
 //! `RIGHT JOIN … USING (k)` and `FULL JOIN … USING (k)`: `k` is that of whichever side has the row.
 //! DataFusion takes the left side's; so the join gets an `ON`, and `k` is written as `coalesce`.
+//! In the `WHERE` of other joins with `USING`, where DataFusion 55.2 calls `k` ambiguous, it is written with the
+//! table that has it.
 
 use std::ops::ControlFlow;
 
@@ -14,6 +16,12 @@ use super::expressions::call;
 
 pub(super) fn rewrite(query: &mut Query) -> Rewritten {
     let SetExpr::Select(select) = query.body.as_mut() else { return Ok(()) };
+    let mut shared = shared_columns(&select.from);
+    if let Some(condition) = &mut select.selection
+        && !shared.columns.is_empty()
+    {
+        let _ = condition.visit(&mut shared);
+    }
     if !select.from.iter().any(|table| table.joins.iter().any(|j| is_outer(&j.join_operator))) {
         return Ok(());
     }
@@ -35,6 +43,34 @@ pub(super) fn rewrite(query: &mut Query) -> Rewritten {
         let _ = order_by.visit(&mut scope);
     }
     Ok(())
+}
+
+/// The columns that inner and left joins share, each with one table that has its value.
+fn shared_columns(from: &[TableWithJoins]) -> Scope {
+    let mut scope = Scope { tables: vec![], columns: vec![], depth: 0 };
+    for table in from.iter().filter(|t| !t.joins.iter().any(|j| is_outer(&j.join_operator))) {
+        let Ok(first) = name_of(&table.relation) else { continue };
+        for (before, join) in table.joins.iter().enumerate() {
+            let mut operator = join.join_operator.clone();
+            let is_left = matches!(operator, JoinOperator::Left(_) | JoinOperator::LeftOuter(_));
+            let (Ok(right), Some(JoinConstraint::Using(names))) =
+                (name_of(&join.relation), constraint_of(&mut operator))
+            else {
+                continue;
+            };
+            for name in names.iter().filter_map(|name| name.0.last()?.as_ident()) {
+                let owner = match (before, is_left) {
+                    (0, _) => first.clone(),
+                    (_, false) => right.clone(),
+                    (_, true) => continue,
+                };
+                if scope.shared(name).is_none() {
+                    scope.columns.push(Shared { name: name.clone(), tables: vec![owner] });
+                }
+            }
+        }
+    }
+    scope
 }
 
 fn is_outer(operator: &JoinOperator) -> bool {

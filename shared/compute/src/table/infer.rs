@@ -35,7 +35,7 @@ pub(crate) async fn pin(
     input: Option<&PinnedObject>,
 ) -> Result<Table, Failure> {
     let name = reference.name.table();
-    let mut options = spec.tables.get(name).cloned().unwrap_or_default();
+    let mut options = spec.table(name).cloned().unwrap_or_default();
     let input = input.filter(|_| name == Pipeline::INPUT && options.location.is_none());
     let (location, files) = match input {
         Some(pinned) => {

@@ -1,5 +1,5 @@
 use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
-use datafusion::common::Column;
+use datafusion::common::{Column, DataFusionError};
 use datafusion::logical_expr::type_coercion::binary::comparison_coercion;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
 use datafusion::scalar::ScalarValue;
@@ -7,6 +7,7 @@ use datafusion::scalar::ScalarValue;
 use super::request::{WriteKind, WriteRequest};
 use super::target::Target;
 use crate::error::{Failure, refused};
+use crate::sql_type;
 
 /// The rows of a query as the table has them: its columns, in its order, of its types.
 ///
@@ -20,7 +21,7 @@ pub(crate) fn align(
     if target.is_there_already {
         return Ok(LogicalPlanBuilder::from(plan).limit(0, Some(0))?.build()?);
     }
-    let Some(columns) = &target.columns else { return Ok(plan) };
+    let Some(columns) = &target.columns else { return Ok(with_types(plan)?) };
     let aligned = match &request.kind {
         WriteKind::Insert { columns: listed } | WriteKind::Overwrite { columns: listed } => {
             by_place(&plan, &columns.0, listed, &request.folder)?
@@ -28,6 +29,21 @@ pub(crate) fn align(
         WriteKind::Copy | WriteKind::Create { .. } => by_name(&plan, &columns.0, &request.folder)?,
     };
     Ok(LogicalPlanBuilder::from(plan).project(aligned)?.build()?)
+}
+
+/// A new table has texts where all values are null, as PostgreSQL has it: what comes later needs a type.
+fn with_types(plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
+    let fields = plan.schema().fields();
+    if !fields.iter().any(|field| *field.data_type() == DataType::Null) {
+        return Ok(plan);
+    }
+    let columns =
+        fields.iter().zip(outputs(&plan)).map(|(field, column)| match field.data_type() {
+            DataType::Null => cast(column, DataType::Utf8).alias(field.name()),
+            _ => column,
+        });
+    let columns: Vec<_> = columns.collect();
+    LogicalPlanBuilder::from(plan).project(columns)?.build()
 }
 
 fn outputs(plan: &LogicalPlan) -> Vec<Expr> {
@@ -61,13 +77,46 @@ fn by_place(
         ));
     }
     let columns = table.fields().iter().map(|field| {
+        let kind = field.data_type();
         let value = match listed.iter().position(|name| name == field.name()) {
-            Some(place) => given[place].clone(),
+            Some(place) => {
+                let from = plan.schema().field(place).data_type();
+                if *from == DataType::Float64 && kind.is_integer() && is_written(plan, place) {
+                    return refused(format!(
+                        "column {} is {}, and the statement has numbers with fractions for it: cast them \
+                         in the statement",
+                        field.name(),
+                        sql_type::name(kind)
+                    ));
+                }
+                given[place].clone()
+            }
             None => lit(ScalarValue::Null),
         };
-        cast(value, field.data_type().clone()).alias(field.name())
+        Ok(cast(value, kind.clone()).alias(field.name()))
     });
-    Ok(columns.collect())
+    columns.collect()
+}
+
+/// Whether a column's values stand in the statement as numbers with fractions: those are exact, and not the
+/// floats that the engine takes them for.
+fn is_written(plan: &LogicalPlan, place: usize) -> bool {
+    match plan {
+        LogicalPlan::Projection(projection) => match projection.expr[place].clone().unalias() {
+            Expr::Literal(ScalarValue::Float64(Some(n)), _) => n.fract() != 0.0,
+            Expr::Column(column) => {
+                let place = projection.input.schema().maybe_index_of_column(&column);
+                place.is_some_and(|place| is_written(&projection.input, place))
+            }
+            _ => false,
+        },
+        LogicalPlan::Values(values) => {
+            let has_fraction = |value: &Expr| matches!(value, Expr::Literal(ScalarValue::Float64(Some(n)), _) if n.fract() != 0.0);
+            values.values.iter().any(|row| has_fraction(&row[place]))
+        }
+        LogicalPlan::SubqueryAlias(alias) => is_written(&alias.input, place),
+        _ => false,
+    }
 }
 
 /// `COPY` and `into`: columns of the same names, in any order, that lose nothing in the table's
