@@ -45,7 +45,7 @@ pub trait Caller: Send + Sync {
     async fn prepare(&self, run: &RunId, calls: &Calls) -> Result<Self::Ready, EngineError>;
 
     /// Makes one call, with the limits that it asks for: what it came to, and its pickled value or exception.
-    /// When this is dropped, the call ends.
+    /// `input` is the key of an object that it reads. When this is dropped, the call ends.
     ///
     /// # Errors
     /// Nothing can be called.
@@ -54,6 +54,7 @@ pub trait Caller: Send + Sync {
         ready: &Self::Ready,
         calls: &Calls,
         arguments: Bytes,
+        input: Option<&str>,
     ) -> Result<Made, EngineError>;
 
     /// Makes calls of an `async def` function, as many at once as they ask for, and passes on what each comes

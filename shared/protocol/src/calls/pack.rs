@@ -25,6 +25,9 @@ pub struct PackIndex {
     pub first: u64,
     /// Call `first + n` is the bytes from `offsets[n]` to `offsets[n + 1]`.
     pub offsets: Vec<u64>,
+    /// The key of the result's file that each call reads, if any does: of arguments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Option<String>>,
     /// What became of each call, if they have been made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub records: Vec<CallRecord>,
@@ -32,7 +35,7 @@ pub struct PackIndex {
 
 impl Default for PackIndex {
     fn default() -> Self {
-        Self { first: 0, offsets: vec![0], records: vec![] }
+        Self { first: 0, offsets: vec![0], inputs: vec![], records: vec![] }
     }
 }
 
@@ -213,6 +216,7 @@ impl PackIndex {
         let fits = index.offsets.first() == Some(&0)
             && index.offsets.is_sorted()
             && index.offsets.last() == Some(&data_bytes)
+            && (index.inputs.is_empty() || index.inputs.len() == index.len())
             && (index.records.is_empty() || index.records.len() == index.len());
         if fits { Ok(index) } else { Err(PackError::Damaged(size)) }
     }
