@@ -191,8 +191,6 @@ def test_what_there_is_not_is_said(con: Any, sales: Any) -> None:
     with pytest.raises(ibis.common.exceptions.TableNotFound):
         con.drop_table("there_is_none")
     con.drop_table("there_is_none", force=True)
-    with pytest.raises(NotImplementedError, match="delete tables/"):
-        con.drop_table(sales.get_name())
     with pytest.raises(NotImplementedError, match="views"):
         con.create_view("v", sales)
     with pytest.raises(ibis.common.exceptions.UnsupportedOperationError, match="databases"):

@@ -75,6 +75,9 @@ async fn a_float_becomes_the_decimal_of_its_sure_digits() {
                CAST(CAST(0.1 AS REAL) AS DECIMAL(9, 7)), CAST(CAST('1e20' AS DOUBLE) AS DECIMAL(38, 2)) \
                FROM x WHERE x = 2.5";
     right(&fixture, sql, &["1.01|2.51|0.1000000|100000000000000000000.00"]).await;
+    let exact = "SELECT CAST(CAST(90.89999999999999 AS DECIMAL(20, 14)) AS DOUBLE), 90.89999999999999::float8 \
+                 FROM x WHERE x = 2.5";
+    right(&fixture, exact, &["90.89999999999999|90.89999999999999"]).await;
     let large = "SELECT CAST(x * 1e9 AS DECIMAL(5, 2)) FROM x WHERE x = 2.5";
     refused(&fixture, large, "does not fit decimal(5, 2)").await;
 }

@@ -40,6 +40,7 @@ impl Fixture {
             initializer: None,
             path: vec![],
             arguments: arguments.into(),
+            input: None,
         }
     }
 

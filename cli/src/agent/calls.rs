@@ -21,6 +21,9 @@ pub(super) struct Submission {
     initializer: String,
     #[serde(default)]
     shared: Vec<ContentName>,
+    /// The key of the result's file that each call reads, if any does.
+    #[serde(default)]
+    inputs: Vec<Option<String>>,
     #[serde(default)]
     archives: Vec<ContentName>,
     #[serde(default)]
@@ -61,6 +64,7 @@ impl Submission {
         };
         let mut pack = Pack::starting_at(0);
         body.for_each(|arguments| pack.push(&arguments));
+        pack.index.inputs = self.inputs;
         let count = pack.index.len() as u64;
         let submission = uuid::Uuid::new_v4().simple().to_string();
         let arguments = format!("{}{submission}/arguments", Key::CALLS);

@@ -13,12 +13,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use bytes::Bytes;
 use clap::Args;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tidemill_protocol::RunId;
+use tidemill_protocol::{Key, RunId, is_table_folder};
 use tidemill_protocol::bucket::Bucket;
 use tidemill_protocol::calls::ContentName;
 use tokio::signal::unix::{SignalKind, signal};
@@ -55,6 +55,8 @@ enum Request {
     Read { key: String },
     /// Names the tables of the bucket.
     Tables {},
+    /// Removes the files of a table.
+    Drop { table: String },
     /// Tells of a run that is there.
     Attach { run: String },
     /// Ends a run that a request has submitted or attached to.
@@ -184,6 +186,15 @@ async fn answer(
             );
             let tables: Value = tables.collect();
             answers.send("tables", json!({ "tables": tables }), vec![]).await;
+            Ok(())
+        }
+        Request::Drop { table } => {
+            let folder = format!("{}{table}/", Key::TABLES);
+            ensure!(is_table_folder(&folder), "'{table}' is no name of a table");
+            let objects = session.bucket().list(&folder).await?;
+            let keys: Vec<_> = objects.into_iter().map(|object| object.key).collect();
+            session.bucket().delete(&keys).await?;
+            answers.send("dropped", json!({ "files": keys.len() }), vec![]).await;
             Ok(())
         }
         Request::Attach { run } => {

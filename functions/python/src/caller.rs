@@ -20,6 +20,9 @@ use crate::pool::Pool;
 /// The variable that tells a child where shared objects are.
 const SHARED: &str = "TIDEMILL_SHARED";
 
+/// The variable that tells a child how many bytes of memory it may have.
+const MEMORY: &str = "TIDEMILL_MEMORY";
+
 /// Makes calls in a child.
 pub struct PythonCaller {
     objects: Objects,
@@ -33,7 +36,8 @@ impl PythonCaller {
     /// done.
     pub fn new(objects: Objects, interpreter: Interpreter, memory_bytes: u64) -> Self {
         let shared: PathBuf = objects.folder().into();
-        let pool = Pool::new(interpreter.with(SHARED, shared));
+        let interpreter = interpreter.with(SHARED, shared).with(MEMORY, memory_bytes.to_string());
+        let pool = Pool::new(interpreter);
         pool.warm_up();
         Self { objects, pool, memory_bytes }
     }
@@ -61,12 +65,18 @@ impl PythonCaller {
     }
 }
 
+/// What the calls of a run share.
+pub struct Ready {
+    run: RunId,
+    /// Without arguments.
+    call: Call,
+}
+
 #[async_trait]
 impl Caller for PythonCaller {
-    /// A call without arguments.
-    type Ready = Call;
+    type Ready = Ready;
 
-    async fn prepare(&self, run: &RunId, calls: &Calls) -> Result<Call, EngineError> {
+    async fn prepare(&self, run: &RunId, calls: &Calls) -> Result<Ready, EngineError> {
         self.check_version(calls).await?;
         self.objects.fetch(run, &calls.shared).await?;
         let path = self.objects.unpack(run, &calls.archives).await?;
@@ -76,16 +86,23 @@ impl Caller for PythonCaller {
             None => None,
         };
         let function_name = calls.function.to_string();
-        Ok(Call { function_name, function, initializer, path, arguments: Bytes::new() })
+        let arguments = Bytes::new();
+        let call = Call { function_name, function, initializer, path, arguments, input: None };
+        Ok(Ready { run: run.clone(), call })
     }
 
     async fn call(
         &self,
-        ready: &Call,
+        ready: &Ready,
         calls: &Calls,
         arguments: Bytes,
+        input: Option<&str>,
     ) -> Result<(CallRecord, Bytes), EngineError> {
-        let call = Call { arguments, ..ready.clone() };
+        let input = match input {
+            Some(key) => Some(self.objects.input(&ready.run, key).await?),
+            None => None,
+        };
+        let call = Call { arguments, input, ..ready.call.clone() };
         let mut answered = self.pool.call(&call, self.limits(calls)).await.map_err(of_start)?;
         if let Err(Died { reason: Reason::OutOfMemory { .. }, is_first: false, .. }) = &answered {
             // what calls before it have left behind is not its own
@@ -99,7 +116,7 @@ impl Caller for PythonCaller {
 
     async fn call_together(
         &self,
-        ready: &Call,
+        ready: &Ready,
         calls: &Calls,
         arguments: Vec<Bytes>,
         made: mpsc::UnboundedSender<(usize, Made)>,
@@ -118,7 +135,8 @@ impl Caller for PythonCaller {
                 }
             };
             let limits = self.limits(calls);
-            let called = self.pool.call_together(ready, &asked, at_once, limits, pass_on).await;
+            let called =
+                self.pool.call_together(&ready.call, &asked, at_once, limits, pass_on).await;
             let called = called.map_err(of_start)?;
             if let Some(refused) = refused {
                 return Err(refused);
@@ -129,7 +147,7 @@ impl Caller for PythonCaller {
             let mut open = left.iter().zip(is_answered).filter(|(_, is)| !is).map(|(n, _)| *n);
             // they are begun in their order: one of these has ended the child, and shows itself alone
             for number in open.by_ref().take(at_once as usize) {
-                let one = self.call(ready, calls, arguments[number].clone()).await?;
+                let one = self.call(ready, calls, arguments[number].clone(), None).await?;
                 let _ = made.send((number, one));
             }
             left = open.collect();
@@ -139,11 +157,11 @@ impl Caller for PythonCaller {
 
     async fn file(
         &self,
-        ready: &Call,
+        ready: &Ready,
         columns: Option<&str>,
         tables: Vec<Bytes>,
     ) -> Result<RowsFile, EngineError> {
-        let call = files::call(ready, columns, &tables);
+        let call = files::call(&ready.call, columns, &tables);
         let limits = Limits { time: None, memory_bytes: Some(self.memory_bytes) };
         match self.pool.call(&call, limits).await.map_err(of_start)? {
             Ok(Answer { outcome: Outcome::Returned(_, packed), .. }) => files::read(packed),

@@ -62,6 +62,8 @@ pub struct Call {
     pub path: Vec<PathBuf>,
     /// The pickled pair of positional and keyword arguments.
     pub arguments: Bytes,
+    /// A file that the arguments name.
+    pub input: Option<PathBuf>,
 }
 
 /// What a call may take.
@@ -400,6 +402,7 @@ async fn talk(
         call: number,
         function: &call.function_name,
         initializer,
+        input: call.input.as_deref(),
         at_once,
         timeout: limits.time.map(|time| time.as_secs_f64()),
         sizes: body.iter().map(|part| part.len()).collect(),

@@ -1,6 +1,7 @@
 //! What goes through the socket; `tidemill_runner.py` has the other end.
 
 use std::io;
+use std::path::Path;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,9 @@ pub(crate) struct CallHead<'a> {
     pub(crate) function: &'a str,
     /// Empty, if there is none.
     pub(crate) initializer: &'a str,
+    /// The path of a file that the arguments name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) input: Option<&'a Path>,
     /// How many calls of a coroutine function are made at once; nothing for one call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) at_once: Option<u32>,

@@ -25,13 +25,15 @@ pub struct Objects {
     /// The last first.
     functions: std::sync::Mutex<VecDeque<(ContentName, Bytes)>>,
     fetching: tokio::sync::Mutex<()>,
+    /// The file of a result that was read last, by its key.
+    input: tokio::sync::Mutex<Option<(String, tempfile::NamedTempFile)>>,
 }
 
 impl Objects {
     /// Those of a bucket; shared ones are put into a folder, unless they are there.
     pub fn new(bucket: Arc<dyn Bucket>, folder: PathBuf, unpacked: PathBuf) -> Self {
-        let fetching = tokio::sync::Mutex::default();
-        Self { bucket, folder, unpacked, functions: std::sync::Mutex::default(), fetching }
+        let (fetching, input) = (tokio::sync::Mutex::default(), tokio::sync::Mutex::default());
+        Self { bucket, folder, unpacked, functions: std::sync::Mutex::default(), fetching, input }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -102,6 +104,39 @@ impl Objects {
         Ok(folders)
     }
 
+    /// A file of a result that a call reads, as a file of this machine: the one before it goes.
+    pub(crate) async fn input(&self, run: &RunId, key: &str) -> Result<PathBuf, EngineError> {
+        let mut last = self.input.lock().await;
+        if let Some((known, file)) = &*last
+            && known == key
+        {
+            return Ok(file.path().to_owned());
+        }
+        *last = None;
+        let file = tempfile::NamedTempFile::new_in(&self.folder);
+        let file = file.map_err(|e| unwritable(&self.folder, e))?;
+        self.write(run, key, file.path()).await?;
+        let path = file.path().to_owned();
+        *last = Some((key.to_owned(), file));
+        Ok(path)
+    }
+
+    /// Writes an object's bytes into a file.
+    async fn write(&self, run: &RunId, key: &str, path: &Path) -> Result<(), EngineError> {
+        let missing = || of_bucket(run, BucketError::NotFound { key: key.to_owned() });
+        let head = self.bucket.head(key).await.map_err(|e| of_bucket(run, e))?;
+        let info = head.ok_or_else(missing)?.info;
+        let unwritable = |e| unwritable(path, e);
+        let mut file = tokio::fs::File::create(path).await.map_err(unwritable)?;
+        for from in (0..info.size).step_by(usize::try_from(PIECE_BYTES).unwrap_or(usize::MAX)) {
+            let range = from..(from + PIECE_BYTES).min(info.size);
+            let piece = self.bucket.get_range(key, &info.etag, range).await;
+            let piece = piece.map_err(|e| of_bucket(run, e))?;
+            file.write_all(&piece).await.map_err(unwritable)?;
+        }
+        file.flush().await.map_err(unwritable)
+    }
+
     async fn download(
         &self,
         run: &RunId,
@@ -109,23 +144,10 @@ impl Objects {
         path: &Path,
     ) -> Result<(), EngineError> {
         let key = Key::shared_object(name);
-        let missing = || of_bucket(run, BucketError::NotFound { key: key.clone() });
-        let head = self.bucket.head(&key).await.map_err(|e| of_bucket(run, e))?;
-        let info = head.ok_or_else(missing)?.info;
-        let unwritable = |source: std::io::Error| EngineError::Transient {
-            what: format!("{} cannot be written", path.display()),
-            source: source.into(),
-        };
         // it gets its name when it is whole
         let partial = path.with_extension("partial");
-        let mut file = tokio::fs::File::create(&partial).await.map_err(unwritable)?;
-        for from in (0..info.size).step_by(usize::try_from(PIECE_BYTES).unwrap_or(usize::MAX)) {
-            let range = from..(from + PIECE_BYTES).min(info.size);
-            let piece = self.bucket.get_range(&key, &info.etag, range).await;
-            let piece = piece.map_err(|e| of_bucket(run, e))?;
-            file.write_all(&piece).await.map_err(unwritable)?;
-        }
-        file.flush().await.map_err(unwritable)?;
+        self.write(run, &key, &partial).await?;
+        let unwritable = |e| unwritable(path, e);
         let whole = partial.clone();
         let hashed = tokio::task::spawn_blocking(move || {
             std::fs::File::open(whole).and_then(ContentName::of_reader)
@@ -135,6 +157,13 @@ impl Objects {
             return Err(not_its_name(&key));
         }
         tokio::fs::rename(&partial, path).await.map_err(unwritable)
+    }
+}
+
+fn unwritable(path: &Path, source: std::io::Error) -> EngineError {
+    EngineError::Transient {
+        what: format!("{} cannot be written", path.display()),
+        source: source.into(),
     }
 }
 

@@ -14,7 +14,7 @@ of them are made at once. What goes back:
     {"call": 7, "kind": "returned", "as": "pickle", "loaded": true, "sizes": [value]}
     {"call": 7, "kind": "raised", "type": …, "message": …, "traceback": …, "loaded": …, "sizes": [exception]}
 
-The name "tidemill:file" is that of no function: its one argument is what `tidemill_values.file_of` takes.
+"input" is the path of a file that arguments name. The name "tidemill:file" is that of no function: its one argument is what `tidemill_values.file_of` takes.
 
 Calls that are made together are answered as they end, with the number of their arguments ("item") and the
 "seconds" that they took; those that take longer than the timeout are "late". "unread" is true where the call
@@ -50,6 +50,8 @@ FILE = "tidemill:file"
 FUNCTIONS_MAX = 16
 SHARED_MAX = 64
 SHARED: dict[str, Any] = {}
+# the path of the file that the call reads
+INPUT: list[str | None] = [None]
 MESSAGE_CHARACTERS_MAX = 10_000
 TRACEBACK_CHARACTERS_MAX = 100_000
 # from linux/prctl.h
@@ -70,6 +72,7 @@ def main() -> None:
     while (frame := receive(frames)) is not None:
         head, (function, initializer, *arguments) = frame
         failed = None
+        INPUT[0] = head.get("input")
         if head["initializer"] and head["initializer"] not in initialized:
             failed = initialize(initializer)
             if failed is None:
@@ -263,7 +266,9 @@ class Loader(pickle.Unpickler):
     def persistent_load(self, name: Any) -> Any:
         if isinstance(name, str):
             return load_shared(name, mmap.ACCESS_COPY)
-        _, name = name
+        kind, name = name
+        if kind == "input":
+            return INPUT[0]
         if name not in SHARED:
             if len(SHARED) >= SHARED_MAX:
                 del SHARED[next(iter(SHARED))]

@@ -5,6 +5,8 @@
     with tm.Executor() as ex:
         squares = list(ex.map(lambda x: x * x, range(10_000)))
 
+    tm.sql("SELECT region, sum(price) FROM orders GROUP BY region").to_pandas()
+
 `Executor` keeps the contract of `concurrent.futures`; `map` gives a `Result` that outlives its client.
 """
 
@@ -27,6 +29,7 @@ from tidemill._result import Result
 from tidemill._shared import Shared, share
 from tidemill._sql import sql
 from tidemill._write import write
+from tidemill.dbapi import connect
 
 __all__ = [
     "CallTimeout",
@@ -45,6 +48,7 @@ __all__ = [
     "TaskKilled",
     "as_completed",
     "attach",
+    "connect",
     "map",
     "share",
     "sql",

@@ -19,7 +19,7 @@ log = logging.getLogger("tidemill")
 OnEvent: TypeAlias = Callable[[Head, list[bytes]], None]
 
 #: events that end their request
-LAST = frozenset(["opened", "shared", "cancelled", "ended", "explained", "object", "tables", "failed"])
+LAST = frozenset(["opened", "shared", "cancelled", "ended", "explained", "object", "tables", "dropped", "failed"])
 END_SECONDS_MAX = 5.0
 PIPE_BYTES = 1024 * 1024
 # from linux/fcntl.h

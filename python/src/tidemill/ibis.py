@@ -23,7 +23,6 @@ import ibis.expr.schema as sch
 import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.dataset as ds
-import sqlglot as sg
 import sqlglot.expressions as sge
 from ibis import util
 from ibis.backends import DirectPyArrowExampleLoader, NoUrl, SupportsTempTables
@@ -79,7 +78,7 @@ class Backend(SupportsTempTables, SQLBackend, NoUrl, DirectPyArrowExampleLoader)
 
     def get_schema(self, table_name: str, *, catalog: str | None = None, database: str | None = None) -> sch.Schema:
         _refuse_database(catalog or database)
-        table = sg.table(table_name, quoted=True).sql(self.dialect)
+        table = self._quoted(table_name)
         try:
             return self._get_schema_using_query(f"SELECT * FROM {table}")
         except RunFailed as error:
@@ -91,7 +90,13 @@ class Backend(SupportsTempTables, SQLBackend, NoUrl, DirectPyArrowExampleLoader)
         schema = self._sql(f"SELECT * FROM (\n{query}\n) AS q LIMIT 0").schema
         return sch.Schema({name: _nullable(kind) for name, kind in PyArrowSchema.to_ibis(schema).items()})
 
+    def _quoted(self, name: str) -> str:
+        return str(sge.to_identifier(name, quoted=True).sql(self.dialect))
+
     def _tables_of_bucket(self) -> list[str]:
+        return [table["name"] for table in self._asked({"do": "tables"})["tables"]]
+
+    def _asked(self, request: Head) -> Head:
         session = executor_of((self._options["bucket"], self._options["max_workers"]))._session
         session.wait_opened()
         answer: Promise[Head] = Promise()
@@ -100,11 +105,11 @@ class Backend(SupportsTempTables, SQLBackend, NoUrl, DirectPyArrowExampleLoader)
             if not answer.done():
                 answer.set_result(head)
 
-        session.ask({"do": "tables"}, on_event)
+        session.ask(request, on_event)
         head = answer.result()
         if head["event"] == "failed":
             raise RunFailed(head["error"])
-        return [table["name"] for table in head["tables"]]
+        return head
 
     # expressions
 
@@ -184,7 +189,7 @@ class Backend(SupportsTempTables, SQLBackend, NoUrl, DirectPyArrowExampleLoader)
             self._keep(name, obj, schema, overwrite)
         else:
             replace = "OR REPLACE " if overwrite else ""
-            table = sg.table(name, quoted=True).sql(self.dialect)
+            table = self._quoted(name)
             self.raw_sql(f"CREATE {replace}TABLE {table} AS {self._rows_of(obj, schema)}")
         return self.table(name)
 
@@ -193,13 +198,13 @@ class Backend(SupportsTempTables, SQLBackend, NoUrl, DirectPyArrowExampleLoader)
         if self._temporary.pop(name, None) is not None:
             return
         if name in self._tables_of_bucket():
-            raise NotImplementedError(f"a table is a folder of the bucket: delete tables/{name}/ there")
-        if not force:
+            self._asked({"do": "drop", "table": name})
+        elif not force:
             raise com.TableNotFound(name)
 
     def truncate_table(self, name: str, /, *, database: tuple[str, str] | str | None = None) -> None:
         _refuse_database(database)
-        table = sg.table(name, quoted=True).sql(self.dialect)
+        table = self._quoted(name)
         self.raw_sql(f"INSERT OVERWRITE {table} SELECT * FROM {table} WHERE false")
 
     def insert(
@@ -213,7 +218,7 @@ class Backend(SupportsTempTables, SQLBackend, NoUrl, DirectPyArrowExampleLoader)
         names, known = obj.schema().names, self.get_schema(name).names
         if not set(names) <= set(known):
             names = known
-        table, *columns = (sg.to_identifier(part, quoted=True).sql(self.dialect) for part in (name, *names))
+        table, *columns = (self._quoted(part) for part in (name, *names))
         how = "OVERWRITE" if overwrite else "INTO"
         self.raw_sql(f"INSERT {how} {table} ({', '.join(columns)}) {self.compile(obj)}")
 
@@ -251,7 +256,7 @@ class Backend(SupportsTempTables, SQLBackend, NoUrl, DirectPyArrowExampleLoader)
         if obj is None:
             assert schema is not None
             nothing = [self.compiler.cast(sge.null(), kind).as_(name, quoted=True) for name, kind in schema.items()]
-            return str(sg.select(*nothing).where(sge.false()).sql(self.dialect))
+            return str(sge.select(*nothing).where(sge.false()).sql(self.dialect))
         self._run_pre_execute_hooks(obj)
         table = obj.as_table()
         return str(self.compile(table.cast(dict(schema)) if schema is not None else table))

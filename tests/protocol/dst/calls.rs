@@ -79,6 +79,7 @@ impl Caller for NumbersCaller {
         (): &(),
         _: &Calls,
         arguments: Bytes,
+        _: Option<&str>,
     ) -> Result<(CallRecord, Bytes), EngineError> {
         let number = u64::from_le_bytes(arguments[..].try_into().expect("a number"));
         let pace = Dice(&mut rng(self.seed, 9)).pick(&[0, 2, 50, 400]);
@@ -106,7 +107,7 @@ impl Caller for NumbersCaller {
         let at_once = calls.concurrency.expect("a number") as usize;
         let all: Vec<_> = arguments.into_iter().enumerate().collect();
         let call = async |(number, arguments)| {
-            let _ = made.send((number, self.call(&(), calls, arguments).await?));
+            let _ = made.send((number, self.call(&(), calls, arguments, None).await?));
             Ok(())
         };
         stream::iter(all).map(call).buffer_unordered(at_once).try_collect::<()>().await

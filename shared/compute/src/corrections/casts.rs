@@ -2,7 +2,7 @@
 //!
 //! - a fraction becomes the nearest whole number, where DataFusion 55.2 cuts it: of decimals halves go
 //!   away from zero, of floats to the even one;
-//! - a float becomes the decimal of the digits that it is sure of;
+//! - a float becomes the decimal of the digits that it is sure of, and a decimal the nearest float;
 //! - a time with a zone becomes the zone's clock when it loses the zone, where DataFusion keeps UTC's;
 //! - a time becomes the nearest of fewer digits, and so does a number of seconds that becomes a time;
 //! - a text becomes the time that it shows, whatever zone it names, where there is no place for a zone;
@@ -28,8 +28,8 @@ use datafusion::optimizer::AnalyzerRule;
 use datafusion::scalar::ScalarValue;
 
 use super::{
-    decimal_of_float, has_expr, map_named, nearest_time, rounded_decimal, text_of_intervals,
-    text_of_times, without_zone,
+    decimal_of_float, float_of_decimal, has_expr, map_named, nearest_time, rounded_decimal,
+    text_of_intervals, text_of_times, without_zone,
 };
 
 /// The zone of an instant whose zone nobody named.
@@ -46,6 +46,7 @@ pub(super) fn register(registry: &mut impl FunctionRegistry) -> Result<()> {
     registry.register_udf(Arc::new(ScalarUDF::new_from_impl(AtTimeZone { signature })))?;
     registry.register_udf(NEAREST.clone())?;
     decimal_of_float::register(registry)?;
+    float_of_decimal::register(registry)?;
     nearest_time::register(registry)?;
     registry.register_udf(rounded_decimal::function())?;
     registry.register_udf(without_zone::function())?;
@@ -102,6 +103,9 @@ fn rewrite_cast(e: Cast, from: &DataType) -> Result<Transformed<Expr>> {
             if let DataType::Decimal128(precision, scale) = to =>
         {
             decimal_of_float::of(*e.expr.clone(), *precision, *scale)
+        }
+        (_, DataType::Decimal128(..)) if *to == DataType::Float64 => {
+            float_of_decimal::of(*e.expr.clone())
         }
         (_, DataType::Decimal128(_, scale)) if digits_after_point(to) < *scale => {
             rounded_decimal::round(*e.expr.clone(), digits_after_point(to))

@@ -48,6 +48,7 @@ mod exact;
 mod far_times;
 mod fine_times;
 mod float_extremes;
+mod float_of_decimal;
 mod guards;
 mod in_list;
 mod keep_filters;

@@ -18,8 +18,8 @@ pub(super) fn rewrite(expr: &mut Expr) -> Rewritten {
             Ok(())
         }
         Expr::BinaryOp { op: BinaryOperator::BitwiseXor, .. } => Err(
-            "^ is a power to some and an exclusive or to others: write power(a, b), or # for the \
-             exclusive or"
+            "^ is a power to some and an exclusive or to others: write power(a, b), or \
+             (a | b) - (a & b) for the exclusive or"
                 .into(),
         ),
         Expr::Value(value) => {

@@ -83,6 +83,14 @@ pub trait Caller: Send + Sync {
     ) -> Result<RowsFile, EngineError>;
 }
 
+/// What a call is given.
+#[derive(Debug, Clone)]
+struct Given {
+    arguments: Bytes,
+    /// The key of an object that it reads.
+    input: Option<String>,
+}
+
 /// What a call came to, and its pickled value or exception.
 pub type Made = (CallRecord, Bytes);
 
@@ -103,13 +111,13 @@ impl<C: Caller> CallEngine<C> {
         Self { bucket, clock, caller, turn, indices }
     }
 
-    /// The arguments of some calls, one after another.
-    async fn arguments(
+    /// What some calls are given, one after another.
+    async fn given(
         &self,
         run: &RunId,
         pack: &PinnedObject,
         calls: std::ops::Range<u64>,
-    ) -> Result<Vec<Bytes>, EngineError> {
+    ) -> Result<Vec<Given>, EngineError> {
         let index = self.index(run, pack).await?;
         let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         let offsets = index.offsets.get(at(calls.start)..=at(calls.end)).unwrap_or(&[]);
@@ -119,7 +127,10 @@ impl<C: Caller> CallEngine<C> {
         let bytes = self.bucket.get_range(&pack.key, &pack.etag, *first..*last).await;
         let bytes = bytes.map_err(|e| of_bucket(run, e))?;
         let slice = |ends: &[u64]| bytes.slice(at(ends[0] - first)..at(ends[1] - first));
-        Ok(offsets.windows(2).map(slice).collect())
+        let inputs =
+            index.inputs.iter().skip(at(calls.start)).cloned().chain(std::iter::repeat(None));
+        let given = offsets.windows(2).map(slice).zip(inputs);
+        Ok(given.map(|(arguments, input)| Given { arguments, input }).collect())
     }
 
     async fn index(&self, run: &RunId, pack: &PinnedObject) -> Result<Arc<PackIndex>, EngineError> {
@@ -193,12 +204,12 @@ impl<C: Caller> Task<'_, C> {
         let left = parts.end()..calls.end;
         let mut book = Book::new(self, parts);
         if !left.is_empty() {
-            let arguments = engine.arguments(run, &plan.arguments, left).await?;
+            let given = engine.given(run, &plan.arguments, left).await?;
             usage.requests += 1;
-            usage.read_bytes += arguments.iter().map(|a| a.len() as u64).sum::<u64>();
+            usage.read_bytes += given.iter().map(|g| g.arguments.len() as u64).sum::<u64>();
             let made = match plan.calls.concurrency {
-                Some(2..) => self.together(arguments, &mut book, time_up).await?,
-                _ => self.one_by_one(arguments, &mut book, time_up).await?,
+                Some(2..) => self.together(given, &mut book, time_up).await?,
+                _ => self.one_by_one(given, &mut book, time_up).await?,
             };
             usage.peak_memory_bytes = book.peak_memory_bytes;
             if let Err(stopped) = made {
@@ -226,12 +237,12 @@ impl<C: Caller> Task<'_, C> {
 
     async fn one_by_one(
         &self,
-        arguments: Vec<Bytes>,
+        given: Vec<Given>,
         book: &mut Book<'_>,
         time_up: &mut BoxFuture<'static, ()>,
     ) -> Result<Result<(), EngineError>, Stopped> {
-        for (number, arguments) in arguments.into_iter().enumerate() {
-            match self.one(number == 0, arguments, book, time_up).await? {
+        for (number, given) in given.into_iter().enumerate() {
+            match self.one(number == 0, given, book, time_up).await? {
                 Ok(made) => book.add(made).await?,
                 Err(stopped) => return Ok(Err(stopped)),
             }
@@ -242,10 +253,15 @@ impl<C: Caller> Task<'_, C> {
     /// Makes all calls beside each other. They end in any order, and are written down in theirs.
     async fn together(
         &self,
-        arguments: Vec<Bytes>,
+        given: Vec<Given>,
         book: &mut Book<'_>,
         time_up: &mut BoxFuture<'static, ()>,
     ) -> Result<Result<(), EngineError>, Stopped> {
+        if given.iter().any(|given| given.input.is_some()) {
+            let why = "calls that run beside each other cannot read files of a result";
+            return Ok(Err(EngineError::Refused(why.into())));
+        }
+        let arguments = given.into_iter().map(|given| given.arguments).collect();
         let waits = self.engine.turn.try_lock().is_err();
         let (sender, mut made) = mpsc::unbounded_channel();
         let mut all = std::pin::pin!(self.all(arguments, sender));
@@ -323,12 +339,12 @@ impl<C: Caller> Task<'_, C> {
     async fn one(
         &self,
         is_first: bool,
-        arguments: Bytes,
+        given: Given,
         book: &mut Book<'_>,
         time_up: &mut BoxFuture<'static, ()>,
     ) -> Result<Result<Made, EngineError>, Stopped> {
         let waits = self.engine.turn.try_lock().is_err();
-        let mut call = std::pin::pin!(self.call(arguments));
+        let mut call = std::pin::pin!(self.call(given));
         loop {
             tokio::select! {
                 biased;
@@ -344,13 +360,15 @@ impl<C: Caller> Task<'_, C> {
     }
 
     /// What one call comes to, after as many attempts as it may have.
-    async fn call(&self, arguments: Bytes) -> Result<Made, EngineError> {
+    async fn call(&self, given: Given) -> Result<Made, EngineError> {
         let _turn = self.engine.turn.lock().await;
         let calls = &self.plan.calls;
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let made = self.engine.caller.call(self.ready, calls, arguments.clone()).await?;
+            let Given { arguments, input } = given.clone();
+            let made =
+                self.engine.caller.call(self.ready, calls, arguments, input.as_deref()).await?;
             let (mut record, bytes) = made;
             record.attempts = attempts;
             if matches!(record.outcome, CallOutcome::Raised { .. }) && attempts <= calls.retries {

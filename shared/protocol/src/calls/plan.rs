@@ -10,6 +10,7 @@ use crate::cost::Workers;
 use crate::engine::{EngineError, PlanRequest, Planner};
 use crate::ids::{RunId, StageId, TaskId};
 use crate::job::Work;
+use crate::key::Key;
 use crate::queue::WorkerKind;
 use crate::record::{Output, PinnedObject, Plan, Publication, Stage, StageIo};
 
@@ -115,6 +116,14 @@ impl Planner for CallPlanner {
         let count = index.len() as u64;
         if count == 0 {
             return Err(EngineError::Refused(format!("{} has no calls", calls.arguments)));
+        }
+        let is_result = |key: &&String| key.starts_with(Key::RESULTS) && !key.contains("..");
+        if let Some(key) = index.inputs.iter().flatten().find(|key| !is_result(key)) {
+            return Err(EngineError::Refused(format!(
+                "{} has {key} as an input: calls read files under {}",
+                calls.arguments,
+                Key::RESULTS
+            )));
         }
         if count > RUN_CALLS_MAX {
             return Err(EngineError::Refused(format!(
