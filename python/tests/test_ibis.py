@@ -156,6 +156,8 @@ def test_tables_are_made_and_filled(con: Any, name: str) -> None:
     assert con.table(name).count().execute() == 0
     other = con.create_table(name, ibis.memtable({"z": [1]}), overwrite=True)
     assert other.schema().names == ("z",)
+    con.drop_table(name)
+    assert name not in con.list_tables()
 
 
 def test_a_temporary_table_is_only_here(con: Any, sales: Any) -> None:
