@@ -60,7 +60,7 @@ async fn functions_may_write_and_delete_what_is_theirs_and_the_api_only_reads() 
 }
 
 #[tokio::test]
-async fn python_workers_read_what_calls_need_and_send_to_their_own_queues() {
+async fn python_workers_read_what_calls_need_and_send_to_their_own_queues_and_to_who_publishes() {
     let emulator = Emulator::start().await;
     let readable = ["calls/", "runs/", "work/", "results/"];
     let unreadable = ["jobs/", "inbox/", "pipelines/", "functions/", "tables/", "elsewhere/"];

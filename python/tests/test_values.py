@@ -1,6 +1,7 @@
 """How values come back, and how they become a table."""
 
 import datetime
+import decimal
 import json
 import pickle
 import threading
@@ -115,6 +116,9 @@ def test_frames_become_a_table_once(folder: Path) -> None:
         (lambda n: pd.DataFrame({"n": [None]}), "column n has no value to tell its type"),
         (lambda n: pd.DataFrame({"a" if n < 20 else "b": [n]}), "has returned the columns"),
         (lambda n: pa.table({}), "without columns"),
+        (lambda n: pd.DataFrame({"a" if n % 2 else "b": [n]}), "have returned the columns|has returned the columns"),
+        (lambda n: pd.DataFrame({"n": [datetime.timedelta(n)]}), "durations"),
+        (lambda n: pa.table({"n": pa.array([[None]])}), "no value to tell its type"),
     ],
 )
 def test_what_is_no_table_is_none(folder: Path, function: Any, message: str) -> None:
@@ -127,9 +131,34 @@ def test_what_does_not_fit_a_table_leaves_it_as_it_is(folder: Path) -> None:
     list(tm.map(frame, range(2), into="sims"))
     with pytest.raises(tm.RunFailed, match="the table has"):
         list(tm.map(lambda n: pd.DataFrame({"n": [n]}), range(2), into="sims"))
-    with pytest.raises(tm.RunFailed, match="does not fit the columns"):
+    with pytest.raises(tm.RunFailed, match="column n is string, and int64 in the table"):
         list(tm.map(lambda n: pd.DataFrame({"n": ["x"], "name": ["y"]}), range(2), into="sims"))
     assert len(rows_of(folder, "sims")) == 4
+
+
+@pytest.mark.parametrize(
+    ("there", "given"),
+    [
+        (pa.array([True]), pa.array([2])),
+        (pa.array([1.5], pa.float32()), pa.array([1e300])),
+        (pa.array([1], pa.int32()), pa.array([1])),
+        (pa.array([1]), pa.array(["5"])),
+        (pa.array([datetime.date(2024, 1, 1)]), pa.array([datetime.datetime(2024, 1, 1, 12)])),
+        (pa.array([decimal.Decimal("1.5")]), pa.array([decimal.Decimal("1.25")])),
+    ],
+)
+def test_values_that_would_lose_something_are_refused(folder: Path, there: Any, given: Any) -> None:
+    list(tm.map(lambda n: pa.table({"n": there}), [1], into="sims"))
+    with pytest.raises(tm.RunFailed, match=r"column n is .* in the table"):
+        list(tm.map(lambda n: pa.table({"n": given}), [1], into="sims"))
+    assert len(rows_of(folder, "sims")) == 1
+
+
+def test_values_that_fit_are_taken(folder: Path) -> None:
+    list(tm.map(lambda n: pa.table({"n": [1], "x": [1.5]}), [1], into="sims"))
+    small = pa.table({"x": pa.array([2], pa.int16()), "n": pa.array([2], pa.int8())})
+    list(tm.map(lambda n: small, [1], into="sims"))
+    assert [(row["n"], row["x"]) for row in rows_of(folder, "sims")].count((2, 2.0)) == 1
 
 
 def test_a_call_that_cannot_be_made_leaves_no_table(folder: Path) -> None:

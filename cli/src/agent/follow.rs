@@ -11,7 +11,7 @@ use tidemill_protocol::record::{Outcome, ResultFile, Status};
 use tidemill_protocol::{Key, RunId, context};
 
 use super::Answers;
-use super::session::{Asking, Job, Session};
+use super::session::{Asking, Job, Session, UNNOTICED};
 
 /// The time between two looks at a run, at first, and how it grows while nothing is new.
 const FIRST_LOOK: Duration = Duration::from_millis(4);
@@ -56,8 +56,12 @@ fn is_end(key: &str) -> bool {
 pub(super) async fn outcome(session: &Session, job: &Job) -> anyhow::Result<Outcome> {
     let mut looks = Looks::at(session);
     let folder = format!("{}{}/", Key::RESULTS, job.name.as_str());
+    let since = std::time::Instant::now();
     loop {
         let objects = session.bucket().list(&folder).await?;
+        if objects.is_empty() && since.elapsed() > UNNOTICED {
+            session.find_run_or_fail(&job.name).await?;
+        }
         if let Some(end) = objects.iter().find(|object| is_end(&object.key)) {
             let outcome = context::find(session.bucket(), &end.key).await?;
             return outcome.with_context(|| format!("{} has disappeared", end.key));
@@ -96,7 +100,10 @@ impl<'a> Following<'a> {
                 self.job.run = run_in(&self.job, key);
                 self.name().await;
             } else if self.job.run.is_none() && since.elapsed() > NAMED_AFTER {
-                self.job.run = self.session.find_run(&self.job.name).await?;
+                self.job.run = match since.elapsed() > UNNOTICED {
+                    true => Some(self.session.find_run_or_fail(&self.job.name).await?),
+                    false => self.session.find_run(&self.job.name).await?,
+                };
                 self.name().await;
             }
             let parts: Vec<String> =
@@ -188,7 +195,8 @@ impl<'a> Following<'a> {
 
 /// What a reason is about, by what its sentence names: the option, or the remedy.
 pub(super) fn cause(reason: &str) -> Option<&'static str> {
-    let names = |text: &str| reason.contains(text);
+    // what the exception of a call says is its own
+    let names = |text: &str| !reason.starts_with("call ") && reason.contains(text);
     if names("see the option max_cost_usd") {
         return Some("cost");
     }

@@ -27,7 +27,7 @@ const CONCURRENCY: usize = 100;
 const RENEWED_AFTER: TimeDelta = TimeDelta::days(7);
 
 /// How long a run may take to be there after its job.
-const UNNOTICED: Duration = Duration::from_secs(120);
+pub(super) const UNNOTICED: Duration = Duration::from_secs(120);
 
 /// The tag of a deployment's bucket with the runtime of its Python workers: `python3.13`.
 const PYTHON_TAG: &str = "tidemill:python";
@@ -62,6 +62,8 @@ pub(super) struct Session {
     stored: Mutex<HashSet<ContentName>>,
     /// By the requests that ask for them.
     jobs: Mutex<HashMap<u64, Asked>>,
+    /// Why its workers cannot read what the interpreter that asks has pickled.
+    unfit: Option<String>,
     /// Where the emulator keeps the bucket's objects.
     local_folder: Option<PathBuf>,
     /// The emulator's, if it ends with this process.
@@ -102,10 +104,11 @@ impl Session {
         if let Some(bucket) = &opening.bucket {
             let target = Target { local: None, bucket: Some(bucket.clone()) };
             let client = Client::open(&target).await?;
-            if let Some(runtime) = client.bucket.tag(PYTHON_TAG).await {
-                check_python(bucket, &runtime, &opening.version)?;
-            }
-            return Ok(Self::new(client, CONCURRENCY, (None, None), opening));
+            let runtime = client.bucket.tag(PYTHON_TAG).await;
+            let checked = runtime.map(|runtime| check_python(bucket, &runtime, &opening.version));
+            let session = Self::new(client, CONCURRENCY, (None, None), opening);
+            let unfit = checked.and_then(Result::err).map(|why| why.to_string());
+            return Ok(Self { unfit, ..session });
         }
         let (path, folder) = match &opening.folder {
             Some(path) => (path.clone(), None),
@@ -130,7 +133,8 @@ impl Session {
         let (stored, jobs) = (Mutex::default(), Mutex::default());
         let version = opening.version.clone();
         let local_folder = path.map(|path| path.join(client.bucket.name()));
-        Self { client, concurrency, version, stored, jobs, local_folder, _folder: folder }
+        let unfit = None;
+        Self { client, concurrency, version, stored, jobs, unfit, local_folder, _folder: folder }
     }
 
     pub(super) fn describe(&self) -> Value {
@@ -138,6 +142,7 @@ impl Session {
             "bucket": self.bucket().name(),
             "local": self.is_local(),
             "concurrency": self.concurrency,
+            "unfit": self.unfit,
         })
     }
 
@@ -200,6 +205,18 @@ impl Session {
         let id =
             |key: &str| RunId::parse(key.strip_prefix(Key::RUNS)?.strip_suffix("/run.json")?).ok();
         Ok(objects.iter().find_map(|o| id(&o.key)))
+    }
+
+    /// The same of a job that has been there for long.
+    pub(super) async fn find_run_or_fail(&self, job: &JobName) -> anyhow::Result<RunId> {
+        let run = self.find_run(job).await?;
+        run.with_context(|| {
+            let (job, bucket, seconds) = (job.as_str(), self.bucket().name(), UNNOTICED.as_secs());
+            format!(
+                "no planner has noticed job {job} within {seconds} s: is {bucket} the bucket of a \
+                 deployment?"
+            )
+        })
     }
 
     /// Asks for the end of a job's run.

@@ -164,7 +164,9 @@ impl Caller for PythonCaller {
         let call = files::call(&ready.call, columns, &tables);
         let limits = Limits { time: None, memory_bytes: Some(self.memory_bytes) };
         match self.pool.call(&call, limits).await.map_err(of_start)? {
-            Ok(Answer { outcome: Outcome::Returned(_, packed), .. }) => files::read(packed),
+            Ok(Answer { outcome: Outcome::Returned(_, packed), .. }) => {
+                files::read(packed, self.objects.folder()).await
+            }
             Ok(Answer { outcome: Outcome::Raised(raised), .. }) => {
                 Err(EngineError::Refused(format!("no table can be written: {}", raised.message)))
             }

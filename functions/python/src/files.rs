@@ -1,10 +1,15 @@
 //! Files of tables are written by the interpreter's pyarrow: `tidemill_values.py` has the other side.
 
+use std::path::Path;
+
 use bytes::{BufMut, Bytes, BytesMut};
+use tempfile::{NamedTempFile, TempPath};
 use tidemill_protocol::EngineError;
+use tidemill_protocol::bucket::Body;
 use tidemill_protocol::calls::RowsFile;
 
 use crate::child::Call;
+use crate::objects::unwritable;
 
 /// What the runner takes for the name of a function.
 const FUNCTION_NAME: &str = "tidemill:file";
@@ -22,8 +27,8 @@ pub(crate) fn call(ready: &Call, columns: Option<&str>, tables: &[Bytes]) -> Cal
     Call { function_name, function: Bytes::new(), initializer: None, arguments, ..ready.clone() }
 }
 
-/// What it answers.
-pub(crate) fn read(mut packed: Bytes) -> Result<RowsFile, EngineError> {
+/// What it answers; the file lies in a folder until it is written.
+pub(crate) async fn read(mut packed: Bytes, folder: &Path) -> Result<RowsFile, EngineError> {
     let mut next = || {
         let (length, rest) = packed.split_first_chunk::<8>()?;
         let length = usize::try_from(u64::from_be_bytes(*length)).ok()?;
@@ -35,13 +40,23 @@ pub(crate) fn read(mut packed: Bytes) -> Result<RowsFile, EngineError> {
         Some(part)
     };
     let text = |part: Bytes| String::from_utf8(part.to_vec()).ok();
-    let mut file = || {
+    let mut parts = || {
         let columns = text(next()?)?;
         let rows = text(next()?)?.parse().ok()?;
-        Some(RowsFile { columns, rows, body: next()? })
+        Some((columns, rows, next()?))
     };
-    file().ok_or_else(|| {
+    let (columns, rows, file) = parts().ok_or_else(|| {
         let what = "the interpreter has answered with something that is no file".to_owned();
         EngineError::Transient { source: what.clone().into(), what }
-    })
+    })?;
+    let bytes = file.len() as u64;
+    let body = Body::Path(spooled(&file, folder).await.map_err(|e| unwritable(folder, e))?);
+    Ok(RowsFile { columns, rows, body, bytes })
+}
+
+/// A task may have more files than there is memory for.
+async fn spooled(bytes: &[u8], folder: &Path) -> std::io::Result<TempPath> {
+    let path = NamedTempFile::new_in(folder)?.into_temp_path();
+    tokio::fs::write(&path, bytes).await?;
+    Ok(path)
 }

@@ -160,7 +160,7 @@ impl Objects {
     }
 }
 
-fn unwritable(path: &Path, source: std::io::Error) -> EngineError {
+pub(crate) fn unwritable(path: &Path, source: std::io::Error) -> EngineError {
     EngineError::Transient {
         what: format!("{} cannot be written", path.display()),
         source: source.into(),

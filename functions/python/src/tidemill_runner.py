@@ -14,7 +14,8 @@ of them are made at once. What goes back:
     {"call": 7, "kind": "returned", "as": "pickle", "loaded": true, "sizes": [value]}
     {"call": 7, "kind": "raised", "type": …, "message": …, "traceback": …, "loaded": …, "sizes": [exception]}
 
-"input" is the path of a file that arguments name. The name "tidemill:file" is that of no function: its one argument is what `tidemill_values.file_of` takes.
+"input" is the path of a file that arguments name. The name "tidemill:file" is that of no function: its one argument
+is what `tidemill_values.file_of` takes.
 
 Calls that are made together are answered as they end, with the number of their arguments ("item") and the
 "seconds" that they took; those that take longer than the timeout are "late". "unread" is true where the call

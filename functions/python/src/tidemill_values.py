@@ -18,6 +18,7 @@ JSON_VALUES_MAX = 1000
 JSON_DEPTH_MAX = 20
 JSON_CHARACTERS_MAX = 10_000
 INT_MAX = 2**63
+UNITS = ["s", "ms", "us", "ns"]
 
 Encoded = tuple[str, bytes]
 
@@ -89,13 +90,22 @@ def of_pandas(frame: Any) -> Encoded | None:
     arrow = importlib.import_module("pyarrow")
     table = arrow.Table.from_pandas(frame)
     again = table.to_pandas()
-    pairs = [(frame.index, again.index), (frame.columns, again.columns)]
-    same = again.equals(frame) and again.attrs == frame.attrs
-    same = same and all(type(a) is type(b) and a.equals(b) and list(a.names) == list(b.names) for a, b in pairs)
+    same = again.equals(frame) and again.attrs == frame.attrs and again.flags == frame.flags
+    same = same and is_same_index(frame.index, again.index) and is_same_index(frame.columns, again.columns)
     same = same and all(a == b for a, b in zip(frame.dtypes, again.dtypes, strict=True))
     objects = [at for at, kind in enumerate(frame.dtypes) if str(kind) == "object"]
-    same = same and all((frame.iloc[:, at].map(type) == again.iloc[:, at].map(type)).all() for at in objects)
+    # what is equal may be of another type
+    same = same and all((frame.iloc[:, at].map(repr) == again.iloc[:, at].map(repr)).all() for at in objects)
     return ("pandas", of_table(table)[1]) if same else None
+
+
+def is_same_index(index: Any, other: Any) -> bool:
+    if type(index) is not type(other) or list(index.names) != list(other.names) or not index.equals(other):
+        return False
+    if getattr(index, "nlevels", 1) > 1:
+        return all(is_same_index(a, b) for a, b in zip(index.levels, other.levels, strict=True))
+    is_same = index.dtype == other.dtype and getattr(index, "freq", None) == getattr(other, "freq", None)
+    return bool(is_same and (str(index.dtype) != "object" or list(map(repr, index)) == list(map(repr, other))))
 
 
 def of_polars(frame: Any) -> Encoded | None:
@@ -153,16 +163,21 @@ def file_of(packed: bytes) -> bytes:
     except ImportError as error:
         raise TableError(f"a table needs pyarrow where the function runs ({error})") from None
     tables = [rows_of(arrow, stream) for stream in streams]
+    for table in tables:
+        if set(table.column_names) != set(tables[0].column_names):
+            raise TableError(f"calls have returned the columns {tables[0].column_names} and {table.column_names}")
     try:
         table = arrow.concat_tables(tables, promote_options="default")
     except arrow.ArrowException as error:
         raise TableError(f"calls have returned tables with different columns: {error}") from None
     if columns:
-        wanted = arrow.ipc.open_stream(base64.b64decode(columns)).schema
+        wanted = plain_schema(arrow, arrow.ipc.open_stream(base64.b64decode(columns)).schema)
         table = as_wanted(arrow, table, wanted)
     for field in table.schema:
-        if arrow.types.is_null(field.type):
+        if has(arrow.types.is_null, field.type):
             raise TableError(f"column {field.name} has no value to tell its type: cast it before it is returned")
+        if has(arrow.types.is_duration, field.type):
+            raise TableError(f"column {field.name} is of durations, which Parquet has not: return seconds")
     empty = arrow.BufferOutputStream()
     arrow.ipc.new_stream(empty, table.schema).close()
     sink = arrow.BufferOutputStream()
@@ -178,8 +193,17 @@ def rows_of(arrow: Any, stream: bytes) -> Any:
         raise TableError("a call has returned a table without columns")
     if len(set(table.column_names)) < table.num_columns:
         raise TableError(f"a call has returned a table with two columns of one name: {table.column_names}")
-    fields = [arrow.field(field.name, plain_type(arrow, field.type)) for field in table.schema]
-    return table.cast(arrow.schema(fields))
+    return table.cast(plain_schema(arrow, table.schema))
+
+
+def plain_schema(arrow: Any, schema: Any) -> Any:
+    return arrow.schema([arrow.field(field.name, plain_type(arrow, field.type)) for field in schema])
+
+
+def has(is_kind: Any, kind: Any) -> bool:
+    """Whether a type is of a kind, or what it consists of is."""
+    children = [kind.field(at).type for at in range(kind.num_fields)]
+    return bool(is_kind(kind)) or any(has(is_kind, child) for child in children)
 
 
 def is_index(name: str) -> bool:
@@ -202,10 +226,39 @@ def plain_type(arrow: Any, kind: Any) -> Any:
 def as_wanted(arrow: Any, table: Any, wanted: Any) -> Any:
     if set(table.column_names) != set(wanted.names):
         raise TableError(f"a call has returned the columns {table.column_names}, and the table has {wanted.names}")
+    given = table.select(wanted.names)
+    for column, field in zip(given.schema, wanted, strict=True):
+        if not keeps_all(arrow.types, column.type, field.type):
+            raise TableError(
+                f"column {column.name} is {column.type}, and {field.type} in the table, as it was or as the first "
+                "calls have returned it: cast it before it is returned"
+            )
     try:
-        return table.select(wanted.names).cast(wanted)
+        return given.cast(wanted)
     except (arrow.ArrowException, ValueError) as error:
         raise TableError(f"what calls have returned does not fit the columns of the table: {error}") from None
+
+
+def keeps_all(types: Any, given: Any, wanted: Any) -> bool:
+    """Whether each value of a type is one of another."""
+    if given == wanted or types.is_null(given):
+        return True
+    for is_kind in (types.is_signed_integer, types.is_unsigned_integer, types.is_floating):
+        if is_kind(given) and is_kind(wanted):
+            return bool(given.bit_width <= wanted.bit_width)
+    if types.is_unsigned_integer(given) and types.is_signed_integer(wanted):
+        return bool(given.bit_width < wanted.bit_width)
+    if types.is_integer(given) and types.is_floating(wanted):
+        # 24 bits of a real are digits, and 53 of a double
+        return bool(given.bit_width <= {32: 16, 64: 32}.get(wanted.bit_width, 0))
+    if types.is_decimal(given) and types.is_decimal(wanted):
+        whole = given.precision - given.scale <= wanted.precision - wanted.scale
+        return bool(whole and given.scale <= wanted.scale)
+    if types.is_timestamp(given) and types.is_timestamp(wanted) and given.tz == wanted.tz:
+        return UNITS.index(given.unit) <= UNITS.index(wanted.unit)
+    if types.is_list(given) and types.is_list(wanted):
+        return keeps_all(types, given.value_type, wanted.value_type)
+    return False
 
 
 def unpacked(packed: bytes) -> list[bytes]:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import cloudpickle
 
-from tidemill._shared import PICKLE_PROTOCOL, Blob, Shared
+from tidemill._shared import PICKLE_PROTOCOL, Blob, Input, Shared
 
 #: objects of this size and more are shared
 SHARED_BYTES_MIN = 64 * 1024
@@ -26,6 +26,8 @@ class Pickled:
 
     data: bytes
     shared: tuple[Blob, ...] = ()
+    #: the key of the file that they stand for the path of
+    input: str | None = None
 
 
 @dataclass(frozen=True)
@@ -124,9 +126,17 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         #: what is shared, by the id of the object
         self.known = whole
         self.shared: dict[str, Blob] = {}
+        self.input: str | None = None
 
     def persistent_id(self, value: Any) -> str | tuple[str, str] | None:
-        """Returns: the name of a shared object; with "once" before it where a child may keep it for other calls."""
+        """Returns: the name of a shared object; with "once" before it where a child may keep it for other calls; or
+        "input" for the path of the call's file.
+        """
+        if isinstance(value, Input):
+            if self.input not in (None, value.key):
+                raise pickle.PicklingError("a call reads one file of a result at most")
+            self.input = value.key
+            return "input", ""
         if isinstance(value, Shared):
             self.shared[value.blob.name] = value.blob
             return "once", value.blob.name
@@ -143,7 +153,7 @@ def _pickled(sharing: Sharing, value: object, whole: dict[int, Blob]) -> Pickled
     stream = BytesIO()
     pickler = _Pickler(stream, sharing, whole)
     pickler.dump(value)
-    return Pickled(stream.getvalue(), tuple(pickler.shared.values()))
+    return Pickled(stream.getvalue(), tuple(pickler.shared.values()), pickler.input)
 
 
 def _is_large(value: Any) -> bool:

@@ -1,7 +1,7 @@
 """What `sql` gives: the rows of a statement, which runs when they are first asked for."""
 
 import asyncio
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
+
+    from tidemill._columns import Columns
+    from tidemill._parts import GroupedQuery, PartsResult
 
 #: of a table in a notebook
 SHOWN_ROWS = 10
@@ -65,6 +68,41 @@ class Query:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Lets other libraries read the rows, such as `polars.DataFrame(query)` and DuckDB."""
         return self._reader().__arrow_c_stream__(requested_schema)
+
+    def map_batches(
+        self,
+        fn: Callable[[Any], Any],
+        schema: "Columns | None" = None,
+        *,
+        batch_rows: int | None = None,
+        into: str | None = None,
+        **options: Any,
+    ) -> "PartsResult":
+        """Calls `fn` with the rows, piece by piece, on the workers; the statement runs first.
+
+            tm.sql("SELECT id, text FROM notes").map_batches(score, "id bigint, score double", into="scores")
+
+        The function takes a pandas.DataFrame, or what its parameter is annotated as: polars.DataFrame, pyarrow.Table
+        or pyarrow.RecordBatch. It returns any of these, or None for no rows.
+
+        Args:
+            schema: the columns that it returns: a pyarrow.Schema, types by the names of columns, or a text of SQL;
+                without it, they are as they come, and calls that return no rows have no say.
+            batch_rows: that the function is given at once, at most.
+            into: the table that the rows go into, in the place of coming back.
+            options: those of `map`.
+        """
+        import_pyarrow()
+        from tidemill._parts import map_batches
+
+        return map_batches(self, fn, schema, batch_rows, {"into": into, **options})
+
+    def group_by(self, *columns: str) -> "GroupedQuery":
+        """The rows with the same values in these columns together, as in `GROUP BY`: then `apply`."""
+        import_pyarrow()
+        from tidemill._parts import GroupedQuery
+
+        return GroupedQuery(self, columns)
 
     def fetchone(self) -> tuple[Any, ...] | None:
         """The next row that was not fetched yet."""

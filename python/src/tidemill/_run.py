@@ -82,6 +82,11 @@ class Call:
     def shared(self) -> tuple[Blob, ...]:
         return self.arguments.shared + self.plan.function.pickled.shared
 
+    @property
+    def input(self) -> str | None:
+        """The key of the file of a result that it reads."""
+        return self.arguments.input
+
     def finish(self, _: object = None) -> None:
         """Before its future ends, as who made the call may change its arguments from then on."""
         sharing, self.sharing = self.sharing, None

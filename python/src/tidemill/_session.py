@@ -65,6 +65,8 @@ class Session:
         self._mean_seconds: float | None = None
         #: of the calls of a function, by its name
         self._seconds: dict[str, float] = {}
+        #: why no function can be called there
+        self._unfit: str | None = None
         self._uploaded: set[str] = set()
         self._gather = GATHER_SECONDS_MIN
         self._closing = False
@@ -277,6 +279,9 @@ class Session:
         if self.broken is not None:
             run.on_event({"event": "failed", "error": str(self.broken)}, [])
             return
+        if self._unfit is not None:
+            run.on_event({"event": "failed", "error": self._unfit, "cause": "environment"}, [])
+            return
         plan = calls[0].plan
         initializer = plan.initializer
         shared = {blob.name: blob for call in calls for blob in call.shared}
@@ -289,7 +294,7 @@ class Session:
         if (failed := self._share({**shared, **{each.name: each for each in archives}})) is not None:
             run.on_event({"event": "failed", "error": failed}, [])
             return
-        head = {
+        head: Head = {
             "do": "submit",
             "name": plan.label,
             "function": plan.function.name,
@@ -299,6 +304,8 @@ class Session:
             "options": {**dict(plan.options), "seconds": self._seconds.get(plan.function.name)},
             "into": plan.into,
         }
+        if any(inputs := [call.input for call in calls]):
+            head["inputs"] = inputs
         first: list[Body] = [[plan.function.pickled.data], [initializer.pickled.data if initializer else b""]]
         bodies = [*first, *([call.arguments.data] for call in calls)]
         run.request = self._agent.request(head, bodies, run.on_event)
@@ -360,6 +367,7 @@ class Session:
         if head["event"] == "opened":
             self.concurrency = head.get("concurrency") or self.concurrency
             self.is_local = bool(head.get("local"))
+            self._unfit = head.get("unfit")
         else:
             self._break(failure(head["error"], head.get("cause")))
         self._opened.set()

@@ -75,6 +75,19 @@ class Shared(Generic[T]):
         return f"<Shared {type(self.value).__qualname__}>"
 
 
+class Input:
+    """Stands for a file of a result among the arguments of a call, which gets the path of a copy of it.
+
+    The copy goes when the call has ended.
+    """
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def __reduce__(self) -> NoReturn:
+        raise pickle.PicklingError("a file of a result travels as an argument of a call")
+
+
 _handles: weakref.WeakValueDictionary[int, Shared[Any]] = weakref.WeakValueDictionary()
 
 

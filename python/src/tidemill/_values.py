@@ -60,6 +60,9 @@ def to_arrow(value: object) -> Any:
 def one_table(tables: list[Any]) -> Any:
     """The rows of all, whose columns are the same."""
     pyarrow = _pyarrow()
+    for table in tables:
+        if set(table.column_names) != set(tables[0].column_names):
+            raise TypeError(f"calls have returned the columns {tables[0].column_names} and {table.column_names}")
     return pyarrow.concat_tables(tables, promote_options="default") if tables else pyarrow.table({})
 
 

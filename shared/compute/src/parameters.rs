@@ -12,6 +12,9 @@ use tidemill_protocol::param::{Param, Params, TypedParam};
 
 use crate::error::{Failure, refused};
 
+/// The most values; planning takes time for each.
+const VALUES_MAX: usize = 20_000;
+
 /// The most digits of an exact number.
 const DIGITS_MAX: usize = 76;
 
@@ -24,6 +27,13 @@ const INTEGERS_MAX: f64 = 9_007_199_254_740_992.0;
 /// A sentence, if there is a parameter without a value, a value without a parameter, or none that can be said.
 pub(crate) fn bind(query: &mut Query, params: &Params) -> Result<(), Failure> {
     let mut binder = Binder { params, used: BTreeSet::new() };
+    let count: usize = params.values().map(values).sum();
+    if count > VALUES_MAX {
+        return refused(format!(
+            "the parameters have {count} values, and at most {VALUES_MAX} are planned: put long lists of \
+             values into a table"
+        ));
+    }
     if let ControlFlow::Break(sentence) = query.visit(&mut binder) {
         return refused(sentence);
     }
@@ -32,6 +42,14 @@ pub(crate) fn bind(query: &mut Query, params: &Params) -> Result<(), Failure> {
         Some(name) => {
             refused(format!("the job has a value for ${name}, which its SQL does not have"))
         }
+    }
+}
+
+/// How many values a parameter has.
+fn values(param: &Param) -> usize {
+    match param {
+        Param::Typed(TypedParam::List(items)) => items.iter().map(values).sum(),
+        _ => 1,
     }
 }
 

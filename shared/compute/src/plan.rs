@@ -10,7 +10,7 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, displaya
 use datafusion::prelude::SessionContext;
 use futures::future::try_join_all;
 use object_store::ObjectStore;
-use tidemill_protocol::job::Format;
+use tidemill_protocol::job::{Format, is_named};
 use tidemill_protocol::param::Params;
 use tidemill_protocol::record::{Plan, Publication, Stage, StageIo};
 use tidemill_protocol::{PlanRequest, WorkerKind, cost};
@@ -190,7 +190,7 @@ fn check_table_options(
     request: &PlanRequest<'_>,
     references: &[table::Reference],
 ) -> Result<(), Failure> {
-    let read = |name: &str| references.iter().any(|r| r.name.table().eq_ignore_ascii_case(name));
+    let read = |name: &str| references.iter().any(|r| is_named(name, r.name.table()));
     match request.spec.tables.keys().find(|name| !read(name)) {
         None => Ok(()),
         Some(name) => {

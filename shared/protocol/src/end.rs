@@ -151,6 +151,9 @@ fn count(outcome: &Outcome) {
 
 /// Does what follows an outcome, or does it again.
 pub async fn finish(cx: &Context, outcome: &Outcome) -> Result<(), ProtocolError> {
+    if outcome.into.is_some() && !cx.kind.publishes() {
+        return Ok(()); // a worker that may does
+    }
     let run = &outcome.run;
     let closed = Key::Closed(run).to_string();
     if cx.repairs() && cx.exists(&closed).await? {

@@ -193,6 +193,12 @@ impl TableOptions {
     }
 }
 
+/// Whether a table that the SQL reads, as it has the name, is the one that a job calls so.
+pub fn is_named(known: &str, name: &str) -> bool {
+    let is_folded = !name.bytes().any(|b| b.is_ascii_uppercase());
+    known == name || (is_folded && known.eq_ignore_ascii_case(name))
+}
+
 /// The format of the files of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -330,7 +336,7 @@ pub(crate) fn too_large(key: &str, size: u64) -> Refusal {
 impl JobSpec {
     /// The options of a table that the SQL reads, which has names in small letters unless they are quoted.
     pub fn table(&self, name: &str) -> Option<&TableOptions> {
-        let same = |(known, _): &(&String, &TableOptions)| known.eq_ignore_ascii_case(name);
+        let same = |(known, _): &(&String, &TableOptions)| is_named(known, name);
         self.tables.get(name).or_else(|| self.tables.iter().find(same).map(|(_, options)| options))
     }
 

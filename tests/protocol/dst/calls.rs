@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
+use tidemill_protocol::bucket::Body;
 use tidemill_protocol::calls::{
     CallOutcome, CallPlan, CallPlanner, CallRecord, CallTable, Caller, Calls, ContentName,
     KillReason, Made, Pack, PackIndex, RowsFile, ValueFormat,
@@ -123,8 +124,9 @@ impl Caller for NumbersCaller {
         let first = || u64::from_le_bytes(tables[0][..].try_into().expect("a number")).to_string();
         let columns = columns.map_or_else(first, str::to_owned);
         let header = columns.parse::<u64>().expect("a number").to_le_bytes();
-        let body = [&header[..], &tables.concat()].concat().into();
-        Ok(RowsFile { columns, rows: tables.len() as u64, body })
+        let body = [&header[..], &tables.concat()].concat();
+        let bytes = body.len() as u64;
+        Ok(RowsFile { columns, rows: tables.len() as u64, body: Body::Bytes(body.into()), bytes })
     }
 }
 

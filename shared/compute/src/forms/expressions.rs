@@ -17,11 +17,11 @@ pub(super) fn rewrite(expr: &mut Expr) -> Rewritten {
             *expr = call("at_time_zone", vec![take(timestamp), take(time_zone)]);
             Ok(())
         }
-        Expr::BinaryOp { op: BinaryOperator::BitwiseXor, .. } => Err(
-            "^ is a power to some and an exclusive or to others: write power(a, b), or \
+        Expr::BinaryOp { op: BinaryOperator::BitwiseXor, .. } => {
+            Err("^ is a power to some and an exclusive or to others: write power(a, b), or \
              (a | b) - (a & b) for the exclusive or"
-                .into(),
-        ),
+                .into())
+        }
         Expr::Value(value) => {
             if let Value::Number(text, _) = &value.value
                 && numbers::is_wide(text)

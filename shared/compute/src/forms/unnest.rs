@@ -5,8 +5,9 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::parser::DFParserBuilder;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, Join, JoinConstraint, JoinOperator, Query, Select, Statement, TableAlias,
-    TableFactor, VisitMut, VisitorMut,
+    Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, Statement, TableAlias, TableFactor, Value, VisitMut,
+    VisitorMut, WildcardAdditionalOptions,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 
@@ -78,24 +79,67 @@ fn expand(select: &mut Select, number: usize, at: usize, join: Join) -> Rewritte
     let columns = columns_of(alias.as_ref(), array_exprs.len())?;
     let table = owner(select, number, at, &array_exprs)?;
     let name = name_of(table)?;
-    // a row of an outer join whose lists are empty has one NULL
-    let list = |e: &Expr| match keeps {
-        true => format!("CASE WHEN cardinality({e}) > 0 THEN {e} ELSE [NULL] END"),
-        false => e.to_string(),
-    };
-    let selected =
-        array_exprs.iter().zip(&columns).map(|(e, c)| format!("unnest({}) AS {c}", list(e)));
-    let selected: Vec<_> = selected.collect();
-    let has_any: Vec<_> = array_exprs.iter().map(|e| format!("cardinality({e}) > 0")).collect();
-    let condition = if keeps { String::new() } else { format!(" WHERE {}", has_any.join(" OR ")) };
-    let sql = format!("SELECT {name}.*, {} FROM {table}{condition}", selected.join(", "));
     let named = TableAlias { explicit: true, name: name.clone(), columns: vec![], at: None };
-    let subquery = parse(&sql)?;
+    let subquery = unnested(table.clone(), &name, &array_exprs, &columns, keeps)?;
     *table = TableFactor::Derived { lateral: false, subquery, alias: Some(named), sample: None };
     if let Some(alias) = alias {
         let _ = select.visit(&mut Moved { from: alias.name, to: name, columns });
     }
     Ok(())
+}
+
+/// `SELECT t.*, unnest(list) AS column, … FROM t`. What the statement has written takes the places of `$1` and so
+/// on in it, and is not printed: read again it might be something else.
+fn unnested(
+    table: TableFactor,
+    name: &Ident,
+    lists: &[Expr],
+    columns: &[Ident],
+    keeps: bool,
+) -> Result<Box<Query>, String> {
+    let places: Vec<_> = (1..=lists.len()).map(|n| format!("${n}")).collect();
+    let has_any: Vec<_> = places.iter().map(|list| format!("cardinality({list}) > 0")).collect();
+    // a row of an outer join whose lists are empty has one NULL
+    let selected = places.iter().zip(&has_any).map(|(list, has_any)| match keeps {
+        true => format!("unnest(CASE WHEN {has_any} THEN {list} ELSE [NULL] END) AS c"),
+        false => format!("unnest({list}) AS c"),
+    });
+    let selected: Vec<_> = selected.collect();
+    let condition = if keeps { String::new() } else { format!(" WHERE {}", has_any.join(" OR ")) };
+    let sql = format!("SELECT t.*, {} FROM t{condition}", selected.join(", "));
+    let mut query = parse(&sql)?;
+    let _ = query.visit(&mut Places { lists });
+    let SetExpr::Select(select) = query.body.as_mut() else { return Err(sql) };
+    for (item, column) in select.projection.iter_mut().skip(1).zip(columns) {
+        if let SelectItem::ExprWithAlias { alias, .. } = item {
+            *alias = column.clone();
+        }
+    }
+    let kind = SelectItemQualifiedWildcardKind::ObjectName(ObjectName::from(vec![name.clone()]));
+    select.projection[0] =
+        SelectItem::QualifiedWildcard(kind, WildcardAdditionalOptions::default());
+    select.from[0].relation = table;
+    Ok(query)
+}
+
+/// Puts lists in the places of `$1` and so on.
+struct Places<'a> {
+    lists: &'a [Expr],
+}
+
+impl VisitorMut for Places<'_> {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Value(value) = expr
+            && let Value::Placeholder(place) = &value.value
+            && let Ok(number) = place.trim_start_matches('$').parse::<usize>()
+            && let Some(list) = self.lists.get(number - 1)
+        {
+            *expr = list.clone();
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 /// The names of the unnested columns.

@@ -45,29 +45,24 @@ pub(super) fn rewrite(query: &mut Query) -> Rewritten {
     Ok(())
 }
 
-/// The columns that inner and left joins share, each with one table that has its value.
+/// The columns that inner and left joins share, each with the table that has its value, where all tables share
+/// them: another might have a column of that name, too.
 fn shared_columns(from: &[TableWithJoins]) -> Scope {
     let mut scope = Scope { tables: vec![], columns: vec![], depth: 0 };
-    for table in from.iter().filter(|t| !t.joins.iter().any(|j| is_outer(&j.join_operator))) {
-        let Ok(first) = name_of(&table.relation) else { continue };
-        for (before, join) in table.joins.iter().enumerate() {
-            let mut operator = join.join_operator.clone();
-            let is_left = matches!(operator, JoinOperator::Left(_) | JoinOperator::LeftOuter(_));
-            let (Ok(right), Some(JoinConstraint::Using(names))) =
-                (name_of(&join.relation), constraint_of(&mut operator))
-            else {
-                continue;
-            };
-            for name in names.iter().filter_map(|name| name.0.last()?.as_ident()) {
-                let owner = match (before, is_left) {
-                    (0, _) => first.clone(),
-                    (_, false) => right.clone(),
-                    (_, true) => continue,
-                };
-                if scope.shared(name).is_none() {
-                    scope.columns.push(Shared { name: name.clone(), tables: vec![owner] });
-                }
-            }
+    let [table] = from else { return scope };
+    let Ok(first) = name_of(&table.relation) else { return scope };
+    let used = table.joins.iter().map(|join| match &join.join_operator {
+        JoinOperator::Join(JoinConstraint::Using(names))
+        | JoinOperator::Inner(JoinConstraint::Using(names))
+        | JoinOperator::Left(JoinConstraint::Using(names))
+        | JoinOperator::LeftOuter(JoinConstraint::Using(names)) => names.as_slice(),
+        _ => &[],
+    });
+    let used: Vec<_> = used.collect();
+    let Some((names, others)) = used.split_first() else { return scope };
+    for name in names.iter().filter(|name| others.iter().all(|names| names.contains(name))) {
+        if let Some(name) = name.0.last().and_then(|part| part.as_ident()) {
+            scope.columns.push(Shared { name: name.clone(), tables: vec![first.clone()] });
         }
     }
     scope

@@ -81,12 +81,13 @@ fn by_place(
         let value = match listed.iter().position(|name| name == field.name()) {
             Some(place) => {
                 let from = plan.schema().field(place).data_type();
-                if *from == DataType::Float64 && kind.is_integer() && is_written(plan, place) {
+                // a number that is written is a float here, and exact to PostgreSQL: halves differ
+                if from.is_floating() && kind.is_integer() {
                     return refused(format!(
-                        "column {} is {}, and the statement has numbers with fractions for it: cast them \
-                         in the statement",
+                        "column {} is {}, and the statement gives {} for it: cast it in the statement",
                         field.name(),
-                        sql_type::name(kind)
+                        sql_type::name(kind),
+                        sql_type::name(from)
                     ));
                 }
                 given[place].clone()
@@ -96,27 +97,6 @@ fn by_place(
         Ok(cast(value, kind.clone()).alias(field.name()))
     });
     columns.collect()
-}
-
-/// Whether a column's values stand in the statement as numbers with fractions: those are exact, and not the
-/// floats that the engine takes them for.
-fn is_written(plan: &LogicalPlan, place: usize) -> bool {
-    match plan {
-        LogicalPlan::Projection(projection) => match projection.expr[place].clone().unalias() {
-            Expr::Literal(ScalarValue::Float64(Some(n)), _) => n.fract() != 0.0,
-            Expr::Column(column) => {
-                let place = projection.input.schema().maybe_index_of_column(&column);
-                place.is_some_and(|place| is_written(&projection.input, place))
-            }
-            _ => false,
-        },
-        LogicalPlan::Values(values) => {
-            let has_fraction = |value: &Expr| matches!(value, Expr::Literal(ScalarValue::Float64(Some(n)), _) if n.fract() != 0.0);
-            values.values.iter().any(|row| has_fraction(&row[place]))
-        }
-        LogicalPlan::SubqueryAlias(alias) => is_written(&alias.input, place),
-        _ => false,
-    }
 }
 
 /// `COPY` and `into`: columns of the same names, in any order, that lose nothing in the table's

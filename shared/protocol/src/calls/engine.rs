@@ -202,6 +202,7 @@ impl<C: Caller> Task<'_, C> {
         let mut usage =
             Usage { large_tasks: u64::from(request.kind.larger().is_none()), ..Usage::default() };
         let left = parts.end()..calls.end;
+        let has_called = !left.is_empty();
         let mut book = Book::new(self, parts);
         if !left.is_empty() {
             let given = engine.given(run, &plan.arguments, left).await?;
@@ -224,7 +225,15 @@ impl<C: Caller> Task<'_, C> {
             return Err(EngineError::Transient { what: what.clone(), source: what.into() }.into());
         }
         let files_of_table = match &plan.table {
-            Some(table) => Some(Rows { engine, request, plan, table, ready }.files(&files).await?),
+            Some(table) => {
+                let rows = Rows { engine, request, plan, table, ready };
+                Some(tokio::select! {
+                    biased;
+                    written = rows.files(&files) => written?,
+                    // the next execution has more time: it need not make the calls
+                    () = &mut *time_up, if has_called => return Err(unfinished().into()),
+                })
+            }
             None => None,
         };
         let took = (engine.clock.now() - started).num_milliseconds();

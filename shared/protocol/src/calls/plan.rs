@@ -15,7 +15,7 @@ use crate::queue::WorkerKind;
 use crate::record::{Output, PinnedObject, Plan, Publication, Stage, StageIo};
 
 /// A worker that plans of this version are not for refuses them.
-const VERSION: &str = "calls 1";
+const VERSION: &str = "calls 2";
 
 /// The most calls of a task. What they come to is written down all the time, so a worker that is lost takes
 /// none of them with it but the last few.
@@ -28,7 +28,7 @@ const TOGETHER_CALLS_MAX: u64 = 10_000;
 const TASKS_PER_WORKER: u64 = 8;
 
 /// So many seconds are worth the requests of a task, which take some hundredths of one.
-const TASK_SECONDS_MIN: f64 = 0.25;
+const TASK_SECONDS_MIN: f64 = 0.5;
 
 /// The most calls of a run: those of as many tasks as a stage may have.
 const RUN_CALLS_MAX: u64 = 1_000_000;
@@ -255,7 +255,8 @@ mod tests {
             (10, 2, 100, None, 5),
             (400, 2, 20, None, 25),
             (10_000, 2, 100, None, 625),
-            (11, 2, 1, Some(0.05), 5),
+            (11, 2, 1, Some(0.05), 6),
+            (100, 2, 1, Some(0.05), 10),
             (11, 2, 1, Some(0.0), 6),
             (11, 2, 1, Some(10.0), 1),
             (11, 2, 1, Some(-1.0), 6),

@@ -15,7 +15,7 @@ use crate::key::Key;
 use crate::record::ResultFile;
 
 /// So many bytes of Arrow are one file.
-const FILE_BYTES: usize = 128 << 20;
+const FILE_BYTES: usize = 32 << 20;
 
 /// The table that a run of calls writes into.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,13 +26,14 @@ pub struct CallTable {
 }
 
 /// Rows as a file of a table.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct RowsFile {
     /// As [`CallTable`] has them.
     pub columns: String,
     pub rows: u64,
     /// Parquet.
-    pub body: Bytes,
+    pub body: Body,
+    pub bytes: u64,
 }
 
 /// What a task's calls have returned, on its way into a table.
@@ -101,22 +102,20 @@ impl<C: Caller> Rows<'_, C> {
 
     /// One file, of the columns that all of the run have.
     async fn file(&self, number: usize, values: Vec<Bytes>) -> Result<OutputFile, EngineError> {
-        let mut columns = match &self.table.columns {
+        let columns = match &self.table.columns {
             Some(columns) => Some(columns.clone()),
             None => self.agreed().await?,
         };
-        loop {
-            let made =
-                self.engine.caller.file(self.ready, columns.as_deref(), values.clone()).await?;
-            if columns.is_none() {
-                columns = Some(self.agree(&made.columns).await?);
-            }
-            if columns.as_ref() == Some(&made.columns) || self.table.columns.is_some() {
-                let RowsFile { rows, body, .. } = made;
-                let (bytes, name) = (body.len() as u64, format!("{number:03}.parquet"));
-                return Ok(OutputFile { name, body: Body::Bytes(body), rows, bytes });
+        let caller = &self.engine.caller;
+        let mut made = caller.file(self.ready, columns.as_deref(), values.clone()).await?;
+        if columns.is_none() {
+            let agreed = self.agree(&made.columns).await?;
+            if agreed != made.columns {
+                made = caller.file(self.ready, Some(&agreed), values).await?;
             }
         }
+        let RowsFile { rows, body, bytes, .. } = made;
+        Ok(OutputFile { name: format!("{number:03}.parquet"), body, rows, bytes })
     }
 
     /// The columns that a task of the run has recorded.

@@ -64,7 +64,7 @@ impl Worker {
         let TaskMessage { run, stage, task, .. } = message;
         if let Some(outcome) = cx.find::<Outcome>(&Key::Outcome(run).to_string()).await? {
             info!(%run, %stage, %task, "the run has ended");
-            if cx.repairs() && (outcome.into.is_none() || cx.kind.publishes()) {
+            if cx.repairs() {
                 end::finish(cx, &outcome).await?;
             }
             return Ok(());
@@ -75,6 +75,9 @@ impl Worker {
         let stage = plan.stage(*stage).ok_or_else(|| not_in_plan(run, message))?;
         if !cx.kind.executes(stage.worker) {
             // who may not publish has committed the last task
+            if !uncommitted(&cx.repairing(), message).await?.is_empty() {
+                return Err(not_in_plan(run, message));
+            }
             let known = Known::new();
             return advance::advance(cx, &plan, stage, &layout, task.group(), &known).await;
         }
