@@ -39,6 +39,7 @@ async fn main() {
         initializer: None,
         path: vec![],
         arguments: pickled("((1,), {})").into(),
+        input: None,
     };
     let interpreter = Interpreter::new("python3".into(), ".".into());
     let since = Instant::now();
