@@ -182,35 +182,51 @@ def test_numbers_of_a_group_have_the_type_that_they_have_alone() -> None:
     ]
 
 
+def test_groups_are_cut_from_data_frames_as_if_each_were_alone() -> None:
+    random = np.random.default_rng(1)
+    columns = {f"c{at}": pa.array(random.integers(0, 9, 4000), mask=random.random(4000) < 0.1) for at in range(5)}
+    columns["flag"] = pa.array(random.random(4000) < 0.5, mask=random.random(4000) < 0.1)
+    table = pa.table({**columns, "text": [None, "é"] * 2000})
+    edges = np.array([0, *np.unique(random.integers(1, 4000, 1000)), 4000])
+    for at, frame in enumerate(PandasRows(pd).split(table, edges)):
+        pd.testing.assert_frame_equal(frame, table.slice(edges[at], edges[at + 1] - edges[at]).to_pandas())
+    assert at == len(edges) - 2
+
+
+def kind_of(rows: Any) -> str:
+    kind = type(rows)
+    return f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
+
+
 def test_what_a_function_takes_is_what_it_says(executor: tm.Executor) -> None:
     query = tm.sql("SELECT value AS v FROM range(0, 10)")
 
     def of_polars(frame: "pl.DataFrame") -> "pl.DataFrame":
-        return frame.with_columns(kind=pl.lit(f"{type(frame)}"))
+        return frame.with_columns(kind=pl.lit(kind_of(frame)))
 
     def of_table(table: "arrow_of_checkers.Table") -> Any:
-        return table.append_column("kind", [[str(type(table))] * len(table)])
+        return table.append_column("kind", [[kind_of(table)] * len(table)])
 
     def of_batch(batch: pa.RecordBatch) -> Any:
-        kinds = [str(type(batch))] * len(batch)
+        kinds = [kind_of(batch)] * len(batch)
         return pa.record_batch([*batch.columns, pa.array(kinds)], [*batch.schema.names, "kind"])
 
     def of_pandas(frame: "pd.DataFrame", more: int = 1) -> Any:
-        return frame.assign(kind=str(type(frame)))
+        return frame.assign(kind=kind_of(frame))
 
     for function, kind in [
-        (of_polars, "polars.dataframe.frame.DataFrame"),
-        (of_table, "pyarrow.lib.Table"),
-        (of_batch, "pyarrow.lib.RecordBatch"),
+        (of_polars, "polars.DataFrame"),
+        (of_table, "pyarrow.Table"),
+        (of_batch, "pyarrow.RecordBatch"),
         (of_pandas, "pandas.DataFrame"),
-        (lambda frame: frame.assign(kind=str(type(frame))), "pandas.DataFrame"),
+        (lambda frame: frame.assign(kind=kind_of(frame)), "pandas.DataFrame"),
     ]:
         got = query.map_batches(function).to_polars()
         assert got["v"].to_list() == list(range(10)), kind
-        assert got["kind"].unique().to_list() == [f"<class '{kind}'>"]
+        assert got["kind"].unique().to_list() == [kind]
         got = query.group_by("v").apply(function).to_polars()
         assert sorted(got["v"].to_list()) == list(range(10)), kind
-        assert got["kind"].unique().to_list() == [f"<class '{kind}'>"]
+        assert got["kind"].unique().to_list() == [kind]
 
 
 def test_functions_that_cannot_be_called_with_rows() -> None:

@@ -22,6 +22,8 @@ RUNNER = Path(__file__).parents[2] / "functions" / "python" / "src" / "tidemill_
 @pytest.fixture
 def load_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The reader that workers have."""
+    # it imports what lies beside it
+    monkeypatch.syspath_prepend(str(RUNNER.parent))
     spec = importlib.util.spec_from_file_location("runner", RUNNER)
     assert spec is not None and spec.loader is not None
     runner = importlib.util.module_from_spec(spec)

@@ -47,7 +47,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 def test_it_is_refused_before_anything_is_uploaded(asked: list[str]) -> None:
-    with tm.Executor("bucket") as there:
-        with pytest.raises(tm.EnvironmentMismatch, match=r"have 3\.9: use the same minor version"):
-            there.submit(lambda data: len(data), bytes(1_000_000)).result(30)
+    refused = pytest.raises(tm.EnvironmentMismatch, match=r"have 3\.9: use the same minor version")
+    with tm.Executor("bucket") as there, refused:
+        there.submit(lambda data: len(data), bytes(1_000_000)).result(30)
     assert [request for request in asked if request.startswith(("PUT", "POST"))] == []

@@ -163,6 +163,12 @@ def file_of(packed: bytes) -> bytes:
     except ImportError as error:
         raise TableError(f"a table needs pyarrow where the function runs ({error})") from None
     tables = [rows_of(arrow, stream) for stream in streams]
+    # a call that has no rows need not know the columns
+    tables = [table for table in tables if table.num_columns or table.num_rows] or tables[:1]
+    if tables[0].num_columns == 0:
+        if not columns:
+            raise TableError("calls have returned tables without columns, and there is no table yet that tells them")
+        tables = [plain_schema(arrow, arrow.ipc.open_stream(base64.b64decode(columns)).schema).empty_table()]
     for table in tables:
         if set(table.column_names) != set(tables[0].column_names):
             raise TableError(f"calls have returned the columns {tables[0].column_names} and {table.column_names}")
@@ -189,8 +195,6 @@ def rows_of(arrow: Any, stream: bytes) -> Any:
     """Without the index of a data frame that has no name, and with plain types."""
     table = arrow.ipc.open_stream(stream).read_all().replace_schema_metadata(None)
     table = table.select([name for name in table.column_names if not is_index(name)])
-    if table.num_columns == 0:
-        raise TableError("a call has returned a table without columns")
     if len(set(table.column_names)) < table.num_columns:
         raise TableError(f"a call has returned a table with two columns of one name: {table.column_names}")
     return table.cast(plain_schema(arrow, table.schema))
@@ -210,13 +214,18 @@ def is_index(name: str) -> bool:
     return name.startswith("__index_level_") and name.endswith("__")
 
 
+def is_view(types: Any, of: str, kind: Any) -> bool:
+    """Older versions of pyarrow have none."""
+    return hasattr(types, f"is_{of}_view") and bool(getattr(types, f"is_{of}_view")(kind))
+
+
 def plain_type(arrow: Any, kind: Any) -> Any:
     types = arrow.types
     if types.is_dictionary(kind):
         return plain_type(arrow, kind.value_type)
-    if types.is_large_string(kind) or types.is_string_view(kind):
+    if types.is_large_string(kind) or is_view(types, "string", kind):
         return arrow.string()
-    if types.is_large_binary(kind) or types.is_binary_view(kind):
+    if types.is_large_binary(kind) or is_view(types, "binary", kind):
         return arrow.binary()
     if types.is_large_list(kind) or types.is_list(kind):
         return arrow.list_(plain_type(arrow, kind.value_type))

@@ -120,6 +120,10 @@ class Notebook:
             self.show(progress)
 
 
+#: longer waits are not always ended by Ctrl-C: some libraries take its signal
+WAIT_SECONDS_MAX = 1.0
+
+
 class Nothing:
     seconds = 3600.0
 

@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from tidemill._feed import has_failed
 from tidemill._future import Future
-from tidemill._progress import Nothing, Progress, Throttle, display_of
+from tidemill._progress import WAIT_SECONDS_MAX, Nothing, Progress, Throttle, display_of
 from tidemill._run import Call, Run
 from tidemill._session import Session
 from tidemill._values import one_table, to_arrow, to_json
@@ -220,7 +220,7 @@ class Result(Generic[T]):
         """Gives what waits, and shows how far the run is."""
         display = Nothing() if self._progress is False else display_of(self._progress)
         throttle = Throttle(display.seconds)
-        slice_seconds = None if isinstance(display, Nothing) else display.seconds
+        slice_seconds = min(display.seconds, WAIT_SECONDS_MAX)
 
         def wait(look: Callable[[float | None], V | None]) -> V:
             while True:

@@ -4,7 +4,7 @@ import sys
 import time
 from concurrent.futures import wait as wait_for
 
-from tidemill._progress import Display, Nothing, Progress, Throttle, display_of
+from tidemill._progress import WAIT_SECONDS_MAX, Display, Nothing, Progress, Throttle, display_of
 from tidemill._statement import StatementRun
 
 
@@ -38,7 +38,7 @@ def wait_for_end(run: StatementRun, progress: str | bool) -> None:
 
 def _show_until_end(run: StatementRun, display: Display) -> None:
     throttle = Throttle(display.seconds)
-    slice_seconds = None if isinstance(display, Nothing) else display.seconds
+    slice_seconds = min(display.seconds, WAIT_SECONDS_MAX)
     began = time.monotonic()
     is_shown = False
     try:
