@@ -259,3 +259,15 @@ def test_pandas_reads(connection: dbapi.Connection, table: str) -> None:
         parts = list(pandas.read_sql(f"SELECT a FROM {table} ORDER BY a", connection, chunksize=2))
     assert [len(part) for part in parts] == [2, 1]
     assert connection.execute(f"SELECT a FROM {table} ORDER BY a").fetch_df()["a"].tolist() == [1, 2, 3]
+
+
+def test_rows_that_are_no_table_go_one_by_one(connection: dbapi.Connection) -> None:
+    cursor = connection.cursor()
+    cursor.execute("CREATE TABLE mixed AS SELECT 'x' AS a, 1.5::decimal(9, 2) AS b WHERE 1 = 0")
+    cursor.executemany("INSERT INTO mixed VALUES (?, ?)", [("a", Decimal("1.5")), (1, 2)])
+    assert cursor.rowcount == 2
+    cursor.execute("SELECT a, b FROM mixed ORDER BY b")
+    assert cursor.fetchall() == [("a", Decimal("1.50")), ("1", Decimal("2.00"))]
+    for rows in ([(1,)], [(1, 2), (1,)]):
+        with pytest.raises(dbapi.ProgrammingError):
+            cursor.executemany("INSERT INTO mixed VALUES (?, ?)", rows)

@@ -76,7 +76,7 @@ def test_a_result_that_cannot_be_pickled_is_an_error(executor: tm.Executor) -> N
 
 
 def test_a_result_that_cannot_be_read_is_an_error(executor: tm.Executor) -> None:
-    with pytest.raises(BrokenProcessPool, match="cannot be unpickled") as caught:
+    with pytest.raises(BrokenProcessPool, match="cannot be read") as caught:
         executor.submit(calls.give_unreadable).result()
     assert type(caught.value.__cause__) is _RemoteTraceback
     assert executor.submit(calls.add, 1).result() == 1

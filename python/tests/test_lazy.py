@@ -574,3 +574,10 @@ except KeyboardInterrupt:
     )
     assert done.stdout == "True True\ncancelled\n", done.stderr
     assert "0 of" in done.stderr or "0 calls were done" in done.stderr
+
+
+def test_values_that_were_given_are_not_taken_for_none() -> None:
+    result = tm.map(abs, iter([1, -2]))
+    assert result.to_json() == "[1, 2]"
+    with pytest.raises(RuntimeError, match="were given already"):
+        result.to_json()

@@ -182,6 +182,12 @@ def test_numbers_of_a_group_have_the_type_that_they_have_alone() -> None:
     ]
 
 
+def test_whole_numbers_that_no_float_is_come_back() -> None:
+    wide = [2**53 + 1, None, -(2**63)]
+    query = tm.sql("SELECT * FROM t", t=pa.table({"x": wide}))
+    assert query.map_batches(lambda frame: frame, "x bigint").to_arrow().to_pydict() == {"x": wide}
+
+
 def test_groups_are_cut_from_data_frames_as_if_each_were_alone() -> None:
     random = np.random.default_rng(1)
     columns = {f"c{at}": pa.array(random.integers(0, 9, 4000), mask=random.random(4000) < 0.1) for at in range(5)}

@@ -8,11 +8,12 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
 import pytest
 
 import tidemill as tm
@@ -465,3 +466,20 @@ def test_signals_are_left_alone() -> None:
     before = signal.getsignal(signal.SIGINT)
     tm.sql("SELECT 1").wait()
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_stream_that_broke_is_not_taken_for_its_end() -> None:
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield pa.record_batch({"a": [1]})
+        raise RuntimeError("the line is down")
+
+    broken = pa.RecordBatchReader.from_batches(pa.schema([("a", pa.int64())]), batches())
+    query = tm.sql("SELECT a FROM t", t=broken)
+    for _ in range(2):
+        with pytest.raises(Exception, match="the line is down"):
+            query.fetchall()
+
+
+def test_the_name_of_a_run_is_a_text() -> None:
+    with pytest.raises(TypeError, match="give the table another name"):
+        tm.sql("SELECT * FROM name", name={"a": [1]})  # type: ignore[arg-type]

@@ -185,3 +185,13 @@ def test_times_keep_their_zones() -> None:
     table = tm.map(lambda n: pa.table({"t": pa.array([moment], pa.timestamp("us", "Europe/Berlin"))}), [1]).to_arrow()
     assert table.schema.field("t").type == pa.timestamp("us", "Europe/Berlin")
     assert table.to_pydict()["t"][0] == moment
+
+
+def test_an_index_without_a_name_is_no_column() -> None:
+    def ordered(n: int) -> pd.DataFrame:
+        made = pd.DataFrame({"a": [2, 1 + n]})
+        return made.sort_values("a") if n else made
+
+    assert tm.map(ordered, range(2)).to_arrow().to_pydict() == {"a": [2, 1, 2, 2]}
+    mixed = tm.map(lambda n: pd.DataFrame({"a": [n, None if n else 1]}), range(2))
+    assert mixed.to_arrow().to_pydict() == {"a": [0, 1, 1, None]}

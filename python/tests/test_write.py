@@ -115,3 +115,9 @@ def test_a_table_is_written_by_a_statement_too(table: str) -> None:
     assert tm.sql(f"CREATE TABLE {table} AS SELECT a FROM t", t=FRAME).rows == 2
     assert tm.sql(f"INSERT INTO {table} VALUES ($1)", [3]).fetchall() == [(1,)]
     assert rows(table) == [(1,), (2,), (3,)]
+
+
+def test_a_query_keeps_its_limits_and_its_end() -> None:
+    with pytest.raises(tm.CostExceeded):
+        tm.write(tm.sql("SELECT 1 AS a", max_cost_usd=1e-10), "limited")
+    assert tm.write(tm.sql("SELECT 1 AS a; -- one"), "ended", mode="append").rows == 1

@@ -28,6 +28,7 @@ from tidemill._query import Query
 from tidemill._result import Result
 from tidemill._shared import Shared, share
 from tidemill._sql import sql
+from tidemill._values import PickledValue
 from tidemill._write import write
 from tidemill.dbapi import connect
 
@@ -39,6 +40,7 @@ __all__ = [
     "Estimate",
     "Executor",
     "Future",
+    "PickledValue",
     "Progress",
     "Query",
     "RemoteError",

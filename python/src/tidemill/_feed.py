@@ -5,6 +5,7 @@ One thread reads and pickles, as it may have to wait for an input; another begin
 
 import contextvars
 import os
+import sys
 import threading
 import time
 import weakref
@@ -280,7 +281,8 @@ class Feed(Generic[T]):
 
     def _want_sender(self) -> None:
         self._work.notify()
-        if not self._is_sending:
+        # at the end of the interpreter a thread would not begin
+        if not self._is_sending and not sys.is_finalizing():
             self._is_sending = True
             self._sender = threading.Thread(target=self._send_all, name="tidemill-pieces", daemon=True)
             self._sender.start()

@@ -53,7 +53,7 @@ def write_frame(name: str, data: Any) -> Frame:
             levels = getattr(import_polars(), "CompatLevel", None)
             data = frame.to_arrow() if levels is None else frame.to_arrow(compat_level=levels.oldest())
         return Frame(_written(_reader(data)))
-    except (TypeError, ValueError, NotImplementedError) as error:
+    except (TypeError, ValueError, NotImplementedError, ArithmeticError) as error:
         raise TypeError(f"the table {name} cannot be sent: {_said(error)}") from error
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 #: data frames that are made of a table because of what its groups have
 PATTERNS_MAX = 8
@@ -40,7 +41,7 @@ class PolarsRows:
             yield whole.slice(start, stop - start)
 
 
-class PandasRows:
+class PandasRows(ArrowRows):
     """Numbers and booleans without nulls keep their types, whatever other groups have."""
 
     def __init__(self, pandas: Any) -> None:
@@ -48,10 +49,18 @@ class PandasRows:
         self._pandas = pandas
 
     def of(self, table: Any) -> Any:
-        return table.to_pandas()
+        frame = table.to_pandas()
+        for at, column in enumerate(table.columns):
+            if _is_wide(column):
+                kind = "UInt64" if pa.types.is_unsigned_integer(column.type) else "Int64"
+                frame[frame.columns[at]] = self._pandas.array(column.to_pylist(), dtype=kind)
+        return frame
 
     def split(self, table: Any, edges: Any) -> Iterator[Any]:
         frames: dict[tuple[bool, ...], Any] = {}
+        if any(map(_is_wide, table.columns)):
+            yield from super().split(table, edges)
+            return
         changed = [at for at, column in enumerate(table.columns) if column.null_count and _is_changed(column.type)]
         for (start, stop), pattern in zip(pairwise(edges.tolist()), _patterns(table, changed, edges), strict=True):
             whole = frames.get(pattern)
@@ -61,6 +70,14 @@ class PandasRows:
                     continue
                 whole = frames[pattern] = self.of(_filled(table, changed, pattern))
             yield whole.iloc[start:stop].reset_index(drop=True)
+
+
+def _is_wide(column: Any) -> bool:
+    """Whether it has nulls, so that a data frame has floats, and whole numbers that no float is."""
+    if not (column.null_count and pa.types.is_integer(column.type)):
+        return False
+    least, most = (bound.as_py() for bound in pc.min_max(column).values())
+    return least is not None and not (least >= -(2**53) and most <= 2**53)
 
 
 def _is_changed(kind: Any) -> bool:

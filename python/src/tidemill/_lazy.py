@@ -3,10 +3,10 @@
 import asyncio
 import time
 import weakref
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tidemill._feed import Feed
 from tidemill._progress import Progress
@@ -14,13 +14,15 @@ from tidemill._result import Result, call_soon, done_within
 from tidemill._session import Session
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class LazyResult(Result[T]):
     """The values of the calls of inputs that are read as they are needed, on another thread.
 
     Each value is given once, by whatever number of iterators, and then no longer held. Reading goes on without an
-    iterator, too, but is no more than some thousands of inputs ahead. An iterator that is closed or dropped, or
+    iterator, too, but is no more than some thousands of inputs ahead; of a result that nobody holds any more, it goes on
+    to the end of the inputs. An iterator that is closed or dropped, or
     that raises, ends what is left: nothing more is read, and a generator is closed. If reading raises, iterators
     give the values of what was read before that, and then raise it.
     """
@@ -28,6 +30,7 @@ class LazyResult(Result[T]):
     def __init__(self, session: Session, feed: Feed[T], return_exceptions: bool, progress: str | bool) -> None:
         super().__init__(session, [], [], [], return_exceptions, progress)
         self._feed = feed
+        self._is_given = False
         weakref.finalize(self, feed.drop).atexit = False
 
     def __len__(self) -> int:
@@ -87,10 +90,17 @@ class LazyResult(Result[T]):
         Returns: this result, which is to give the values of these.
         """
         self._feed.retry_failed()
+        self._is_given = False
         return self
+
+    def _each(self, change: Callable[[Any], U]) -> list[U]:
+        if self._is_given:
+            raise RuntimeError("the values of these inputs were given already, each once, and are not held")
+        return super()._each(change)
 
     def _given(self, in_order: bool) -> Iterator[T]:
         feed = self._feed
+        self._is_given = True
         with self._cancelling(), self._waiting() as wait:
             while taken := wait(partial(feed.take, in_order)):
                 wait(partial(done_within, taken))
@@ -100,6 +110,7 @@ class LazyResult(Result[T]):
 
     async def _given_to_loop(self, in_order: bool) -> AsyncIterator[T]:
         feed = self._feed
+        self._is_given = True
         loop = asyncio.get_running_loop()
         news = asyncio.Event()
         tell = partial(call_soon, loop, news.set)

@@ -15,7 +15,7 @@ from tidemill._frame import Head
 from tidemill._libraries import import_pandas, import_polars
 from tidemill._map import executor_of
 from tidemill._pickle import label
-from tidemill._placeholders import tokens
+from tidemill._placeholders import unended
 from tidemill._query import Query
 from tidemill._result import Result
 from tidemill._shared import Input
@@ -188,12 +188,4 @@ def _run(executor: Executor, called: Callable[..., Any], ranges: Sequence[Range]
 
 def _numbering(sql: str, columns: Sequence[str]) -> str:
     keys = ", ".join('"{}"'.format(name.replace('"', '""')) for name in columns)
-    return f"SELECT *, row_number() OVER (PARTITION BY {keys}) AS {_groups.NUMBER} FROM (\n{_unended(sql)}\n) AS q"
-
-
-def _unended(sql: str) -> str:
-    """Without the semicolon at its end."""
-    said = list(tokens(sql))
-    while said and (said[-1].kind in ("space", "comment") or said[-1].text == ";"):
-        said.pop()
-    return "".join(token.text for token in said)
+    return f"SELECT *, row_number() OVER (PARTITION BY {keys}) AS {_groups.NUMBER} FROM (\n{unended(sql)}\n) AS q"

@@ -52,6 +52,14 @@ def first_word(sql: str) -> str:
     return next((token.text.upper() for token in tokens(sql) if token.kind == "word"), "")
 
 
+def unended(sql: str) -> str:
+    """Without the semicolon at its end."""
+    said = list(tokens(sql))
+    while said and (said[-1].kind in ("space", "comment") or said[-1].text == ";"):
+        said.pop()
+    return "".join(token.text for token in said)
+
+
 def marks(sql: str) -> tuple[int, set[str]]:
     """How many `?` there are, and the names of those that begin with `$`."""
     found = [token.text for token in tokens(sql) if token.kind == "parameter"]

@@ -11,6 +11,7 @@ from concurrent.futures import wait as wait_for
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
+from tidemill._errors import RunFailed
 from tidemill._feed import has_failed
 from tidemill._future import Future
 from tidemill._progress import WAIT_SECONDS_MAX, Nothing, Progress, Throttle, display_of
@@ -230,6 +231,8 @@ class Result(Generic[T]):
                 if found is not None:
                     return found
 
+        if not (self._session.is_of_this_process or all(future.done() for future in self._futures)):
+            raise RunFailed("this result belongs to the process that this one was forked from: it ends there")
         try:
             yield wait
         except KeyboardInterrupt:

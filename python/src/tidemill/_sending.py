@@ -27,6 +27,8 @@ class Sending:
         self._written: dict[str, Frame] = {}
         #: of what was written, by the names of the tables
         self._names: dict[str, str] = {}
+        #: why one of them could not be: a stream is read once
+        self._unwritten: BaseException | None = None
         _sendings.add(self)
 
     def of_same_tables(self, statement: Statement) -> "Sending":
@@ -100,8 +102,14 @@ class Sending:
         self.session.submit_statement(run, self.statement.head(do, self._names), blobs)
 
     def _write_frames(self) -> None:
+        if self._unwritten is not None:
+            raise self._unwritten
         for name, data in list(self._frames.items()):
-            frame = write_frame(name, data)
+            try:
+                frame = write_frame(name, data)
+            except BaseException as error:
+                self._unwritten = error
+                raise
             self._written[name], self._names[name] = frame, frame.name
             del self._frames[name]
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from tidemill._frames import check_frame
@@ -44,8 +45,36 @@ def sql(
         name: of the run.
         progress: "auto", "bar", "log" or "none".
         frames: tables of this process by their names in the statement: of pandas, polars or Arrow, dicts of
-            columns, lists of dicts. They are read when the statement is first sent.
+            columns, lists of dicts. They are read when the statement is first sent; a stream is read by one statement.
     """
+    return query_of(
+        statement,
+        params,
+        frames,
+        bucket=bucket,
+        max_workers=max_workers,
+        partitions=partitions,
+        deadline=deadline,
+        max_cost_usd=max_cost_usd,
+        name=name,
+        progress=progress,
+    )
+
+
+def query_of(
+    statement: str,
+    params: Params,
+    frames: Mapping[str, Any],
+    *,
+    bucket: str | None = None,
+    max_workers: int | None = None,
+    partitions: int | None = None,
+    deadline: float | None = None,
+    max_cost_usd: float | None = None,
+    name: str | None = None,
+    progress: str | bool = "auto",
+) -> Query:
+    """As `sql` has it, for frames of any name."""
     for frame, data in frames.items():
         check_frame(frame, data)
     options = checked_options(partitions, deadline, max_cost_usd)
@@ -61,6 +90,8 @@ def checked_progress(progress: str | bool) -> str | bool:
 
 
 def checked_name(name: str | None) -> str:
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"name is of the run, and a str, not {type(name).__qualname__}: give the table another name")
     return NAME if name is None else check_text(name, "name")
 
 

@@ -6,9 +6,6 @@ import json
 import pickle
 from typing import Any
 
-#: formats that are streams of Arrow
-ARROW = frozenset({"table", "batch", "pandas", "polars"})
-
 
 class PickledValue:
     """A value that was not unpickled, as that would run code."""
@@ -51,7 +48,10 @@ def to_arrow(value: object) -> Any:
         return pyarrow.Table.from_batches([value])
     match f"{kind.__module__.partition('.')[0]}.{kind.__qualname__}":
         case "pandas.DataFrame":
-            return pyarrow.Table.from_pandas(value)
+            # an index without a name only counts the rows, or says which of others they were
+            named = [level for level in value.index.names if level is not None]  # type: ignore[attr-defined]
+            named_rows = value.reset_index(level=named) if named else value  # type: ignore[attr-defined]
+            return pyarrow.Table.from_pandas(named_rows, preserve_index=False)
         case "polars.DataFrame":
             return value.to_arrow()  # type: ignore[attr-defined]
     raise TypeError(f"has returned {_named(value)}, which is no data frame and no Arrow table")
@@ -63,7 +63,10 @@ def one_table(tables: list[Any]) -> Any:
     for table in tables:
         if set(table.column_names) != set(tables[0].column_names):
             raise TypeError(f"calls have returned the columns {tables[0].column_names} and {table.column_names}")
-    return pyarrow.concat_tables(tables, promote_options="default") if tables else pyarrow.table({})
+    try:
+        return pyarrow.concat_tables(tables, promote_options="permissive") if tables else pyarrow.table({})
+    except pyarrow.ArrowException as error:
+        raise TypeError(f"calls have returned columns whose types do not go together: {error}") from None
 
 
 def to_json(value: object) -> str:

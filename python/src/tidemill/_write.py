@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
 from tidemill._params import check_text
+from tidemill._placeholders import unended
 from tidemill._query import Query
 from tidemill._sending import Sending
 from tidemill._sql import checked_name, checked_options, checked_progress, sql
@@ -52,8 +53,8 @@ def write(
     if not (isinstance(data, Query) and data._sending.is_for(bucket)):
         rows = sql(ALL, bucket=bucket, max_workers=max_workers, data=data)
     sending: Sending = rows._sending
-    text = _writing(sending.statement.text.rstrip().rstrip(";"), _table(table), mode, folders)
-    options = checked_options(partitions, deadline, max_cost_usd)
+    text = _writing(unended(sending.statement.text), _table(table), mode, folders)
+    options = {**sending.statement.options, **checked_options(partitions, deadline, max_cost_usd)}
     statement = Statement(text, sending.statement.params, checked_name(name or NAME), options)
     return Query(sending.of_same_tables(statement), checked_progress(progress)).wait()
 

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from tidemill import _placeholders
 from tidemill._errors import RunFailed
+from tidemill._libraries import import_pyarrow
 from tidemill._query import Query
 from tidemill._sql import sql
 
@@ -231,11 +232,11 @@ class Cursor:
         if not rows:
             self.rowcount = 0
             return self
+        for row in rows:
+            _placed(operation, row)
         whole = _placeholders.over_rows(operation, ROWS_TABLE)
-        if whole is not None:
-            for row in rows:
-                _placed(operation, row)
-            return self._run(whole, (), {ROWS_TABLE: _columns(rows)}, False)
+        if whole is not None and (columns := _columns(rows)) is not None:
+            return self._run(whole, (), {ROWS_TABLE: columns}, False)
         count = 0
         for row in rows:
             self._run(_placed(operation, row), row, {}, False)
@@ -403,11 +404,20 @@ def _placed(sql: str, parameters: Parameters) -> str:
     return _placeholders.numbered(sql)
 
 
-def _columns(rows: list[Parameters]) -> dict[str, list[Any]]:
-    """Under the names that the parameters have in the statement."""
-    if isinstance(rows[0], Mapping):
-        return {name: [row[name] for row in rows] for name in rows[0]}  # type: ignore[call-overload]
-    return {str(at + 1): [row[at] for row in rows] for at in range(len(rows[0]))}  # type: ignore[index]
+def _columns(rows: list[Parameters]) -> dict[str, Any] | None:
+    """Under the names that the parameters have in the statement.
+
+    Returns: nothing where the rows are no table: they have no values, not the same ones, or not of one type.
+    """
+    named = [row if isinstance(row, Mapping) else {str(at + 1): value for at, value in enumerate(row)} for row in rows]
+    names = list(named[0])
+    if not names or any(list(row) != names for row in named):
+        return None
+    arrow = import_pyarrow()
+    try:
+        return {name: arrow.array([row[name] for row in named]) for name in names}
+    except (arrow.ArrowException, TypeError, ValueError, ArithmeticError):
+        return None
 
 
 @contextmanager
@@ -417,7 +427,7 @@ def _translated() -> Iterator[None]:
         yield
     except RunFailed as error:
         raise _failure(error) from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
         raise ProgrammingError(str(error)) from error
 
 

@@ -35,7 +35,7 @@ from tidemill._frame import Head
 from tidemill._ibis_sql import compiler
 from tidemill._map import executor_of
 from tidemill._query import Query
-from tidemill._sql import sql
+from tidemill._sql import query_of
 
 #: an interval of days and times, as PostgreSQL writes it
 INTERVAL = re.compile(
@@ -87,7 +87,7 @@ class Backend(SupportsTempTables, SQLBackend, NoUrl, DirectPyArrowExampleLoader)
             raise
 
     def _get_schema_using_query(self, query: str) -> sch.Schema:
-        schema = self._sql(f"SELECT * FROM (\n{query}\n) AS q LIMIT 0").schema
+        schema = self._sql(f"SELECT * FROM (\n{_placeholders.unended(query)}\n) AS q LIMIT 0").schema
         return sch.Schema({name: _nullable(kind) for name, kind in PyArrowSchema.to_ibis(schema).items()})
 
     def _quoted(self, name: str) -> str:
@@ -274,11 +274,11 @@ class Backend(SupportsTempTables, SQLBackend, NoUrl, DirectPyArrowExampleLoader)
     # what goes along with a statement
 
     def _sql(self, text: str) -> Query:
-        named = {token.text.strip('"') for token in _placeholders.tokens(text) if token.kind in ("word", "quoted")}
+        named = {_name_of(token.text) for token in _placeholders.tokens(text) if token.kind in ("word", "quoted")}
         frames = {name: self._temporary[name] for name in named & self._temporary.keys()}
         for name in named & set(self._memtables_named.keys()):
             frames[name] = self._data_of(self._memtables_named[name])
-        return sql(text, **self._options, **frames)
+        return query_of(text, None, frames, **self._options)
 
     def _data_of(self, memtable: ops.InMemoryTable) -> pa.Table:
         known = self._memtable_data.get(memtable)
@@ -342,3 +342,7 @@ def _duration(text: str) -> timedelta:
 def _sliced(batch: pa.RecordBatch, rows: int) -> Iterator[pa.RecordBatch]:
     for at in range(0, batch.num_rows, rows):
         yield batch.slice(at, rows)
+
+
+def _name_of(text: str) -> str:
+    return text[1:-1].replace('""', '"') if text.startswith('"') else text
