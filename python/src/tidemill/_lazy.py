@@ -21,10 +21,9 @@ class LazyResult(Result[T]):
     """The values of the calls of inputs that are read as they are needed, on another thread.
 
     Each value is given once, by whatever number of iterators, and then no longer held. Reading goes on without an
-    iterator, too, but is no more than some thousands of inputs ahead; of a result that nobody holds any more, it goes on
-    to the end of the inputs. An iterator that is closed or dropped, or
-    that raises, ends what is left: nothing more is read, and a generator is closed. If reading raises, iterators
-    give the values of what was read before that, and then raise it.
+    iterator, too, but is no more than some thousands of inputs ahead; of a result that nobody holds, it goes on to
+    their end. An iterator that is closed or dropped, or that raises, ends what is left: nothing more is read, and a
+    generator is closed. If reading raises, iterators give the values of what was read before that, and then raise it.
     """
 
     def __init__(self, session: Session, feed: Feed[T], return_exceptions: bool, progress: str | bool) -> None:
