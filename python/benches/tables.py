@@ -75,14 +75,14 @@ def main() -> None:
         make(place)
         files = f"'{place}/*.parquet'"
         print(f"| {ROWS:,} rows in {FILES} files | Tidemill | beside it | ratio |\n|---|---|---|---|")
-        mine = 1000 * seconds(lambda: tm.sql("SELECT 1").fetchone())
-        theirs = 1000 * seconds(lambda: duckdb.sql("SELECT 1").fetchone())
+        mine = 1000 * seconds(lambda: tm.sql("SELECT 1").fetchall())
+        theirs = 1000 * seconds(lambda: duckdb.sql("SELECT 1").fetchall())
         line("`SELECT 1`, warm", "ms", mine, "DuckDB", theirs)
         mine = seconds(lambda: tm.sql("SELECT * FROM t").to_pandas())
         theirs = seconds(lambda: duckdb.sql(f"SELECT * FROM {files}").df())
         line("`SELECT *` to pandas", "s", mine, "DuckDB", theirs)
         mine = seconds(lambda: tm.sql("SELECT * FROM t").to_arrow())
-        theirs = seconds(lambda: duckdb.sql(f"SELECT * FROM {files}").fetch_arrow_table())
+        theirs = seconds(lambda: duckdb.sql(f"SELECT * FROM {files}").to_arrow_table())
         line("`SELECT *` to Arrow", "s", mine, "DuckDB", theirs)
         statement = "SELECT name, count(*), avg(x) FROM {} GROUP BY name"
         mine = seconds(lambda: tm.sql(statement.format("t")).to_pandas())

@@ -4,19 +4,13 @@ use std::io::{BufWriter, Write};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::json::writer::{LineDelimited, Writer as JsonWriter};
-use datafusion::parquet::arrow::ArrowWriter;
-use datafusion::parquet::basic::{Compression, ZstdLevel};
-use datafusion::parquet::file::properties::WriterProperties;
 use tempfile::{NamedTempFile, TempPath};
 use tidemill_protocol::job::{CsvOptions, Format};
 
 use super::csv::CsvWriter;
 use super::json;
+use super::parquet_file::ParquetFile;
 use crate::error::Failure;
-
-/// Rows of a Parquet row group: enough for a column chunk to be worth a request, few enough for
-/// a reader to take a part of the file.
-const GROUP_ROWS: usize = 1024 * 1024;
 
 /// Writes batches of one schema into one spool file.
 pub(crate) struct Encoder {
@@ -26,7 +20,7 @@ pub(crate) struct Encoder {
 }
 
 enum Kind {
-    Parquet(Box<ArrowWriter<File>>),
+    Parquet(Box<ParquetFile>),
     Csv(Box<CsvWriter>),
     Json(JsonWriter<BufWriter<File>, LineDelimited>),
 }
@@ -47,14 +41,7 @@ impl Encoder {
     ) -> Result<Self, Failure> {
         let (file, path) = NamedTempFile::new()?.into_parts();
         let kind = match format {
-            Format::Parquet => {
-                let properties = WriterProperties::builder()
-                    .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
-                    .set_max_row_group_row_count(Some(GROUP_ROWS))
-                    .build();
-                let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))?;
-                Kind::Parquet(Box::new(writer))
-            }
+            Format::Parquet => Kind::Parquet(Box::new(ParquetFile::new(file, schema)?)),
             Format::Csv => Kind::Csv(Box::new(CsvWriter::new(file, schema, csv)?)),
             Format::Json => Kind::Json(json::builder().build(BufWriter::new(file))),
         };
@@ -74,7 +61,7 @@ impl Encoder {
     /// Bytes of the file, but for some that are still in a buffer.
     pub(crate) fn bytes(&self) -> Result<u64, Failure> {
         Ok(match &self.kind {
-            Kind::Parquet(writer) => (writer.bytes_written() + writer.in_progress_size()) as u64,
+            Kind::Parquet(writer) => writer.bytes() as u64,
             Kind::Csv(_) | Kind::Json(_) => std::fs::metadata(&self.path)?.len(),
         })
     }
@@ -82,7 +69,7 @@ impl Encoder {
     /// Bytes in memory.
     pub(crate) fn memory(&self) -> usize {
         match &self.kind {
-            Kind::Parquet(writer) => writer.memory_size(),
+            Kind::Parquet(writer) => writer.memory(),
             Kind::Csv(_) | Kind::Json(_) => 0,
         }
     }
@@ -97,7 +84,7 @@ impl Encoder {
 
     pub(crate) fn finish(self) -> Result<Encoded, Failure> {
         match self.kind {
-            Kind::Parquet(writer) => drop(writer.into_inner()?),
+            Kind::Parquet(writer) => writer.finish()?,
             Kind::Csv(writer) => drop(writer), // it has written each batch to its end
             Kind::Json(mut writer) => {
                 writer.finish()?;

@@ -10,6 +10,7 @@ mod csv;
 mod encoder;
 mod folders;
 mod json;
+mod parquet_file;
 mod portable;
 mod request;
 mod table_writer;
