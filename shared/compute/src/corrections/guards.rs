@@ -17,7 +17,7 @@ use super::checked::is_checked;
 use super::map_named;
 
 /// Functions that fail for some values.
-const FAILING_FUNCTIONS: [&str; 12] = [
+const FAILING_FUNCTIONS: [&str; 13] = [
     "to_timestamp",
     "to_timestamp_seconds",
     "to_timestamp_millis",
@@ -30,6 +30,7 @@ const FAILING_FUNCTIONS: [&str; 12] = [
     "factorial",
     "chr",
     "decode",
+    "decimal_of_float",
 ];
 
 /// Guards the conditions of an optimized plan.
