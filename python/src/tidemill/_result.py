@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import importlib
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -14,6 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from tidemill._errors import RunFailed
 from tidemill._feed import has_failed
 from tidemill._future import Future
+from tidemill._libraries import import_polars
 from tidemill._progress import WAIT_SECONDS_MAX, Nothing, Progress, Throttle, display_of
 from tidemill._run import Call, Run
 from tidemill._session import Session
@@ -103,7 +103,7 @@ class Result(Generic[T]):
 
     def to_polars(self) -> Any:
         """The same as a `polars.DataFrame`."""
-        return importlib.import_module("polars").from_arrow(self.to_arrow())
+        return import_polars().from_arrow(self.to_arrow())
 
     def to_json(self) -> str:
         """The values as a JSON array, in the order of the inputs.

@@ -1,10 +1,11 @@
 """How values come back: the worker's `tidemill_values.py` writes them."""
 
-import importlib
 import io
 import json
 import pickle
 from typing import Any
+
+from tidemill._libraries import import_polars, import_pyarrow
 
 
 class PickledValue:
@@ -27,8 +28,8 @@ def decoded(form: str, body: bytes, unpickle: bool = True) -> Any:
     if form == "pickle":
         return pickle.loads(body) if unpickle else PickledValue(body)
     if form == "polars":
-        return importlib.import_module("polars").read_ipc_stream(io.BytesIO(body))
-    stream = importlib.import_module("pyarrow").ipc.open_stream(body)
+        return import_polars().read_ipc_stream(io.BytesIO(body))
+    stream = import_pyarrow().ipc.open_stream(body)
     if form == "batch":
         return stream.read_next_batch()
     table = stream.read_all()
@@ -40,7 +41,7 @@ def to_arrow(value: object) -> Any:
     Raises:
         TypeError: it is no data frame and no Arrow table.
     """
-    pyarrow = _pyarrow()
+    pyarrow = import_pyarrow()
     kind = type(value)
     if isinstance(value, pyarrow.Table):
         return value
@@ -59,7 +60,7 @@ def to_arrow(value: object) -> Any:
 
 def one_table(tables: list[Any]) -> Any:
     """The rows of all, whose columns are the same."""
-    pyarrow = _pyarrow()
+    pyarrow = import_pyarrow()
     for table in tables:
         if set(table.column_names) != set(tables[0].column_names):
             raise TypeError(f"calls have returned the columns {tables[0].column_names} and {table.column_names}")
@@ -82,10 +83,3 @@ def to_json(value: object) -> str:
 
 def _named(value: object) -> str:
     return repr(value) if isinstance(value, PickledValue) else f"a {type(value).__qualname__}"
-
-
-def _pyarrow() -> Any:
-    try:
-        return importlib.import_module("pyarrow")
-    except ImportError:
-        raise ImportError('this needs pyarrow: pip install "tidemill[pandas]"') from None
