@@ -26,7 +26,7 @@ import tidemill as tm
 from tidemill._columns import schema_of
 from tidemill._given import PandasRows
 from tidemill._groups import NUMBER, Groups
-from tidemill._parts import PartsResult, _numbering, _ranges
+from tidemill._parts import _numbering, _ranges
 from tidemill._pickle import Sharing, pickle_function
 
 if TYPE_CHECKING:
@@ -342,6 +342,9 @@ def test_tables_that_have_no_common_type() -> None:
     of_many = query.map_batches(lambda rows: pd.DataFrame({"a": ["x" if rows.k[0] else 1]}), batch_rows=1)
     with pytest.raises(TypeError, match=r"columns do not fit each other .* schema="):
         of_many.to_arrow()
+    by_turns = query.map_batches(lambda rows: pd.DataFrame({"a" if rows.k[0] else "b": [1]}), batch_rows=1)
+    with pytest.raises(TypeError, match=r"columns do not fit each other .* schema="):
+        by_turns.to_arrow()
 
 
 def test_texts_of_schemas() -> None:
@@ -467,7 +470,7 @@ def test_a_result_can_be_cancelled() -> None:
         time.sleep(30)
         return frame
 
-    result: PartsResult = query.group_by("v").apply(slow)
+    result: tm.Result[Any] = query.group_by("v").apply(slow)
     began = time.monotonic()
     time.sleep(0.5)
     result.cancel()

@@ -481,5 +481,6 @@ def test_a_stream_that_broke_is_not_taken_for_its_end() -> None:
 
 
 def test_the_name_of_a_run_is_a_text() -> None:
-    with pytest.raises(TypeError, match="give the table another name"):
+    with pytest.raises(TypeError, match="give the table in tables="):
         tm.sql("SELECT * FROM name", name={"a": [1]})  # type: ignore[arg-type]
+    assert tm.sql("SELECT a FROM name", tables={"name": {"a": [1]}}).fetchall() == [(1,)]

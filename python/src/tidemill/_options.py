@@ -37,8 +37,7 @@ class Options:
             raise ValueError("retries must not be negative")
         if self.concurrency < 1:
             raise ValueError("concurrency must be greater than 0")
-        if not isinstance(self.progress, bool) and self.progress not in PROGRESS:
-            raise ValueError(f"progress must be one of {', '.join(PROGRESS)}")
+        checked_progress(self.progress)
 
         if self.into is not None and not _folder(self.into):
             raise ValueError(f"into is {self.into!r}: it must be the name of a table, such as 'orders'")
@@ -80,3 +79,9 @@ def _folder(table: str) -> str:
     """The folder of a table; empty, if there is no such table."""
     name = table.removeprefix("tables/").strip("/")
     return f"tables/{name}/" if name else ""
+
+
+def checked_progress(progress: str | bool) -> str | bool:
+    if not isinstance(progress, bool) and progress not in PROGRESS:
+        raise ValueError(f"progress must be one of {', '.join(PROGRESS)}")
+    return progress

@@ -5,7 +5,6 @@ from functools import cached_property
 from typing import Any
 
 import cloudpickle
-import pyarrow as pa
 
 from tidemill import _gathered, _given, _groups
 from tidemill._columns import Columns, schema_of
@@ -20,7 +19,6 @@ from tidemill._query import Query
 from tidemill._result import Result
 from tidemill._shared import Input
 from tidemill._statement import Statement
-from tidemill._values import to_arrow
 
 #: for each call that runs at once, so that all workers are busy until the end
 CALLS_OF_WORKER = 4
@@ -29,26 +27,6 @@ PIECE_ROWS_MAX = 100_000
 
 for module in (_gathered, _given, _groups):
     cloudpickle.register_pickle_by_value(module)
-
-
-class PartsResult(Result[Any]):
-    """Tables, one of each call, in the order of the query's rows."""
-
-    def to_arrow(self) -> Any:
-        """The rows of all calls; types that differ from call to call become wider.
-
-        Raises:
-            TypeError: they have no common type: without a schema, each call's are what the function returned.
-        """
-        tables = self._each(to_arrow)
-        counted = [table for table in tables if table.num_rows] or tables[:1] or [pa.table({})]
-        try:
-            return pa.concat_tables(counted, promote_options="permissive")
-        except pa.ArrowException as error:
-            raise TypeError(
-                f"calls have returned tables whose columns do not fit each other ({error}): "
-                "say with schema= what they are"
-            ) from None
 
 
 class GroupedQuery:
@@ -67,7 +45,7 @@ class GroupedQuery:
         *,
         into: str | None = None,
         **options: Any,
-    ) -> PartsResult:
+    ) -> Result[Any]:
         """Calls `fn` with each group, whole, on the workers; the statement runs first, once.
 
             tm.sql("SELECT * FROM sales").group_by("shop").apply(forecast, "shop bigint, day date, sold double")
@@ -107,7 +85,7 @@ def map_batches(
     schema: "Columns | None",
     batch_rows: int | None,
     options: dict[str, Any],
-) -> PartsResult:
+) -> Result[Any]:
     needed = parameters_of(fn)
     if len(needed) != 1:
         raise TypeError(f"{_name(fn)} has {len(needed)} parameters: a function of rows has one")
@@ -177,13 +155,13 @@ def _ranges(files: Sequence[Head], calls: int, batch_rows: int | None) -> Iterat
         first += count
 
 
-def _run(executor: Executor, called: Callable[..., Any], ranges: Sequence[Range]) -> PartsResult:
+def _run(executor: Executor, called: Callable[..., Any], ranges: Sequence[Range]) -> Result[Any]:
     session = executor._session
     futures, calls = executor._calls(called, ranges)
     if len(calls) < len(futures):
         raise next(error for future in futures if future.done() and (error := future.exception()))
     runs = [session.submit_run(calls)] if calls else []
-    return PartsResult(session, futures, calls, runs, False, executor._options.progress)
+    return Result(session, futures, calls, runs, False, executor._options.progress)
 
 
 def _numbering(sql: str, columns: Sequence[str]) -> str:

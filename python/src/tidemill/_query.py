@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tidemill._columns import Columns
-    from tidemill._parts import GroupedQuery, PartsResult
+    from tidemill._parts import GroupedQuery
+    from tidemill._result import Result
 
 #: of a table in a notebook
 SHOWN_ROWS = 10
@@ -77,7 +78,7 @@ class Query:
         batch_rows: int | None = None,
         into: str | None = None,
         **options: Any,
-    ) -> "PartsResult":
+    ) -> "Result[Any]":
         """Calls `fn` with the rows, piece by piece, on the workers; the statement runs first.
 
             tm.sql("SELECT id, text FROM notes").map_batches(score, "id bigint, score double", into="scores")

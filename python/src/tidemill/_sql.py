@@ -7,7 +7,7 @@ from typing import Any
 
 from tidemill._frames import check_frame
 from tidemill._map import Key
-from tidemill._options import PROGRESS
+from tidemill._options import checked_progress
 from tidemill._params import Params, check_text, encode_params
 from tidemill._query import Query
 from tidemill._sending import Sending
@@ -28,6 +28,7 @@ def sql(
     max_cost_usd: float | None = None,
     name: str | None = None,
     progress: str | bool = "auto",
+    tables: Mapping[str, Any] | None = None,
     **frames: Any,
 ) -> Query:
     """A statement, which runs when its rows are asked for.
@@ -46,35 +47,9 @@ def sql(
         progress: "auto", "bar", "log" or "none".
         frames: tables of this process by their names in the statement: of pandas, polars or Arrow, dicts of
             columns, lists of dicts. They are read when the statement is first sent; a stream is read by one statement.
+        tables: the same, for names that are those of options, too.
     """
-    return query_of(
-        statement,
-        params,
-        frames,
-        bucket=bucket,
-        max_workers=max_workers,
-        partitions=partitions,
-        deadline=deadline,
-        max_cost_usd=max_cost_usd,
-        name=name,
-        progress=progress,
-    )
-
-
-def query_of(
-    statement: str,
-    params: Params,
-    frames: Mapping[str, Any],
-    *,
-    bucket: str | None = None,
-    max_workers: int | None = None,
-    partitions: int | None = None,
-    deadline: float | None = None,
-    max_cost_usd: float | None = None,
-    name: str | None = None,
-    progress: str | bool = "auto",
-) -> Query:
-    """As `sql` has it, for frames of any name."""
+    frames = {**(tables or {}), **frames}
     for frame, data in frames.items():
         check_frame(frame, data)
     options = checked_options(partitions, deadline, max_cost_usd)
@@ -83,15 +58,9 @@ def query_of(
     return Query(Sending(made, frames, key), checked_progress(progress))
 
 
-def checked_progress(progress: str | bool) -> str | bool:
-    if not isinstance(progress, bool) and progress not in PROGRESS:
-        raise ValueError(f"progress must be one of {', '.join(PROGRESS)}")
-    return progress
-
-
 def checked_name(name: str | None) -> str:
     if name is not None and not isinstance(name, str):
-        raise TypeError(f"name is of the run, and a str, not {type(name).__qualname__}: give the table another name")
+        raise TypeError(f"name is of the run, and a str, not {type(name).__qualname__}: give the table in tables=")
     return NAME if name is None else check_text(name, "name")
 
 

@@ -59,15 +59,28 @@ def to_arrow(value: object) -> Any:
 
 
 def one_table(tables: list[Any]) -> Any:
-    """The rows of all, whose columns are the same."""
+    """The rows of all; types that differ from call to call become wider.
+
+    Raises:
+        TypeError: their columns are not the same, or have no common type.
+    """
     pyarrow = import_pyarrow()
-    for table in tables:
-        if set(table.column_names) != set(tables[0].column_names):
-            raise TypeError(f"calls have returned the columns {tables[0].column_names} and {table.column_names}")
+    # a call that has no rows need not know the columns
+    counted = [table for table in tables if table.num_rows] or tables[:1] or [pyarrow.table({})]
+    for table in counted:
+        if set(table.column_names) != set(counted[0].column_names):
+            raise _unfit(f"{counted[0].column_names} and {table.column_names}")
     try:
-        return pyarrow.concat_tables(tables, promote_options="permissive") if tables else pyarrow.table({})
+        return pyarrow.concat_tables(counted, promote_options="permissive")
     except pyarrow.ArrowException as error:
-        raise TypeError(f"calls have returned columns whose types do not go together: {error}") from None
+        raise _unfit(str(error)) from None
+
+
+def _unfit(what: str) -> TypeError:
+    return TypeError(
+        f"calls have returned tables whose columns do not fit each other ({what}): have all return the same "
+        "(map_batches and apply are told them by schema=)"
+    )
 
 
 def to_json(value: object) -> str:

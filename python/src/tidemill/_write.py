@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
+from tidemill._options import checked_progress
 from tidemill._params import check_text
 from tidemill._placeholders import unended
 from tidemill._query import Query
 from tidemill._sending import Sending
-from tidemill._sql import checked_name, checked_options, checked_progress, sql
+from tidemill._sql import checked_name, checked_options, sql
 from tidemill._statement import Statement
 
 Mode: TypeAlias = Literal["append", "overwrite", "error"]

@@ -35,7 +35,7 @@ from tidemill._frame import Head
 from tidemill._ibis_sql import compiler
 from tidemill._map import executor_of
 from tidemill._query import Query
-from tidemill._sql import query_of
+from tidemill._sql import sql
 
 #: an interval of days and times, as PostgreSQL writes it
 INTERVAL = re.compile(
@@ -278,7 +278,7 @@ class Backend(SupportsTempTables, SQLBackend, NoUrl, DirectPyArrowExampleLoader)
         frames = {name: self._temporary[name] for name in named & self._temporary.keys()}
         for name in named & set(self._memtables_named.keys()):
             frames[name] = self._data_of(self._memtables_named[name])
-        return query_of(text, None, frames, **self._options)
+        return sql(text, tables=frames, **self._options)
 
     def _data_of(self, memtable: ops.InMemoryTable) -> pa.Table:
         known = self._memtable_data.get(memtable)
