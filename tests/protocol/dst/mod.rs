@@ -214,6 +214,31 @@ fn a_budget_is_passed_by_what_the_workers_take_in_a_few_seconds() {
 }
 
 #[test]
+fn who_may_not_publish_has_another_worker_do_it_and_the_watcher_is_not_needed() {
+    for seed in 0..200 {
+        let settings = SeedSettings {
+            faults: 0,
+            into: true,
+            calls: true,
+            cancel_after: None,
+            deadline: None,
+            budget: None,
+            jump: None,
+            // the watcher does nothing
+            bug: Some(Bug::ClaimsWithoutRepair),
+            ..SeedSettings::of_seed(seed)
+        };
+        let end = simulate(settings);
+        let [outcome] = &end.outcomes[..] else { panic!("seed {seed}: it has not ended") };
+        assert_eq!(outcome.status, Status::Succeeded, "seed {seed}: {:?}", outcome.reason);
+        let files: Option<Vec<_>> = outcome.files.iter().map(|file| end.read(&file.key)).collect();
+        let files = files.unwrap_or_else(|| panic!("seed {seed}: it is not published"));
+        assert_eq!(calls::wrong_table(seed, &files), None, "seed {seed}");
+        assert!(end.trace.closed().is_some(), "seed {seed}: it is not closed");
+    }
+}
+
+#[test]
 fn a_mistake_in_the_protocol_is_found() {
     for bug in [Bug::SendsBeforeCommit, Bug::ClaimsWithoutRepair, Bug::Overwrites] {
         assert!(first_broken(2_000, Some(bug)).is_some(), "{bug:?} was not found");
