@@ -6,6 +6,9 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan};
+use datafusion::sql::sqlparser::ast::{DataType as SqlType, TimezoneInfo};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::parser::Parser;
 use futures::FutureExt;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
@@ -264,11 +267,29 @@ async fn declared_schema(
         Ok(LogicalPlan::Ddl(DdlStatement::CreateExternalTable(created)))
             if created.schema.fields().len() == columns.len() =>
         {
-            Ok(Arc::new(created.schema.as_arrow().clone()))
+            Ok(with_zones(created.schema.as_arrow(), columns))
         }
         Ok(_) => Err(invalid(&"a type holds more than a type")),
         Err(e) => Err(invalid(&crate::error::sentence(&e))),
     }
+}
+
+/// A column that holds instants, which DataFusion's planner takes for a clock's time.
+fn with_zones(schema: &Schema, columns: &[Column]) -> SchemaRef {
+    let is_instant = |sql_type: &str| {
+        let parser = Parser::new(&GenericDialect {}).try_with_sql(sql_type);
+        let parsed = parser.and_then(|mut parser| parser.parse_data_type());
+        matches!(parsed, Ok(SqlType::Timestamp(_, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz)))
+    };
+    let field = |(field, column): (&FieldRef, &Column)| match field.data_type() {
+        DataType::Timestamp(unit, None) if is_instant(&column.sql_type) => {
+            let instant = DataType::Timestamp(*unit, Some("UTC".into()));
+            Arc::new(field.as_ref().clone().with_data_type(instant))
+        }
+        _ => field.clone(),
+    };
+    let fields = schema.fields().iter().zip(columns).map(field);
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// A timestamp of text has the microseconds of SQL's, unless nanoseconds are asked for: those do
