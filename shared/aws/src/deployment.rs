@@ -99,6 +99,7 @@ fn workers() -> Workers {
         python_mib: number(env::PYTHON_WORKER_MEMORY).unwrap_or(default.python_mib),
         large_python_mib: number(env::LARGE_PYTHON_WORKER_MEMORY)
             .unwrap_or(default.large_python_mib),
+        python_sql_mib: number(env::PYTHON_SQL_WORKER_MEMORY).unwrap_or(default.python_sql_mib),
         concurrency: number(env::WORKER_CONCURRENCY).unwrap_or(default.concurrency),
         pollers: number(env::PROVISIONED_POLLERS).unwrap_or(default.pollers),
     }

@@ -17,6 +17,9 @@ pub const PYTHON_TASK_QUEUE_URL: &str = "TIDEMILL_PYTHON_TASK_QUEUE_URL";
 /// The URL of the queue of tasks for large Python workers.
 pub const LARGE_PYTHON_TASK_QUEUE_URL: &str = "TIDEMILL_LARGE_PYTHON_TASK_QUEUE_URL";
 
+/// The URL of the queue of tasks that call functions of Python within statements.
+pub const PYTHON_SQL_TASK_QUEUE_URL: &str = "TIDEMILL_PYTHON_SQL_TASK_QUEUE_URL";
+
 /// The variable with the URL of the queue of tasks for a kind of worker.
 pub fn task_queue_url(kind: WorkerKind) -> &'static str {
     match kind {
@@ -24,6 +27,7 @@ pub fn task_queue_url(kind: WorkerKind) -> &'static str {
         WorkerKind::Large => LARGE_TASK_QUEUE_URL,
         WorkerKind::Python => PYTHON_TASK_QUEUE_URL,
         WorkerKind::LargePython => LARGE_PYTHON_TASK_QUEUE_URL,
+        WorkerKind::PythonSql => PYTHON_SQL_TASK_QUEUE_URL,
     }
 }
 
@@ -47,6 +51,9 @@ pub const PYTHON_WORKER_MEMORY: &str = "TIDEMILL_PYTHON_WORKER_MEMORY";
 
 /// Memory of a large Python worker in MiB.
 pub const LARGE_PYTHON_WORKER_MEMORY: &str = "TIDEMILL_LARGE_PYTHON_WORKER_MEMORY";
+
+/// Memory in MiB of a worker for statements that call functions of Python.
+pub const PYTHON_SQL_WORKER_MEMORY: &str = "TIDEMILL_PYTHON_SQL_WORKER_MEMORY";
 
 /// The most workers at once.
 pub const WORKER_CONCURRENCY: &str = "TIDEMILL_WORKER_CONCURRENCY";

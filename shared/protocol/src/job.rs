@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bucket::BucketError;
 use crate::calls::Calls;
+use crate::function::Functions;
 use crate::ids::JobName;
 use crate::key::{Key, is_table_folder};
 use crate::param::Params;
@@ -39,6 +40,8 @@ pub struct JobSpec {
     pub work: Work,
     /// Of the statement.
     pub params: Params,
+    /// Of Python, which the statement calls.
+    pub functions: Functions,
     /// How to read tables where inference is not enough.
     pub tables: BTreeMap<String, TableOptions>,
     pub options: JobOptions,
@@ -65,6 +68,8 @@ struct JobFields {
     calls: Option<Box<Calls>>,
     #[serde(default, skip_serializing_if = "Params::is_empty")]
     params: Params,
+    #[serde(default, skip_serializing_if = "Functions::is_empty")]
+    functions: Functions,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     tables: BTreeMap<String, TableOptions>,
     #[serde(default)]
@@ -77,7 +82,7 @@ impl TryFrom<JobFields> for JobSpec {
     type Error = &'static str;
 
     fn try_from(fields: JobFields) -> Result<Self, Self::Error> {
-        let JobFields { sql, calls, params, tables, options, into } = fields;
+        let JobFields { sql, calls, params, functions, tables, options, into } = fields;
         let work = match (sql, calls) {
             (Some(sql), None) => Work::Statement(sql),
             (None, Some(calls)) => Work::Calls(calls),
@@ -87,18 +92,21 @@ impl TryFrom<JobFields> for JobSpec {
         if matches!(work, Work::Calls(_)) && !params.is_empty() {
             return Err("it has params, and no sql that they are for");
         }
-        Ok(Self { work, params, tables, options, into })
+        if matches!(work, Work::Calls(_)) && !functions.is_empty() {
+            return Err("it has functions, and no sql that calls them");
+        }
+        Ok(Self { work, params, functions, tables, options, into })
     }
 }
 
 impl From<JobSpec> for JobFields {
     fn from(spec: JobSpec) -> Self {
-        let JobSpec { work, params, tables, options, into } = spec;
+        let JobSpec { work, params, functions, tables, options, into } = spec;
         let (sql, calls) = match work {
             Work::Statement(sql) => (Some(sql), None),
             Work::Calls(calls) => (None, Some(calls)),
         };
-        Self { sql, calls, params, tables, options, into }
+        Self { sql, calls, params, functions, tables, options, into }
     }
 }
 
@@ -353,6 +361,7 @@ impl JobSpec {
         Self {
             work: Work::Statement(sql),
             params: Params::new(),
+            functions: Functions::new(),
             tables: BTreeMap::new(),
             options: JobOptions::default(),
             into: None,
@@ -379,6 +388,9 @@ impl JobSpec {
         }
         if let Work::Calls(calls) = &self.work {
             calls.check(key)?;
+        }
+        for (name, function) in &self.functions {
+            function.check(name, key)?;
         }
         if let Some(into) = &self.into {
             check_into(key, into)?;

@@ -70,6 +70,8 @@ impl Key<'_> {
     pub const PIPELINES: &'static str = "pipelines/";
     /// A folder is a table.
     pub const TABLES: &'static str = "tables/";
+    /// Functions of Python that statements call, each a file.
+    pub const FUNCTIONS: &'static str = "functions/";
     /// What jobs of calls refer to: functions, objects and arguments.
     pub const CALLS: &'static str = "calls/";
     /// Objects of jobs of calls by the hash of their content, which is never another.

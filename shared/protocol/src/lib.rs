@@ -20,6 +20,7 @@ pub mod end;
 mod engine;
 mod event;
 mod foreign;
+pub mod function;
 pub mod ids;
 pub mod job;
 mod key;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::bucket::{Bucket, BucketError};
+use crate::function::Functions;
 use crate::job::{self, JobOptions, JobSpec, Refusal, TableOptions, Work};
 use crate::key::Key;
 use crate::param::Params;
@@ -67,6 +68,7 @@ impl Pipeline {
         JobSpec {
             work: Work::Statement(self.sql.clone()),
             params: Params::new(),
+            functions: Functions::new(),
             tables: self.tables.clone(),
             options: self.options.clone(),
             into: self.into.clone(),

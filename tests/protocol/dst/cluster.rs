@@ -117,6 +117,7 @@ pub(super) const WORKERS: Workers = Workers {
     large_mib: 10_240,
     python_mib: 1769,
     large_python_mib: 10_240,
+    python_sql_mib: 3538,
     concurrency: 1000,
     pollers: 0,
 };

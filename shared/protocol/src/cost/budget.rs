@@ -55,15 +55,16 @@ impl Workers {
     }
 
     /// Dollars that a message's tasks may take: a high estimate, not a bound.
-    fn estimate(&self, kind: WorkerKind, tasks: u32, bytes: f64) -> f64 {
+    fn estimate(&self, kind: WorkerKind, tasks: u32, bytes: f64, call_seconds: f64) -> f64 {
         let work = bytes / (SCAN_BYTES_PER_VCPU_SECOND_MIN * self.vcpus(kind));
-        let seconds = TASK_OVERHEAD_SECONDS_MAX * (1.0 + f64::from(tasks)) + work;
+        let seconds = TASK_OVERHEAD_SECONDS_MAX * (1.0 + f64::from(tasks)) + work + call_seconds;
         seconds * self.rate(kind) + self.requests(tasks, bytes)
     }
 
     /// How long a budget lasts at the least, if all workers run.
     pub(crate) fn outlast(&self, usd: f64) -> Duration {
-        let rate = self.rate(WorkerKind::Normal).max(self.rate(WorkerKind::Python));
+        let first = [WorkerKind::Normal, WorkerKind::Python, WorkerKind::PythonSql];
+        let rate = first.into_iter().map(|kind| self.rate(kind)).fold(0.0, f64::max);
         wait(usd / (f64::from(self.concurrency) * rate))
     }
 }
@@ -84,6 +85,8 @@ impl Account {
     /// Adds what the attempts of a stage have taken, and what its open tasks may take.
     fn add(&mut self, workers: &Workers, stage: &Seen, now: DateTime<Utc>) {
         let bytes = stage.layout.task_bytes(stage.stage) as f64;
+        let calls = stage.stage.expected.call_millis.high as f64 / 1e3;
+        let calls = calls / stage.layout.tasks.len().max(1) as f64;
         for message in stage.layout.messages(stage.stage) {
             let bytes = bytes * f64::from(message.tasks);
             let large = stage.large.get(&message.task).copied();
@@ -92,7 +95,8 @@ impl Account {
             let spent = stage.spent(workers, &message, end.unwrap_or(now), bytes, large);
             self.spent += spent;
             if end.is_none() {
-                let may = workers.estimate(kind, message.tasks, bytes);
+                let calls = calls * f64::from(message.tasks);
+                let may = workers.estimate(kind, message.tasks, bytes, calls);
                 self.open += (may - spent).max(0.0);
                 self.rates.push(workers.rate(kind));
             }
@@ -188,6 +192,7 @@ mod tests {
         mib: 1024,
         large_mib: 4096,
         python_mib: 1024,
+        python_sql_mib: 3538,
         large_python_mib: 4096,
         concurrency: 2,
         pollers: 0,
@@ -205,9 +210,9 @@ mod tests {
 
     #[test]
     fn an_estimate_grows_with_bytes_and_tasks_and_memory_makes_it_no_cheaper() {
-        let of = |tasks, bytes| WORKERS.estimate(WorkerKind::Normal, tasks, bytes);
+        let of = |tasks, bytes| WORKERS.estimate(WorkerKind::Normal, tasks, bytes, 0.0);
         assert!(of(1, 100.0 * MIB) > of(1, 0.0) && of(2, 0.0) > of(1, 0.0));
         let more = Workers { mib: 2048, ..WORKERS };
-        assert!(more.estimate(WorkerKind::Normal, 1, 100.0 * MIB) >= of(1, 100.0 * MIB));
+        assert!(more.estimate(WorkerKind::Normal, 1, 100.0 * MIB, 0.0) >= of(1, 100.0 * MIB));
     }
 }

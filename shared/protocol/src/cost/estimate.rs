@@ -102,7 +102,9 @@ fn of_stage(
         low: control(READS_PER_MESSAGE.low, |range| range.low),
         high: control(READS_PER_MESSAGE.high, |range| range.high),
     };
-    let message_seconds = workers.seconds_of_message(stage.worker, each, share);
+    let calls = of_tables.call_millis.map(|n| n as f64 / 1000.0);
+    let calls = calls.zip(messages, |seconds, messages| seconds / messages);
+    let message_seconds = workers.seconds_of_message(stage.worker, each, share) + calls;
     let gb_seconds = message_seconds.zip(messages, |s, n| s * n * workers.gb(stage.worker));
     let of_work = message_seconds.zip(messages, |s, n| s * n * workers.rate(stage.worker));
     let of_requests = requests.zip(messages, Requests::usd);
@@ -137,7 +139,7 @@ fn tasks(plan: &Plan, stage: &Stage, slot_bytes: Bounds<f64>) -> Bounds<f64> {
     if stage.whole {
         return Bounds::exactly(1.0);
     }
-    if stage.scans || plan.task_bytes == 0 {
+    if stage.scans || stage.is_slow() || plan.task_bytes == 0 {
         return Bounds::exactly(partitions);
     }
     let slots = |input: &Input| match plan.stage(input.stage).map(|s| s.output) {

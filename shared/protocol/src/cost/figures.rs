@@ -39,8 +39,16 @@ impl<T: Copy> Bounds<T> {
     }
 }
 
+impl Bounds<u64> {
+    /// Nothing at the most.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.high == 0
+    }
+}
+
 impl Bounds<f64> {
-    pub(crate) fn whole(self) -> Bounds<u64> {
+    /// The whole numbers around it.
+    pub fn whole(self) -> Bounds<u64> {
         // a float is cut off at the ends of the type
         Bounds { low: self.low.floor() as u64, high: self.high.ceil() as u64 }
     }

@@ -2,6 +2,8 @@
 //!
 //! Sources: the pricing pages of AWS Lambda (arm64), Amazon S3 (standard) and Amazon SQS (standard).
 
+use crate::queue::WorkerKind;
+
 /// Dollars for a GB-second of a function; a GB of Lambda's is 1,024 MiB.
 pub(crate) const GB_SECOND_USD: f64 = 0.000_013_333_4;
 
@@ -17,8 +19,8 @@ pub(crate) const GET_USD: f64 = 0.4e-6;
 /// Dollars for a request to a queue.
 pub(crate) const QUEUE_REQUEST_USD: f64 = 0.4e-6;
 
-/// Event sources of a deployment: events, tasks, large tasks, watch, dead letters.
-const EVENT_SOURCES: f64 = 5.0;
+/// Event sources of a deployment: events, watch, dead letters, and the tasks of each kind of worker.
+const EVENT_SOURCES: f64 = 3.0 + WorkerKind::ALL.len() as f64;
 
 /// An idle event source has so many pollers (AWS Lambda, scaling with SQS), which ask every 20 seconds.
 const POLLERS_PER_EVENT_SOURCE: f64 = 5.0;

@@ -105,6 +105,7 @@ pub fn scaled(plan: &Plan, workers: &Workers, factor: f64, asked: Option<u32>) -
             table_bytes: times(before.table_bytes),
             footer_bytes: times(before.footer_bytes),
             written_bytes: before.written_bytes.map(written),
+            call_millis: before.call_millis.map(times),
             table_requests: requests(before.table_requests),
             footer_requests: requests(before.footer_requests),
             ..before

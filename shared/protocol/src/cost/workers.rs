@@ -23,6 +23,9 @@ pub struct Workers {
     /// Memory of a large Python worker, in MiB.
     #[serde(default = "large_python_mib")]
     pub large_python_mib: u32,
+    /// Memory of a worker for statements that call functions of Python, in MiB.
+    #[serde(default = "python_sql_mib")]
+    pub python_sql_mib: u32,
     /// The most at once of each kind.
     pub concurrency: u32,
     /// Pollers of the task queue that are always there; 0 is the standard mode.
@@ -38,6 +41,7 @@ impl Default for Workers {
             large_mib: 10_240,
             python_mib: python_mib(),
             large_python_mib: large_python_mib(),
+            python_sql_mib: python_sql_mib(),
             concurrency: 100,
             pollers: 0,
         }
@@ -50,6 +54,10 @@ fn python_mib() -> u32 {
 
 fn large_python_mib() -> u32 {
     10_240
+}
+
+fn python_sql_mib() -> u32 {
+    3538
 }
 
 /// How the number of workers grows with the messages that wait.

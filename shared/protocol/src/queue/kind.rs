@@ -18,11 +18,14 @@ pub enum WorkerKind {
     Python,
     /// The same with more memory.
     LargePython,
+    /// Executes stages of statements that call functions of Python.
+    PythonSql,
 }
 
 impl WorkerKind {
     /// All that there are.
-    pub const ALL: [Self; 4] = [Self::Normal, Self::Large, Self::Python, Self::LargePython];
+    pub const ALL: [Self; 5] =
+        [Self::Normal, Self::Large, Self::Python, Self::LargePython, Self::PythonSql];
 
     /// As `TIDEMILL_WORKER_KIND` says it.
     pub fn name(self) -> &'static str {
@@ -31,6 +34,7 @@ impl WorkerKind {
             Self::Large => "large",
             Self::Python => "python",
             Self::LargePython => "large-python",
+            Self::PythonSql => "python-sql",
         }
     }
 
@@ -44,7 +48,7 @@ impl WorkerKind {
         match self {
             Self::Normal => Some(Self::Large),
             Self::Python => Some(Self::LargePython),
-            Self::Large | Self::LargePython => None,
+            Self::Large | Self::LargePython | Self::PythonSql => None,
         }
     }
 
@@ -52,7 +56,7 @@ impl WorkerKind {
     pub(crate) fn shares_messages(self) -> bool {
         match self {
             Self::Normal | Self::Large => true,
-            Self::Python | Self::LargePython => false,
+            Self::Python | Self::LargePython | Self::PythonSql => false,
         }
     }
 
@@ -60,7 +64,7 @@ impl WorkerKind {
     pub(crate) fn publishes(self) -> bool {
         match self {
             Self::Normal | Self::Large => true,
-            Self::Python | Self::LargePython => false,
+            Self::Python | Self::LargePython | Self::PythonSql => false,
         }
     }
 
@@ -76,6 +80,7 @@ impl WorkerKind {
             Self::Large => workers.large_mib,
             Self::Python => workers.python_mib,
             Self::LargePython => workers.large_python_mib,
+            Self::PythonSql => workers.python_sql_mib,
         }
     }
 

@@ -59,7 +59,11 @@ impl Layout {
     pub fn decide(plan: &Plan, stage: &Stage, inputs: Vec<InputIndex>) -> Self {
         let tasks = if stage.whole {
             vec![TaskSlice::partitions(0, stage.partitions)]
-        } else if stage.scans || plan.task_bytes == 0 || joins_partitions(stage, &inputs) {
+        } else if stage.scans
+            || stage.is_slow()
+            || plan.task_bytes == 0
+            || joins_partitions(stage, &inputs)
+        {
             (0..stage.partitions).map(|p| TaskSlice::partitions(p, p + 1)).collect()
         } else {
             merge_small(&partition_bytes(stage, &inputs), plan.task_bytes)

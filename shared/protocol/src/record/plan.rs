@@ -94,6 +94,9 @@ pub struct StageIo {
     pub prunes: bool,
     /// Of its exchange; 0 of a result.
     pub written_bytes: Bounds<u64>,
+    /// Milliseconds of calls of functions that say what a row takes.
+    #[serde(skip_serializing_if = "Bounds::is_nothing")]
+    pub call_millis: Bounds<u64>,
     /// Each of its partitions writes so much, whatever the tables have.
     pub bounded: bool,
 }
@@ -123,6 +126,13 @@ pub enum Output {
     Exchange { slots: u32 },
     /// A part of the result each.
     Result,
+}
+
+impl Stage {
+    /// Whether its rows take so long that each partition is a task, however few bytes it has.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.expected.call_millis.high > 0
+    }
 }
 
 impl Plan {
