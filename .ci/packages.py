@@ -1,5 +1,5 @@
 """Looks at what `sam build` made: a package for each function, with a bootstrap for arm64 in it; and for those of
-Python a package of packages, and the layer with their program."""
+Python a package of packages, and a layer with their program."""
 
 import io
 import pathlib
@@ -8,8 +8,11 @@ import sys
 import zipfile
 
 FUNCTIONS = ["Api", "LargeWorker", "Planner", "Watcher", "Worker"]
-PYTHON_FUNCTIONS = ["LargePythonWorker", "PythonWorker"]
-LAYER = "PythonLayer"
+# layers, their programs, and the functions that have them
+LAYERS = {
+    "PythonLayer": ("python", ["LargePythonWorker", "PythonWorker"]),
+    "PythonSqlLayer": ("python-sql", ["PythonSqlWorker"]),
+}
 AARCH64 = 183  # e_machine of the ELF header
 MAX_UNZIPPED = 250 * 1024 * 1024  # Lambda quotas: deployment package, with its layers
 
@@ -49,6 +52,23 @@ def check_size(folder, layer_bytes=0):
     return size
 
 
+def check_layer(layer, program):
+    """Its size."""
+    check_program(layer / "tidemill" / program)
+    if not (layer / "python/cloudpickle/__init__.py").is_file():
+        raise SystemExit(f"{layer} has no cloudpickle where Python looks for it")
+    return check_size(layer)
+
+
+def check_packages(folder, layer_bytes):
+    if not (folder / "requirements.txt").is_file():
+        raise SystemExit(f"{folder.name} is not made of functions/python/packages")
+    for path in folder.rglob("*.so"):
+        if machine(path) != AARCH64:
+            raise SystemExit(f"{path} is not for arm64")
+    check_size(folder, layer_bytes)
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     for function in FUNCTIONS:
@@ -57,18 +77,10 @@ def main():
             raise SystemExit(f"{function} has {found}: it should have one bootstrap")
         check_program(folder / function / "bootstrap")
         check_size(folder / function)
-    layer = folder / LAYER
-    check_program(layer / "tidemill/python")
-    if not (layer / "python/cloudpickle/__init__.py").is_file():
-        raise SystemExit(f"{layer} has no cloudpickle where Python looks for it")
-    layer_bytes = check_size(layer)
-    for function in PYTHON_FUNCTIONS:
-        if not (folder / function / "requirements.txt").is_file():
-            raise SystemExit(f"{function} is not made of functions/python/packages")
-        for path in (folder / function).rglob("*.so"):
-            if machine(path) != AARCH64:
-                raise SystemExit(f"{path} is not for arm64")
-        check_size(folder / function, layer_bytes)
+    for layer, (program, functions) in LAYERS.items():
+        layer_bytes = check_layer(folder / layer, program)
+        for function in functions:
+            check_packages(folder / function, layer_bytes)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 
 The functions run as processes of this machine, so each package is a bootstrap that starts the one program
 that holds them all. The emulator knows no program that runs in the place of a managed runtime, so the Python
-workers are such packages, too, which name this interpreter; their layer is published and attached, and not used.
+workers are such packages, too, which name this interpreter; their layers are published and attached, and not used.
 The emulator listens on the loopback address only.
 """
 
@@ -34,9 +34,12 @@ FUNCTIONS = {
     "LargeWorker": "worker",
     "PythonWorker": "python",
     "LargePythonWorker": "python",
+    "PythonSqlWorker": "python-sql",
     "Watcher": "watcher",
     "Api": "api",
 }
+# functions of the managed runtime, whose layer is named as their program
+OF_PYTHON = {"python", "python-sql"}
 # long enough for a message that came back once
 PATIENCE_SECONDS = 180
 
@@ -59,7 +62,7 @@ def wait_for(what, find, seconds=PATIENCE_SECONDS):
 
 def package(program, function, alive):
     """A zip whose bootstrap is the function. That ends with its standard input, of which the emulator gives none."""
-    arguments = f" '{sys.executable}'" if function == "python" else ""
+    arguments = f" '{sys.executable}'" if function in OF_PYTHON else ""
     script = f"#!/bin/sh\nexec '{program}' function {function}{arguments} < '{alive}'\n"
     return zipped("bootstrap", script)
 
@@ -129,16 +132,17 @@ def deploy(endpoint, program, alive):
         return False
 
     wait_for("the stack", deployed)
-    check_layer(endpoint)
+    check_layers(endpoint)
     return s3
 
 
-def check_layer(endpoint):
-    """The one layer is attached to the Python workers, and to nothing else."""
+def check_layers(endpoint):
+    """The layers are attached to the functions whose programs they bring, and to nothing else."""
     of_functions = boto3.client("lambda", endpoint_url=endpoint)
     for function in of_functions.list_functions()["Functions"]:
+        program = FUNCTIONS[function["FunctionName"].split("-")[1]]
         layers = [layer["Arn"].split(":")[-2] for layer in function.get("Layers", [])]
-        expected = [f"{STACK}-python"] if "PythonWorker" in function["FunctionName"] else []
+        expected = [f"{STACK}-{program}"] if program in OF_PYTHON else []
         if layers != expected:
             raise SystemExit(f"{function['FunctionName']} has the layers {layers}")
 

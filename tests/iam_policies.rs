@@ -6,11 +6,35 @@ use tidemill_protocol::context::full_text;
 
 use crate::support::emulator::Emulator;
 
-const FUNCTIONS: [&str; 7] =
-    ["planner", "worker", "largeworker", "pythonworker", "largepythonworker", "watcher", "api"];
+const FUNCTIONS: [&str; 8] = [
+    "planner",
+    "worker",
+    "largeworker",
+    "pythonworker",
+    "largepythonworker",
+    "pythonsqlworker",
+    "watcher",
+    "api",
+];
+
+/// Those that make calls.
+const PYTHON_WORKERS: [&str; 2] = ["pythonworker", "largepythonworker"];
 
 /// Those that run code of users.
-const PYTHON_WORKERS: [&str; 2] = ["pythonworker", "largepythonworker"];
+const RUN_CODE: [&str; 3] = ["pythonworker", "largepythonworker", "pythonsqlworker"];
+
+const PREFIXES: [&str; 10] = [
+    "jobs/",
+    "inbox/",
+    "pipelines/",
+    "functions/",
+    "calls/",
+    "runs/",
+    "work/",
+    "results/",
+    "tables/",
+    "elsewhere/",
+];
 
 #[tokio::test]
 async fn no_function_may_write_what_users_own() {
@@ -39,7 +63,7 @@ async fn functions_may_write_and_delete_what_is_theirs_and_the_api_only_reads() 
         for prefix in ["runs/", "work/", "results/", "tables/"] {
             let put = bucket.put(&format!("{prefix}{function}"), "x".into(), &[]).await;
             let is_theirs = match prefix {
-                "tables/" => function != "api" && !PYTHON_WORKERS.contains(&function),
+                "tables/" => function != "api" && !RUN_CODE.contains(&function),
                 _ => function != "api",
             };
             assert_eq!(put.is_ok(), is_theirs, "{function} writes {prefix}");
@@ -62,35 +86,54 @@ async fn functions_may_write_and_delete_what_is_theirs_and_the_api_only_reads() 
 #[tokio::test]
 async fn python_workers_read_what_calls_need_and_send_to_their_own_queues_and_to_who_publishes() {
     let emulator = Emulator::start().await;
-    let readable = ["calls/", "runs/", "work/", "results/"];
-    let unreadable = ["jobs/", "inbox/", "pipelines/", "functions/", "tables/", "elsewhere/"];
-    for prefix in readable.into_iter().chain(unreadable) {
-        emulator.put(&format!("{prefix}mine"), "mine").await;
-    }
     for function in PYTHON_WORKERS {
-        let bucket = emulator.bucket_as(function).await;
-        for prefix in readable.into_iter().chain(unreadable) {
-            let got = bucket.get(&format!("{prefix}mine"), None).await;
-            assert_eq!(got.is_ok(), readable.contains(&prefix), "{function} reads {prefix}");
-            let key = format!("{prefix}{function}");
-            emulator.put(&key, "x").await;
-            let deleted = bucket.delete(&[key]).await;
-            assert_eq!(deleted.is_ok(), prefix == "work/", "{function} deletes in {prefix}");
-        }
+        reads_only(function, &emulator, &["calls/", "runs/", "work/", "results/"]).await;
         let publishes = send_as(function, &emulator, "TaskQueue").await;
         assert_eq!(publishes, Ok(()), "who may publish is asked to");
-        for queue in ["EventsQueue", "LargeTaskQueue", "WatchQueue", "DeadLetterQueue"] {
-            let sent = send_as(function, &emulator, queue).await;
-            assert!(
-                sent.is_err_and(|e| e.contains("not authorized")),
-                "{function} sends to {queue}"
-            );
+        let others = ["EventsQueue", "LargeTaskQueue", "PythonSqlTaskQueue"];
+        for queue in others.into_iter().chain(["WatchQueue", "DeadLetterQueue"]) {
+            may_not_send(function, &emulator, queue).await;
         }
     }
     let upwards = send_as("pythonworker", &emulator, "LargePythonTaskQueue").await;
     assert_eq!(upwards, Ok(()));
-    let downwards = send_as("largepythonworker", &emulator, "PythonTaskQueue").await;
-    assert!(downwards.is_err_and(|e| e.contains("not authorized")));
+    may_not_send("largepythonworker", &emulator, "PythonTaskQueue").await;
+}
+
+#[tokio::test]
+async fn the_worker_of_statements_with_functions_reads_any_key_and_sends_to_whom_follows() {
+    let emulator = Emulator::start().await;
+    reads_only("pythonsqlworker", &emulator, &PREFIXES).await;
+    for queue in ["TaskQueue", "PythonSqlTaskQueue"] {
+        let sent = send_as("pythonsqlworker", &emulator, queue).await;
+        assert_eq!(sent, Ok(()), "{queue}");
+    }
+    let of_others = ["LargeTaskQueue", "PythonTaskQueue", "LargePythonTaskQueue"];
+    for queue in of_others.into_iter().chain(["EventsQueue", "WatchQueue", "DeadLetterQueue"]) {
+        may_not_send("pythonsqlworker", &emulator, queue).await;
+    }
+    for function in ["planner", "worker", "largeworker", "watcher"] {
+        let sent = send_as(function, &emulator, "PythonSqlTaskQueue").await;
+        assert_eq!(sent, Ok(()), "{function} begins such stages");
+    }
+}
+
+/// A function that runs code of users reads these prefixes, and deletes only what is of a run's work.
+async fn reads_only(function: &str, emulator: &Emulator, readable: &[&str]) {
+    let bucket = emulator.bucket_as(function).await;
+    for prefix in PREFIXES {
+        let key = format!("{prefix}{function}");
+        emulator.put(&key, "x").await;
+        let got = bucket.get(&key, None).await;
+        assert_eq!(got.is_ok(), readable.contains(&prefix), "{function} reads {prefix}");
+        let deleted = bucket.delete(&[key]).await;
+        assert_eq!(deleted.is_ok(), prefix == "work/", "{function} deletes in {prefix}");
+    }
+}
+
+async fn may_not_send(function: &str, emulator: &Emulator, queue: &str) {
+    let sent = send_as(function, emulator, queue).await;
+    assert!(sent.is_err_and(|e| e.contains("not authorized")), "{function} sends to {queue}");
 }
 
 /// Sends a message that is no task, as a process of a function; why it may not.

@@ -114,6 +114,7 @@ impl Local {
             ("LargeWorkerMemory", machine::worker_mib(1)),
             ("PythonWorkerMemory", worker_mib),
             ("LargePythonWorkerMemory", machine::worker_mib(1)),
+            ("PythonSqlWorkerMemory", worker_mib),
         ];
         let memory = memory.map(|(name, mib)| Some((name.to_owned(), mib?.to_string())));
         let bucket = ("BucketName".to_owned(), BUCKET.to_owned());

@@ -9,6 +9,7 @@ locals {
     TIDEMILL_LARGE_WORKER_MEMORY        = tostring(var.large_worker_memory)
     TIDEMILL_PYTHON_WORKER_MEMORY       = tostring(var.python_worker_memory)
     TIDEMILL_LARGE_PYTHON_WORKER_MEMORY = tostring(var.large_python_worker_memory)
+    TIDEMILL_PYTHON_SQL_WORKER_MEMORY   = tostring(var.python_sql_worker_memory)
     TIDEMILL_WORKER_CONCURRENCY         = tostring(var.worker_concurrency)
     TIDEMILL_PROVISIONED_POLLERS        = tostring(var.provisioned_pollers)
   }
@@ -27,6 +28,11 @@ locals {
     PythonLayer = {
       description = "The Python worker's program, which supervises the interpreter, and cloudpickle."
       package     = "python-layer"
+      runtime     = var.python_runtime
+    }
+    PythonSqlLayer = {
+      description = "The program of the worker for statements that call Python functions, and cloudpickle."
+      package     = "python-sql-layer"
       runtime     = var.python_runtime
     }
   }
@@ -48,12 +54,13 @@ locals {
         TIDEMILL_TASK_QUEUE_URL              = local.queue_url["TaskQueue"]
         TIDEMILL_PYTHON_TASK_QUEUE_URL       = local.queue_url["PythonTaskQueue"]
         TIDEMILL_LARGE_PYTHON_TASK_QUEUE_URL = local.queue_url["LargePythonTaskQueue"]
+        TIDEMILL_PYTHON_SQL_TASK_QUEUE_URL   = local.queue_url["PythonSqlTaskQueue"]
         TIDEMILL_WATCH_QUEUE_URL             = local.queue_url["WatchQueue"]
       }
       reads    = local.everything
       writes   = local.written
       deletes  = local.deleted
-      sends    = ["TaskQueue", "PythonTaskQueue", "LargePythonTaskQueue", "WatchQueue"]
+      sends    = ["TaskQueue", "PythonTaskQueue", "LargePythonTaskQueue", "PythonSqlTaskQueue", "WatchQueue"]
       receives = ["EventsQueue"]
       hides    = ["EventsQueue"]
     }
@@ -67,15 +74,16 @@ locals {
       storage = 10240
       loops   = true
       environment = {
-        TIDEMILL_TASK_QUEUE_URL       = local.queue_url["TaskQueue"]
-        TIDEMILL_LARGE_TASK_QUEUE_URL = local.queue_url["LargeTaskQueue"]
-        MIMALLOC_PURGE_DELAY          = "1000"
-        MIMALLOC_ALLOW_THP            = "0"
+        TIDEMILL_TASK_QUEUE_URL            = local.queue_url["TaskQueue"]
+        TIDEMILL_LARGE_TASK_QUEUE_URL      = local.queue_url["LargeTaskQueue"]
+        TIDEMILL_PYTHON_SQL_TASK_QUEUE_URL = local.queue_url["PythonSqlTaskQueue"]
+        MIMALLOC_PURGE_DELAY               = "1000"
+        MIMALLOC_ALLOW_THP                 = "0"
       }
       reads    = local.everything
       writes   = local.written
       deletes  = local.deleted
-      sends    = ["TaskQueue", "LargeTaskQueue"]
+      sends    = ["TaskQueue", "LargeTaskQueue", "PythonSqlTaskQueue"]
       receives = ["TaskQueue"]
       hides    = ["TaskQueue"]
     }
@@ -89,16 +97,17 @@ locals {
       storage = 10240
       loops   = true
       environment = {
-        TIDEMILL_TASK_QUEUE_URL       = local.queue_url["TaskQueue"]
-        TIDEMILL_LARGE_TASK_QUEUE_URL = local.queue_url["LargeTaskQueue"]
-        TIDEMILL_WORKER_KIND          = "large"
-        MIMALLOC_PURGE_DELAY          = "1000"
-        MIMALLOC_ALLOW_THP            = "0"
+        TIDEMILL_TASK_QUEUE_URL            = local.queue_url["TaskQueue"]
+        TIDEMILL_LARGE_TASK_QUEUE_URL      = local.queue_url["LargeTaskQueue"]
+        TIDEMILL_PYTHON_SQL_TASK_QUEUE_URL = local.queue_url["PythonSqlTaskQueue"]
+        TIDEMILL_WORKER_KIND               = "large"
+        MIMALLOC_PURGE_DELAY               = "1000"
+        MIMALLOC_ALLOW_THP                 = "0"
       }
       reads    = local.everything
       writes   = local.written
       deletes  = local.deleted
-      sends    = ["TaskQueue"]
+      sends    = ["TaskQueue", "PythonSqlTaskQueue"]
       receives = ["LargeTaskQueue"]
       hides    = ["LargeTaskQueue"]
     }
@@ -147,6 +156,30 @@ locals {
       receives = ["LargePythonTaskQueue"]
       hides    = ["LargePythonTaskQueue"]
     }
+    PythonSqlWorker = {
+      package = "python-packages"
+      runtime = var.python_runtime
+      handler = "none"
+      layers  = ["PythonSqlLayer"]
+      memory  = var.python_sql_worker_memory
+      timeout = 900
+      storage = 10240
+      loops   = true
+      environment = {
+        AWS_LAMBDA_EXEC_WRAPPER            = "/opt/tidemill/python-sql"
+        TIDEMILL_WORKER_KIND               = "python-sql"
+        TIDEMILL_TASK_QUEUE_URL            = local.queue_url["TaskQueue"]
+        TIDEMILL_PYTHON_SQL_TASK_QUEUE_URL = local.queue_url["PythonSqlTaskQueue"]
+        MIMALLOC_PURGE_DELAY               = "1000"
+        MIMALLOC_ALLOW_THP                 = "0"
+      }
+      reads    = local.everything
+      writes   = local.made_by_calls
+      deletes  = ["work/*"]
+      sends    = ["PythonSqlTaskQueue", "TaskQueue"]
+      receives = ["PythonSqlTaskQueue"]
+      hides    = ["PythonSqlTaskQueue"]
+    }
     Watcher = {
       package = "watcher"
       runtime = "provided.al2023"
@@ -160,12 +193,13 @@ locals {
         TIDEMILL_TASK_QUEUE_URL              = local.queue_url["TaskQueue"]
         TIDEMILL_PYTHON_TASK_QUEUE_URL       = local.queue_url["PythonTaskQueue"]
         TIDEMILL_LARGE_PYTHON_TASK_QUEUE_URL = local.queue_url["LargePythonTaskQueue"]
+        TIDEMILL_PYTHON_SQL_TASK_QUEUE_URL   = local.queue_url["PythonSqlTaskQueue"]
         TIDEMILL_WATCH_QUEUE_URL             = local.queue_url["WatchQueue"]
       }
       reads    = ["pipelines/*", "runs/*", "work/*", "results/*", "tables/*"]
       writes   = local.written
       deletes  = local.deleted
-      sends    = ["TaskQueue", "PythonTaskQueue", "LargePythonTaskQueue"]
+      sends    = ["TaskQueue", "PythonTaskQueue", "LargePythonTaskQueue", "PythonSqlTaskQueue"]
       receives = ["WatchQueue", "DeadLetterQueue"]
       hides    = ["WatchQueue"]
     }
@@ -211,6 +245,7 @@ locals {
     LargeWorker       = { function = "LargeWorker", queue = "LargeTaskQueue", batch = 1, concurrency = var.worker_concurrency }
     PythonWorker      = { function = "PythonWorker", queue = "PythonTaskQueue", batch = 1, concurrency = var.worker_concurrency }
     LargePythonWorker = { function = "LargePythonWorker", queue = "LargePythonTaskQueue", batch = 1, concurrency = var.worker_concurrency }
+    PythonSqlWorker   = { function = "PythonSqlWorker", queue = "PythonSqlTaskQueue", batch = 1, concurrency = var.worker_concurrency }
     Runs              = { function = "Watcher", queue = "WatchQueue", batch = 1, concurrency = 10 }
     DeadLetters       = { function = "Watcher", queue = "DeadLetterQueue", batch = 10, concurrency = 2 }
   }

@@ -146,6 +146,7 @@ locals {
     LargeTaskQueue       = { visibility = 900, retention = 345600, receives = 3 }
     PythonTaskQueue      = { visibility = 900, retention = 345600, receives = 5 }
     LargePythonTaskQueue = { visibility = 900, retention = 345600, receives = 5 }
+    PythonSqlTaskQueue   = { visibility = 900, retention = 345600, receives = 5 }
     WatchQueue           = { visibility = 360, retention = 1209600, receives = 0 }
     DeadLetterQueue      = { visibility = 360, retention = 1209600, receives = 0 }
   }

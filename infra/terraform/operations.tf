@@ -61,6 +61,16 @@ locals {
       periods     = 5
       threshold   = var.task_age_alarm_seconds
     }
+    PythonSqlAgeAlarm = {
+      description = "Tasks that call Python functions wait for long; there are too few workers for them. See infra/README.md."
+      namespace   = "AWS/SQS"
+      metric      = "ApproximateAgeOfOldestMessage"
+      dimensions  = { QueueName = aws_sqs_queue.queue["PythonSqlTaskQueue"].name }
+      statistic   = "Maximum"
+      period      = 60
+      periods     = 5
+      threshold   = var.task_age_alarm_seconds
+    }
     FailedRunsAlarm = {
       description = "A run failed; its _FAILED says why. See infra/README.md."
       namespace   = "Tidemill"
@@ -95,10 +105,13 @@ locals {
   widgets = [
     ["Runs", "Sum", 300, [for m in ["SucceededRuns", "FailedRuns"] : ["Tidemill", m, "Deployment", local.bucket]]],
     ["Tasks", "Sum", 60, [for m in ["Tasks", "FailedAttempts", "ColdStarts"] : ["Tidemill", m, "Deployment", local.bucket]]],
-    ["Tasks that wait", "Maximum", 60, [for m in ["ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible", "ApproximateAgeOfOldestMessage"] : ["AWS/SQS", m, "QueueName", aws_sqs_queue.queue["TaskQueue"].name]]],
-    ["Functions at work", "Maximum", 60, [for f in ["Planner", "Worker", "LargeWorker", "PythonWorker", "LargePythonWorker", "Watcher"] : ["AWS/Lambda", "ConcurrentExecutions", "FunctionName", "${var.name}-${f}"]]],
+    ["Tasks that wait", "Maximum", 60, concat(
+      [for m in ["ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible", "ApproximateAgeOfOldestMessage"] : ["AWS/SQS", m, "QueueName", aws_sqs_queue.queue["TaskQueue"].name]],
+      [for q in ["PythonTaskQueue", "PythonSqlTaskQueue"] : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", aws_sqs_queue.queue[q].name]],
+    )],
+    ["Functions at work", "Maximum", 60, [for f in ["Planner", "Worker", "LargeWorker", "PythonWorker", "LargePythonWorker", "PythonSqlWorker", "Watcher"] : ["AWS/Lambda", "ConcurrentExecutions", "FunctionName", "${var.name}-${f}"]]],
     ["Rows and bytes that tasks wrote", "Sum", 60, [for m in ["Rows", "Bytes"] : ["Tidemill", m, "Deployment", local.bucket]]],
-    ["Errors", "Sum", 300, [for f in ["Planner", "Worker", "LargeWorker", "PythonWorker", "LargePythonWorker", "Watcher"] : ["AWS/Lambda", "Errors", "FunctionName", "${var.name}-${f}"]]],
+    ["Errors", "Sum", 300, [for f in ["Planner", "Worker", "LargeWorker", "PythonWorker", "LargePythonWorker", "PythonSqlWorker", "Watcher"] : ["AWS/Lambda", "Errors", "FunctionName", "${var.name}-${f}"]]],
   ]
 }
 

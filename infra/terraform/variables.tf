@@ -5,7 +5,7 @@ variable "name" {
 }
 
 variable "packages_bucket" {
-  description = "A bucket of yours that holds planner.zip, worker.zip, watcher.zip, api.zip, python-layer.zip and python-packages.zip."
+  description = "A bucket of yours that holds planner.zip, worker.zip, watcher.zip, api.zip, python-layer.zip, python-sql-layer.zip and python-packages.zip."
   type        = string
 }
 
@@ -43,6 +43,12 @@ variable "large_python_worker_memory" {
   description = "Memory in MiB of the Python worker that takes over where a Python worker's memory did not suffice."
   type        = number
   default     = 10240
+}
+
+variable "python_sql_worker_memory" {
+  description = "Memory in MiB of the worker for the stages of statements that call Python functions."
+  type        = number
+  default     = 3538
 }
 
 variable "python_runtime" {

@@ -467,9 +467,10 @@ mod tests {
         let template = read(TEMPLATE, &setting()).expect("a template");
         assert_eq!(template.buckets[0].name, "tidemill");
         let names: Vec<_> = template.functions.iter().map(|f| f.binary.as_str()).collect();
-        let expected = ["api", "python", "worker", "planner", "python", "watcher", "worker"];
+        let expected =
+            ["api", "python", "worker", "planner", "python-sql", "python", "watcher", "worker"];
         assert_eq!(names, expected);
-        let worker = &template.functions[6];
+        let worker = &template.functions[7];
         assert_eq!(worker.environment["TIDEMILL_BUCKET"], "tidemill");
         let url = "http://127.0.0.1:4566/000000000000/TaskQueue";
         assert_eq!(worker.environment["TIDEMILL_TASK_QUEUE_URL"], url);
