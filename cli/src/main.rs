@@ -149,6 +149,7 @@ async fn function(
         "planner" => tidemill_planner::run().await,
         "worker" => tidemill_worker::run().await,
         "python" => tidemill_python::run(wrapped.into_iter().next()).await,
+        "python-sql" => tidemill_python_sql::run(wrapped.into_iter().next()).await,
         "watcher" => tidemill_watcher::run().await,
         "api" => tidemill_api::run().await,
         _ => anyhow::bail!("there is no function {name}"),

@@ -43,6 +43,10 @@ pub struct Raised {
     pub unread: bool,
     /// The module that the function needs and that is not there.
     pub missing: Option<String>,
+    /// Of a batch, if it is known: the arguments of the row that it raised for.
+    pub row: Option<String>,
+    /// Nothing was raised, but something else returned than is declared.
+    pub wrong: bool,
 }
 
 /// The child is gone, and with it the call's answer.

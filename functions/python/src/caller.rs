@@ -18,10 +18,10 @@ use crate::output::Captured;
 use crate::pool::Pool;
 
 /// The variable that tells a child where shared objects are.
-const SHARED: &str = "TIDEMILL_SHARED";
+pub(crate) const SHARED: &str = "TIDEMILL_SHARED";
 
 /// The variable that tells a child how many bytes of memory it may have.
-const MEMORY: &str = "TIDEMILL_MEMORY";
+pub(crate) const MEMORY: &str = "TIDEMILL_MEMORY";
 
 /// Makes calls in a child.
 pub struct PythonCaller {
@@ -37,7 +37,7 @@ impl PythonCaller {
     pub fn new(objects: Objects, interpreter: Interpreter, memory_bytes: u64) -> Self {
         let shared: PathBuf = objects.folder().into();
         let interpreter = interpreter.with(SHARED, shared).with(MEMORY, memory_bytes.to_string());
-        let pool = Pool::new(interpreter);
+        let pool = Pool::new(interpreter, 1);
         pool.warm_up();
         Self { objects, pool, memory_bytes }
     }
@@ -48,21 +48,24 @@ impl PythonCaller {
             memory_bytes: Some(self.memory_bytes),
         }
     }
+}
 
-    /// # Errors
-    /// Functions of one minor version of Python are not to be read by another.
-    async fn check_version(&self, calls: &Calls) -> Result<(), EngineError> {
-        let version = self.pool.version().await.map_err(of_start)?;
-        let minor = |version: &str| version.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
-        if minor(version) == minor(&calls.python) {
-            return Ok(());
-        }
-        Err(EngineError::Refused(format!(
-            "the function was pickled by Python {} and the worker has {version}: use the same minor version \
-             on both sides",
-            calls.python
-        )))
+/// # Errors
+/// A function of one minor version of Python is not to be read by another.
+pub(crate) async fn check_version(
+    pool: &Pool,
+    function: &str,
+    python: &str,
+) -> Result<(), EngineError> {
+    let version = pool.version().await.map_err(of_start)?;
+    let minor = |version: &str| version.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
+    if minor(version) == minor(python) {
+        return Ok(());
     }
+    Err(EngineError::Refused(format!(
+        "{function} was pickled by Python {python} and the worker has {version}: use the same minor version \
+         on both sides"
+    )))
 }
 
 /// What the calls of a run share.
@@ -77,7 +80,7 @@ impl Caller for PythonCaller {
     type Ready = Ready;
 
     async fn prepare(&self, run: &RunId, calls: &Calls) -> Result<Ready, EngineError> {
-        self.check_version(calls).await?;
+        check_version(&self.pool, "the function", &calls.python).await?;
         self.objects.fetch(run, &calls.shared).await?;
         let path = self.objects.unpack(run, &calls.archives).await?;
         let function = self.objects.function(run, &calls.function).await?;
@@ -234,7 +237,7 @@ fn record(
     CallRecord { peak_memory_bytes, stdout, stderr, ..CallRecord::new(outcome, took) }
 }
 
-fn of_start(error: StartError) -> EngineError {
+pub(crate) fn of_start(error: StartError) -> EngineError {
     match error {
         StartError::Machine(_) | StartError::Killed { .. } => {
             EngineError::Transient { what: error.to_string(), source: error.into() }

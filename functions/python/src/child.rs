@@ -16,22 +16,44 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::answer::{Answer, Died, Outcome, Raised, Reason};
-use crate::frame::{self, AnswerHead, AnswerKind, CallHead, RaisedHead, ReadyHead};
+use crate::frame::{self, AnswerHead, AnswerKind, Batch, CallHead, RaisedHead, ReadyHead};
 use crate::interpreter::{Interpreter, StartError};
 use crate::memory::resident_bytes;
 use crate::output::Output;
 
-const RUNNER: &str = include_str!("tidemill_runner.py");
-const VALUES: &str = include_str!("tidemill_values.py");
+/// What the child imports, by name.
+const MODULES: [(&str, &str); 10] = [
+    ("tidemill_runner", include_str!("tidemill_runner.py")),
+    ("tidemill_values", include_str!("tidemill_values.py")),
+    ("tidemill_batches", include_str!("tidemill_batches.py")),
+    ("tidemill_called", include_str!("tidemill_called.py")),
+    ("tidemill_arguments", include_str!("tidemill_arguments.py")),
+    ("tidemill_columns", include_str!("tidemill_columns.py")),
+    ("tidemill_tables", include_str!("tidemill_tables.py")),
+    ("tidemill_fitting", include_str!("tidemill_fitting.py")),
+    ("tidemill_types", include_str!("tidemill_types.py")),
+    ("tidemill_said", include_str!("tidemill_said.py")),
+];
 
-/// Starts the runner, which comes as an argument, as what it imports does, beside `__main__`: that belongs to
-/// the calls.
+/// Starts the runner beside `__main__`, which belongs to the calls. Names of modules and their texts are arguments
+/// by turns; each is compiled when it is first imported.
 const BOOTSTRAP: &str = "\
-import sys, types
-for name in ('tidemill_values', 'tidemill_runner'):
-    module = sys.modules[name] = types.ModuleType(name)
-    exec(compile(sys.argv.pop(), '<tidemill>', 'exec'), module.__dict__)
-module.main()
+import sys
+class Modules:
+    def __init__(self, arguments):
+        self.texts = dict(zip(arguments[::2], arguments[1::2]))
+    def find_spec(self, name, path=None, target=None):
+        if name in self.texts:
+            from importlib.machinery import ModuleSpec
+            return ModuleSpec(name, self)
+    def create_module(self, spec):
+        return None
+    def exec_module(self, module):
+        exec(compile(self.texts[module.__name__], '<tidemill>', 'exec'), module.__dict__)
+sys.meta_path.insert(0, Modules(sys.argv[1:]))
+del sys.argv[1:], Modules
+import tidemill_runner
+tidemill_runner.main()
 ";
 
 /// How often memory is looked at: what allocates a gigabyte a second is stopped 100 MB later.
@@ -115,7 +137,8 @@ impl Child {
         let ((out, stdout), (err, stderr)) = (pipe::pipe()?, pipe::pipe()?);
         let mut command = Command::new(&interpreter.program);
         command
-            .args(["-u", "-c", BOOTSTRAP, RUNNER, VALUES])
+            .args(["-u", "-c", BOOTSTRAP])
+            .args(MODULES.iter().flat_map(|&(name, text)| [name, text]))
             .env_clear()
             .envs(interpreter.environment.iter().map(|(name, value)| (name, value)))
             .env("PYTHONPATH", interpreter.path_after(path))
@@ -183,13 +206,15 @@ impl Child {
     pub async fn call(&mut self, call: &Call, limits: Limits) -> Result<Answer, Died> {
         let arguments = std::slice::from_ref(&call.arguments);
         let mut answer = None;
-        self.ask(call, arguments, None, limits, |_, made| answer = Some(made)).await?;
+        self.ask(call, arguments, None, None, limits, |_, made| answer = Some(made)).await?;
         match answer {
             Some(answer) => Ok(answer),
-            None => {
-                Err(self.died(Reason::Disconnected("no answer".into()), Instant::now(), 0).await)
-            }
+            None => Err(self.died_unanswered().await),
         }
+    }
+
+    async fn died_unanswered(&mut self) -> Died {
+        self.died(Reason::Disconnected("no answer".into()), Instant::now(), 0).await
     }
 
     /// Makes calls of an `async def` function, so many at once, and passes each answer on with the number of its
@@ -205,7 +230,24 @@ impl Child {
         limits: Limits,
         made: impl FnMut(usize, Answer),
     ) -> Result<(), Died> {
-        self.ask(call, arguments, Some(at_once), limits, made).await
+        self.ask(call, arguments, Some(at_once), None, limits, made).await
+    }
+
+    /// Makes a call over a batch of rows; its arguments are the types that are to come back, and the rows.
+    pub(crate) async fn call_batch(
+        &mut self,
+        call: &Call,
+        batch: &Batch,
+        arguments: &[Bytes; 2],
+        limits: Limits,
+    ) -> Result<Answer, Died> {
+        let mut answer = None;
+        let take = |_, made| answer = Some(made);
+        self.ask(call, arguments, None, Some(batch), limits, take).await?;
+        match answer {
+            Some(answer) => Ok(answer),
+            None => Err(self.died_unanswered().await),
+        }
     }
 
     async fn ask(
@@ -213,13 +255,15 @@ impl Child {
         call: &Call,
         arguments: &[Bytes],
         at_once: Option<u32>,
+        batch: Option<&Batch>,
         limits: Limits,
         mut made: impl FnMut(usize, Answer),
     ) -> Result<(), Died> {
         self.calls += 1;
         let is_known = self.functions.contains(&call.function_name);
         let since = Instant::now();
-        let question = Question { number: self.calls, call, arguments, is_known, at_once, limits };
+        let number = self.calls;
+        let question = Question { number, call, arguments, is_known, at_once, batch, limits };
         let mut peak_bytes = 0;
         match self.exchange(&question, &mut peak_bytes, &mut made).await {
             Ok(is_loaded) => {
@@ -255,7 +299,7 @@ impl Child {
         let (answers, mut answered) = mpsc::unbounded_channel();
         let mut talk = std::pin::pin!(talk(connection, question, answers));
         let mut is_loaded = false;
-        let mut left = question.arguments.len();
+        let mut left = question.answers();
         let mut take =
             |(item, answer): (usize, Spoken), stdout: &mut Output, stderr: &mut Output, peak| {
                 is_loaded |= answer.is_loaded;
@@ -349,7 +393,14 @@ struct Question<'a> {
     arguments: &'a [Bytes],
     is_known: bool,
     at_once: Option<u32>,
+    batch: Option<&'a Batch>,
     limits: Limits,
+}
+
+impl Question<'_> {
+    fn answers(&self) -> usize {
+        if self.batch.is_some() { 1 } else { self.arguments.len() }
+    }
 }
 
 /// An answer, as it came.
@@ -390,7 +441,7 @@ async fn talk(
     question: &Question<'_>,
     answers: mpsc::UnboundedSender<(usize, Spoken)>,
 ) -> io::Result<()> {
-    let Question { number, call, arguments, is_known, at_once, limits } = *question;
+    let Question { number, call, arguments, is_known, at_once, batch, limits } = *question;
     let function: &[u8] = if is_known { &[] } else { &call.function };
     let (initializer, initializer_bytes) = match &call.initializer {
         Some((name, bytes)) => (name.as_str(), &bytes[..]),
@@ -404,13 +455,14 @@ async fn talk(
         initializer,
         input: call.input.as_deref(),
         at_once,
+        batch,
         timeout: limits.time.map(|time| time.as_secs_f64()),
         sizes: body.iter().map(|part| part.len()).collect(),
     };
     let since = Instant::now();
     frame::send(connection, &head, &body).await?;
-    let mut is_answered = vec![false; arguments.len()];
-    for _ in arguments {
+    let mut is_answered = vec![false; question.answers()];
+    for _ in 0..question.answers() {
         let (head, mut body) = frame::receive::<AnswerHead>(connection).await?;
         let is_new = is_answered.get_mut(head.item).is_some_and(|is| !std::mem::replace(is, true));
         if head.call != number || !is_new {
@@ -433,6 +485,6 @@ async fn talk(
 }
 
 fn raised(head: RaisedHead, pickled: Option<Bytes>) -> Raised {
-    let RaisedHead { type_name, message, traceback, unread, missing } = head;
-    Raised { type_name, message, traceback, pickled, unread, missing }
+    let RaisedHead { type_name, message, traceback, unread, missing, row, wrong } = head;
+    Raised { type_name, message, traceback, pickled, unread, missing, row, wrong }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tidemill_protocol::calls::ValueFormat;
+use tidemill_protocol::function::{FunctionKind, InputForm, OnNull};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// A head has texts that the runner cuts, so a longer one is none.
@@ -23,10 +24,25 @@ pub(crate) struct CallHead<'a> {
     /// How many calls of a coroutine function are made at once; nothing for one call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) at_once: Option<u32>,
+    /// A call over a batch of rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) batch: Option<&'a Batch>,
     /// Seconds of each of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) timeout: Option<f64>,
     pub(crate) sizes: Vec<usize>,
+}
+
+/// How a function is called over rows.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Batch {
+    pub(crate) name: String,
+    pub(crate) kind: FunctionKind,
+    pub(crate) input: Option<InputForm>,
+    pub(crate) on_null: OnNull,
+    pub(crate) volatile: bool,
+    /// The function's bytes are the text of a module.
+    pub(crate) source: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -73,6 +89,10 @@ pub(crate) struct RaisedHead {
     pub(crate) unread: bool,
     #[serde(default)]
     pub(crate) missing: Option<String>,
+    #[serde(default)]
+    pub(crate) row: Option<String>,
+    #[serde(default)]
+    pub(crate) wrong: bool,
 }
 
 #[derive(Deserialize)]

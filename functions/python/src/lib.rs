@@ -9,6 +9,7 @@ mod caller;
 mod child;
 mod files;
 mod frame;
+mod functions;
 mod interpreter;
 mod memory;
 mod objects;
@@ -27,6 +28,7 @@ use tidemill_protocol::{Key, SystemClock};
 pub use answer::{Answer, Died, Outcome, Raised, Reason};
 pub use caller::PythonCaller;
 pub use child::{Call, Child, Limits};
+pub use functions::PythonFunctions;
 pub use interpreter::{Interpreter, StartError};
 pub use objects::Objects;
 pub use output::Captured;
@@ -49,23 +51,52 @@ const CHILD_PERCENT: u64 = 90;
 pub async fn run(wrapped: Option<OsString>) -> Result<(), Error> {
     telemetry::init();
     let deployment = Deployment::from_env().await?;
+    let memory_bytes = child_bytes(function_bytes());
+    let caller = PythonCaller::new(objects(&deployment)?, interpreter(wrapped), memory_bytes);
+    let engine = CallEngine::new(deployment.bucket.clone(), Arc::new(SystemClock), caller);
+    serve_tasks(deployment, Arc::new(engine)).await
+}
+
+/// What runs functions of statements beside an engine that has a part of the function's memory, as `run` has it.
+///
+/// # Errors
+/// The temporary folder cannot be written.
+pub fn functions(
+    wrapped: Option<OsString>,
+    deployment: &Deployment,
+    engine_bytes: u64,
+    children: usize,
+) -> std::io::Result<PythonFunctions> {
+    let left = function_bytes().saturating_sub(engine_bytes) / children.max(1) as u64;
+    let (objects, interpreter) = (objects(deployment)?, interpreter(wrapped));
+    Ok(PythonFunctions::new(objects, interpreter, children, child_bytes(left)))
+}
+
+fn interpreter(wrapped: Option<OsString>) -> Interpreter {
     let program = wrapped.or_else(|| env::optional(env::PYTHON).map(OsString::from));
     let program = PathBuf::from(program.unwrap_or_else(|| "python3".into()));
     let root = env::optional(env::TASK_ROOT).unwrap_or_else(|| ".".into());
-    let interpreter = Interpreter::of_runtime(program, root.into());
+    Interpreter::of_runtime(program, root.into())
+}
+
+fn objects(deployment: &Deployment) -> std::io::Result<Objects> {
     let folder = shared_folder(&deployment.bucket_name)?;
-    let mib = env::optional(env::MEMORY_SIZE).and_then(|mib| mib.parse().ok());
-    let left = mib.unwrap_or(MEMORY_MIB).saturating_sub(OWN_MIB);
-    let memory_bytes = (left << 20) / 100 * CHILD_PERCENT;
     // on the emulator's machine beside its buckets, which are its user's
     let unpacked = match env::optional(env::LOCAL_FOLDER) {
         Some(buckets) => PathBuf::from(buckets).join(".tidemill").join("unpacked"),
         None => std::env::temp_dir().join("tidemill-unpacked"),
     };
-    let objects = Objects::new(deployment.bucket.clone(), folder, unpacked);
-    let caller = PythonCaller::new(objects, interpreter, memory_bytes);
-    let engine = CallEngine::new(deployment.bucket.clone(), Arc::new(SystemClock), caller);
-    serve_tasks(deployment, Arc::new(engine)).await
+    Ok(Objects::new(deployment.bucket.clone(), folder, unpacked))
+}
+
+/// What the function has beside this process itself.
+fn function_bytes() -> u64 {
+    let mib = env::optional(env::MEMORY_SIZE).and_then(|mib| mib.parse().ok());
+    mib.unwrap_or(MEMORY_MIB).saturating_sub(OWN_MIB) << 20
+}
+
+fn child_bytes(share: u64) -> u64 {
+    share / 100 * CHILD_PERCENT
 }
 
 /// Where shared objects lie. On the emulator's machine that is where the bucket has them.

@@ -14,6 +14,16 @@ of them are made at once. What goes back:
     {"call": 7, "kind": "returned", "as": "pickle", "loaded": true, "sizes": [value]}
     {"call": 7, "kind": "raised", "type": …, "message": …, "traceback": …, "loaded": …, "sizes": [exception]}
 
+With "batch" it is a call over a batch of rows of a statement, `"sizes": [function, initializer, types, rows]`:
+
+    "batch": {"name": "score", "kind": "scalar", "input": null, "on_null": "null", "volatile": false, "source": false}
+
+The function may then be a text of Python ("source"); `types` is a stream of Arrow without batches that has the
+declared type, and `rows` one with a batch, its columns the arguments (of an "aggregate" one column: for each group a
+list of structs of them). The answer is a "batch" with the one column "returns", of that type, and as many rows.
+Or it is "raised", with the "row" for which it was, if that is known; "wrong" is true where what was returned is no
+such column. `tidemill_batches.py` says the rest.
+
 "input" is the path of a file that arguments name. The name "tidemill:file" is that of no function: its one argument
 is what `tidemill_values.file_of` takes.
 
@@ -25,6 +35,7 @@ body. A function that is loaded need not come again, until FUNCTIONS_MAX others 
 """
 
 import asyncio
+import contextlib
 import copyreg
 import importlib
 import inspect
@@ -68,7 +79,8 @@ def main() -> None:
     frames = connection.makefile("rb")
     owner = os.getpid()
     send(connection, {"ready": ".".join(map(str, sys.version_info[:3]))}, [])
-    functions: dict[str, Callable[..., Any]] = {}
+    functions: dict[str, Any] = {}
+    batches = Batches()
     initialized: set[str] = set()
     while (frame := receive(frames)) is not None:
         head, (function, initializer, *arguments) = frame
@@ -81,7 +93,11 @@ def main() -> None:
         if "at_once" in head and failed is None:
             run_together(connection, functions, head, function, arguments)
             continue
-        answer, body = failed or run(functions, head, function, arguments[0])
+        if "batch" in head:
+            answer, body = failed or batches.run(functions, head, function, *arguments)
+            del arguments[1:]
+        else:
+            answer, body = failed or run(functions, head, function, arguments[0])
         flush()
         if os.getpid() != owner:
             # the call has forked, and this is its child: the answer is its parent's
@@ -93,8 +109,9 @@ def main() -> None:
 
 def die_with_parent() -> None:
     """As a process that waits in native code does not see its socket close."""
-    if sys.platform == "linux" and (ctypes := importable("ctypes")) is not None:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if sys.platform == "linux":
+        with contextlib.suppress(ImportError):
+            importlib.import_module("ctypes").CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def receive(frames: io.BufferedReader) -> tuple[dict[str, Any], list[bytes]] | None:
@@ -105,7 +122,7 @@ def receive(frames: io.BufferedReader) -> tuple[dict[str, Any], list[bytes]] | N
     return head, [frames.read(size) for size in head["sizes"]]
 
 
-def send(connection: socket.socket, head: dict[str, Any], body: list[bytes]) -> None:
+def send(connection: socket.socket, head: dict[str, Any], body: list[Any]) -> None:
     text = json.dumps({**head, "sizes": [len(part) for part in body]}).encode()
     connection.sendall(LENGTH.pack(len(text)) + text)
     for part in body:
@@ -123,7 +140,7 @@ def initialize(initializer: bytes) -> tuple[dict[str, Any], list[bytes]] | None:
 
 
 def run(
-    functions: dict[str, Callable[..., Any]], head: dict[str, Any], function: bytes, arguments: bytes
+    functions: dict[str, Any], head: dict[str, Any], function: bytes, arguments: bytes
 ) -> tuple[dict[str, Any], list[bytes]]:
     if head["function"] == FILE:
         return filed(arguments)
@@ -139,6 +156,34 @@ def run(
         return returned(value)
     except BaseException as error:  # SystemExit and KeyboardInterrupt are answers, too
         return raised(error)
+
+
+class Batches:
+    """Calls over batches of rows: what is for them is longer than what a start compiles."""
+
+    def __init__(self) -> None:
+        self.functions: Any = None
+
+    def run(
+        self, functions: dict[str, Any], head: dict[str, Any], function: bytes, declared: bytes, rows: bytes
+    ) -> tuple[dict[str, Any], list[Any]]:
+        batch = head["batch"]
+        try:
+            importlib.import_module("pyarrow")
+            from tidemill_batches import Functions
+            from tidemill_called import Source
+
+            def read(text: bytes) -> Any:
+                return Source(batch["name"], text) if batch["source"] else load(text)
+
+            self.functions = self.functions or Functions()
+            loaded = known(functions, head["function"], function, read)
+            called = self.functions.called(head["function"], loaded, batch, declared, functions)
+        except BaseException as error:
+            # libraries for its rows are a part of the function
+            return unread(error, False)
+        answer, body = called.answer(rows, raised)
+        return answer, body
 
 
 def returned(value: object) -> tuple[dict[str, Any], list[bytes]]:
@@ -163,7 +208,7 @@ def unread(error: BaseException, function_is_read: bool) -> tuple[dict[str, Any]
 
 def run_together(
     connection: socket.socket,
-    functions: dict[str, Callable[..., Any]],
+    functions: dict[str, Any],
     head: dict[str, Any],
     function: bytes,
     arguments: list[bytes],
@@ -301,16 +346,9 @@ def load_shared(name: str, access: int) -> Any:
     return pickle.loads(parts[0], buffers=parts[1:])
 
 
-def importable(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None
-
-
-def known(functions: dict[str, Callable[..., Any]], name: str, function: bytes) -> Callable[..., Any]:
+def known(functions: dict[str, Any], name: str, function: bytes, read: Callable[[bytes], Any] = load) -> Any:
     if name not in functions:
-        loaded = load(function)
+        loaded = read(function)
         if len(functions) >= FUNCTIONS_MAX:
             del functions[next(iter(functions))]
         functions[name] = loaded
