@@ -246,7 +246,7 @@ async fn the_command_line_writes_explains_and_compacts() {
     assert!(text(&written).contains("3000 rows in 21 files"), "{written:?}");
     let explain = ["explain", "-e", "SELECT max(n) FROM parts", bucket[0], bucket[1]];
     let explained = text(&emulator.command(&explain).await);
-    for line in ["table parts: 21 CSV files", "GB-seconds", "price", "$1.30 a month"] {
+    for line in ["table parts: 21 CSV files", "GB-seconds", "price", "$2.07 a month"] {
         assert!(explained.contains(line), "{line}: {explained}");
     }
     let simulate = ["--simulate", "10TB", "--partitions", "10000"];

@@ -19,6 +19,7 @@ use tidemill_protocol::record::{Outcome, Plan, Status};
 use tidemill_protocol::{Key, context};
 
 use crate::support::crash::Crash;
+use crate::support::functions::{self, NativeFunctions};
 use crate::support::store_bucket::StoreBucket;
 use crate::support::world::World;
 
@@ -26,6 +27,7 @@ use crate::support::world::World;
 pub(crate) struct EngineFixture {
     pub(crate) world: World,
     store: Arc<dyn ObjectStore>,
+    pub(crate) functions: Arc<NativeFunctions>,
     pub(crate) oracle: SessionContext,
 }
 
@@ -53,12 +55,25 @@ impl EngineFixture {
     /// A fixture whose tasks may use so much.
     pub(crate) fn with(resources: Resources) -> Self {
         let store = store();
-        let engine = DataFusionEngine::new(store.clone(), "b".into(), resources);
+        let functions = Arc::new(NativeFunctions::default());
+        let engine = DataFusionEngine::new(store.clone(), "b".into(), resources)
+            .with_functions(functions.clone());
         let world = World::new(Arc::new(StoreBucket(store.clone())), Arc::new(engine));
         let oracle = one_process(SessionConfig::new()).expect("a session");
         let url = url::Url::parse("memory://b").expect("a URL");
         oracle.register_object_store(&url, store.clone());
-        Self { world, store, oracle }
+        for function in functions::in_one_process() {
+            oracle.register_udf(function);
+        }
+        Self { world, store, functions, oracle }
+    }
+
+    /// The files of the functions.
+    pub(crate) async fn with_functions(self) -> Self {
+        for (key, text) in functions::files() {
+            self.put(&key, text).await;
+        }
+        self
     }
 
     pub(crate) async fn put(&self, key: &str, bytes: impl Into<Bytes>) {
@@ -228,6 +243,15 @@ async fn any_number_of_partitions_gives_the_rows_of_one_process() {
             assert_eq!(rows, expected, "{sql} over {partitions:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_common_part_of_two_expressions_may_be_null_in_one_plan_only() {
+    let fixture = EngineFixture::with_orders().await;
+    let sql = "SELECT region, count(*) FILTER (WHERE CASE WHEN name NOT IN (name, 'x') THEN id ELSE 1 END \
+               NOT IN (1, id)) FROM customers GROUP BY region";
+    let rows = sorted(fixture.run(sql, None).await.expect("rows"));
+    assert_eq!(rows, ["north|0", "south|0", "∅|0"]);
 }
 
 #[tokio::test]

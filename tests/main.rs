@@ -13,6 +13,7 @@ mod end_to_end;
 mod engine;
 mod engine_faults;
 mod files;
+mod functions;
 mod iam_policies;
 mod inputs;
 mod liveness;

@@ -11,7 +11,8 @@ impl Writer<'_> {
         if depth == 0 || self.dice.chance(35) {
             return self.leaf(kind, scope);
         }
-        match self.dice.below(8) {
+        match self.dice.below(9) {
+            8 => self.called(kind, scope, depth),
             0 => {
                 let test = self.predicate(scope, depth - 1);
                 let (a, b) = self.two(kind, scope, depth);
@@ -32,6 +33,20 @@ impl Writer<'_> {
             }
             _ => self.operation(kind, scope, depth),
         }
+    }
+
+    /// A value that went through a function that is not the engine's.
+    fn called(&mut self, kind: Kind, scope: &Scope, depth: usize) -> Node {
+        let function = match kind {
+            Kind::Int => "same_int",
+            Kind::Float | Kind::Approx => "same_float",
+            Kind::Text => "same_text",
+            Kind::Bool => "same_bool",
+            Kind::Date => "same_date",
+            _ => return self.operation(kind, scope, depth),
+        };
+        let of = self.expr(kind, scope, depth - 1);
+        Node::expr(kind, format!("{function}({{}})"), vec![of])
     }
 
     fn operation(&mut self, kind: Kind, scope: &Scope, depth: usize) -> Node {

@@ -17,6 +17,7 @@ use super::case::Case;
 use super::table::{Format, Table};
 use crate::engine::EngineFixture;
 use crate::support::compare::{Rule, compare};
+use crate::support::functions;
 
 /// No query takes so long, whatever else the machine does.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -156,7 +157,7 @@ struct Answer {
 
 /// What the engine makes of a case, in a bucket of its own.
 async fn answer(case: Case, partitions: Option<u32>) -> Result<Answer, String> {
-    let fixture = EngineFixture::new();
+    let fixture = EngineFixture::new().with_functions().await;
     for (key, bytes) in case.tables.iter().flat_map(Table::files) {
         fixture.put(&key, bytes).await;
     }
@@ -188,6 +189,9 @@ async fn in_one_process(
 ) -> Result<RecordBatch, String> {
     let config = SessionConfig::new().with_target_partitions(partitions as usize);
     let session = one_process(config).expect("a session");
+    for function in functions::in_one_process() {
+        session.register_udf(function);
+    }
     let dir = tempfile::tempdir().expect("a folder");
     for table in &case.tables {
         if from == From::Files && table.format == Format::Parquet {

@@ -144,7 +144,7 @@ impl Emulator {
             let line = String::from_utf8_lossy(&line).replace('\0', " ");
             let status = std::fs::read_to_string(entry.path().join("status")).unwrap_or_default();
             let ours = status.contains(&format!("PPid:\t{}\n", self.pid()));
-            if ours && line.contains(&format!("function {function}")) {
+            if ours && line.contains(&format!("function {function} ")) {
                 found.push(pid);
             }
         }

@@ -1,7 +1,7 @@
 //! `DESCRIBE t`: the columns of a table, as rows.
 
 use tidemill_protocol::record::{Plan, StageIo};
-use tidemill_protocol::{PlanRequest, cost};
+use tidemill_protocol::{PlanRequest, WorkerKind, cost};
 
 use crate::engine_plan::{EnginePlan, single_stage};
 use crate::error::Failure;
@@ -15,7 +15,7 @@ pub(crate) fn description(request: &PlanRequest<'_>, table: &Table) -> Result<Pl
     Ok(Plan {
         run: request.run.clone(),
         engine: ENGINE_VERSION.to_owned(),
-        stages: vec![single_stage(StageIo::default())],
+        stages: vec![single_stage(StageIo::default(), WorkerKind::Normal)],
         task_bytes: cost::TASK_BYTES,
         max_cost_usd: None,
         single: Some("it describes a table".into()),

@@ -10,6 +10,7 @@ use tidemill_protocol::{
 };
 
 use crate::engine_plan::EnginePlan;
+use crate::functions::{Callers, FunctionCaller};
 use crate::plan;
 use crate::planning_thread::on_planning_thread;
 use crate::resources::Resources;
@@ -25,6 +26,8 @@ pub struct DataFusionEngine {
     store: Arc<dyn ObjectStore>,
     bucket: String,
     resources: Resources,
+    /// Nothing where functions of Python are not executed.
+    caller: Option<Arc<dyn FunctionCaller>>,
     /// The last used first.
     plans: Mutex<VecDeque<(RunId, Arc<LoadedPlan>)>>,
 }
@@ -32,7 +35,13 @@ pub struct DataFusionEngine {
 impl DataFusionEngine {
     /// An engine that reads `bucket` through `store`.
     pub fn new(store: Arc<dyn ObjectStore>, bucket: String, resources: Resources) -> Self {
-        Self { store, bucket, resources, plans: Mutex::default() }
+        Self { store, bucket, resources, caller: None, plans: Mutex::default() }
+    }
+
+    /// One that executes functions of Python, too.
+    #[must_use]
+    pub fn with_functions(self, caller: Arc<dyn FunctionCaller>) -> Self {
+        Self { caller: Some(caller), ..self }
     }
 
     /// Looks at the table of a folder that Parquet files from elsewhere become part of.
@@ -100,7 +109,12 @@ impl Engine for DataFusionEngine {
             )));
         }
         let loaded = self.load(plan)?;
-        task::execute(&self.store, &self.resources, &loaded, request)
+        let callers = Arc::new(Callers {
+            run: plan.run.clone(),
+            functions: loaded.plan.functions.clone(),
+            caller: self.caller.clone(),
+        });
+        task::execute(&self.store, &self.resources, &loaded, &callers, request)
             .await
             .map_err(|e| e.into_engine_error(&plan.run))
     }

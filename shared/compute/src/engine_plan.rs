@@ -7,6 +7,7 @@ use tidemill_protocol::record::{Output, Stage, StageIo};
 use tidemill_protocol::{StageId, WorkerKind};
 
 use crate::error::Failure;
+use crate::functions::Callables;
 use crate::stage::Fragment;
 use crate::table::Table;
 use crate::write::{Target, WriteRequest};
@@ -17,6 +18,9 @@ pub(crate) struct EnginePlan {
     pub(crate) sql: String,
     #[serde(default, skip_serializing_if = "Params::is_empty")]
     pub(crate) params: Params,
+    /// Those that the statement calls.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub(crate) functions: Callables,
     pub(crate) now: DateTime<Utc>,
     pub(crate) tables: Vec<Table>,
     /// The table that the rows are written into, if they are not the result.
@@ -24,6 +28,10 @@ pub(crate) struct EnginePlan {
     pub(crate) write: Option<Write>,
     /// By stage.
     pub(crate) fragments: Vec<Fragment>,
+}
+
+fn is_empty(functions: &Callables) -> bool {
+    functions.is_empty()
 }
 
 /// What a statement asks to be written, and how the table takes it.
@@ -39,6 +47,7 @@ impl EnginePlan {
         Self {
             sql,
             params: Params::new(),
+            functions: Callables::default(),
             now,
             tables: vec![],
             write: None,
@@ -54,11 +63,11 @@ impl EnginePlan {
 }
 
 /// The only stage of a plan that is one task: it plans the SQL itself.
-pub(crate) fn single_stage(expected: StageIo) -> Stage {
+pub(crate) fn single_stage(expected: StageIo, worker: WorkerKind) -> Stage {
     Stage {
         id: StageId(0),
         inputs: vec![],
-        worker: WorkerKind::Normal,
+        worker,
         partitions: 1,
         whole: true,
         scans: true,

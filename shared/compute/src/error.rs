@@ -7,6 +7,7 @@ use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::parser::ParserError;
 use tidemill_protocol::{EngineError, RunId};
 
+use crate::functions::CallFailed;
 use crate::quarantine::TooManyBadLines;
 use crate::quotes::CutInQuotes;
 use crate::table::Unreadable;
@@ -99,11 +100,21 @@ impl Failure {
         }
     }
 
+    /// Why a function of Python gave nothing, if that is at the bottom of it.
+    pub(crate) fn call_failed(&self) -> Option<&CallFailed> {
+        match self {
+            Self::DataFusion(e) => chain(&**e).find_map(|e| e.downcast_ref()),
+            _ => None,
+        }
+    }
+
     /// Whether the pool of the task was too small, or may have been: what operators do for want of
     /// memory is the least tried of what they do.
     pub(crate) fn is_out_of_memory(&self) -> bool {
         match self {
             Self::Panicked(_) => true,
+            // no room in the pool is of help to a function
+            _ if self.call_failed().is_some() => false,
             Self::DataFusion(e) => {
                 matches!(e.find_root(), DataFusionError::ResourcesExhausted(_))
             }
@@ -113,6 +124,9 @@ impl Failure {
 
     /// What the protocol is told.
     pub(crate) fn into_engine_error(self, run: &RunId) -> EngineError {
+        if let Some(failed) = self.call_failed() {
+            return failed.clone().into();
+        }
         let run = run.clone();
         match self.store_error() {
             Some(object_store::Error::Precondition { path, .. }) => {
@@ -213,6 +227,8 @@ pub(crate) fn sentence(error: &DataFusionError) -> String {
 
 /// Takes off what the layers below say of themselves, and what only their own users can follow.
 fn one_line(text: &str) -> String {
+    /// What a function of a statement says of its arguments follows it.
+    const COERCION: &str = "user-defined coercion failed with: ";
     const NOISE: [&str; 9] = [
         "Arrow error: ",
         "Parquet error: ",
@@ -228,6 +244,21 @@ fn one_line(text: &str) -> String {
     take_out(&mut line, " This issue was likely caused by", "github.com/apache/datafusion/issues.");
     for noise in NOISE {
         line = line.replace(noise, "");
+    }
+    if let Some(at) = line.find(COERCION).filter(|_| line.contains("() takes ")) {
+        line.replace_range(..at + COERCION.len(), "");
+        let end = line.find(" No function matches").unwrap_or(line.len());
+        line.truncate(end);
+    }
+    if line.contains("Offset overflow error") {
+        return "more than 2 GiB of texts or lists come together in one place, such as a group of an aggregate: \
+                make its groups smaller"
+            .into();
+    }
+    if line.contains("tidemill_unnested") && line.contains("ambiguous") {
+        return "a table function has a column with the name of one that is beside it: name its columns, as in \
+                words(t.text) AS w(word, place)"
+            .into();
     }
     if line.contains("No function matches") {
         line = line.replace("Internal error: ", "");

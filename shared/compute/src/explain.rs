@@ -7,7 +7,7 @@ use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::prelude::SessionContext;
 use tidemill_protocol::cost::{self, Bounds, Estimate, StageEstimate, idle_usd_per_month, limits};
 use tidemill_protocol::record::{Output, Plan, Read, Stage, StageIo};
-use tidemill_protocol::{Workers, dollars};
+use tidemill_protocol::{WorkerKind, Workers, dollars};
 
 use crate::engine_plan::{EnginePlan, single_stage};
 use crate::error::Failure;
@@ -31,7 +31,7 @@ pub(crate) async fn explanation(
     Ok(Plan {
         run: plan.run.clone(),
         engine: plan.engine.clone(),
-        stages: vec![single_stage(StageIo::default())],
+        stages: vec![single_stage(StageIo::default(), WorkerKind::Normal)],
         task_bytes: plan.task_bytes,
         max_cost_usd: None,
         single: Some("it explains a statement".into()),
@@ -66,7 +66,15 @@ fn explain(
         ));
     }
     match &plan.single {
-        Some(reason) => lines.push(format!("one task: {reason}")),
+        Some(reason) => {
+            let on = match plan.stages.first().map(|s| s.worker) {
+                Some(other) if other != WorkerKind::Normal => {
+                    format!(" on {} workers", other.name())
+                }
+                _ => String::new(),
+            };
+            lines.push(format!("one task{on}: {reason}"));
+        }
         None => {
             let stages = plan.stages.iter().zip(&estimate.stages);
             lines.extend(stages.flat_map(|(s, e)| [stage(s, e), stage_takes(e)]));
@@ -166,7 +174,11 @@ fn stage(stage: &Stage, estimate: &StageEstimate) -> String {
         Output::Exchange { slots } => format!(", writes {slots} slots"),
         Output::Result => String::new(),
     };
-    format!("stage {}: {tasks}{reads}{writes}: {}", stage.id, stage.operators)
+    let on = match stage.worker {
+        WorkerKind::Normal => String::new(),
+        other => format!(" on {} workers", other.name()),
+    };
+    format!("stage {}: {tasks}{on}{reads}{writes}: {}", stage.id, stage.operators)
 }
 
 /// A job whose rows are these lines.

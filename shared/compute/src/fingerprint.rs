@@ -3,10 +3,12 @@
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use tidemill_protocol::WorkerKind;
 use tidemill_protocol::record::{Input, Output, Stage};
 
 use crate::engine_plan::EnginePlan;
 use crate::error::Failure;
+use crate::functions::Callables;
 use crate::session::ENGINE_VERSION;
 use crate::stage::Fragment;
 
@@ -19,6 +21,8 @@ struct Identity<'a> {
     inputs: &'a [Input],
     output: Output,
     fragment: &'a Fragment,
+    /// Of Python: none, unless the stage calls some of them.
+    functions: Option<&'a Callables>,
     /// Fingerprints of the tables that it scans.
     tables: Vec<&'a str>,
     /// Fingerprints of the inputs.
@@ -45,6 +49,7 @@ pub(crate) fn add(stages: &mut [Stage], engine_plan: &EnginePlan) -> Result<(), 
             inputs: &stage.inputs,
             output: stage.output,
             fragment,
+            functions: (stage.worker == WorkerKind::PythonSql).then_some(&engine_plan.functions),
             tables: fragment.tables().map(|number| tables[number].as_str()).collect(),
             reads: reads.map(|s| s.fingerprint.as_str()).collect(),
         };

@@ -19,6 +19,7 @@ mod estimate;
 mod explain;
 mod fingerprint;
 mod forms;
+mod functions;
 mod meter;
 mod one_process;
 mod parameters;
@@ -41,6 +42,7 @@ mod volatile;
 mod write;
 
 pub use engine::DataFusionEngine;
+pub use functions::FunctionCaller;
 pub use one_process::{one_process, plan_in_one_process};
 pub use resources::Resources;
 pub use session::ENGINE_VERSION;

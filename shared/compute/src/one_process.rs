@@ -9,6 +9,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use tidemill_protocol::param::Params;
 
 use crate::corrections;
+use crate::functions::{Callables, Known};
 use crate::session::register_functions;
 use crate::statement::parse;
 
@@ -19,7 +20,7 @@ use crate::statement::parse;
 pub fn one_process(config: SessionConfig) -> Result<SessionContext> {
     let builder = SessionStateBuilder::new().with_default_features().with_config(config);
     let mut state = corrections::add_rules(builder).build();
-    register_functions(&mut state, 0).map_err(external)?;
+    register_functions(&mut state, 0, &Callables::default()).map_err(external)?;
     Ok(SessionContext::new_with_state(state))
 }
 
@@ -28,7 +29,7 @@ pub fn one_process(config: SessionConfig) -> Result<SessionContext> {
 /// # Errors
 /// The statement cannot be planned.
 pub async fn plan_in_one_process(state: &SessionState, sql: &str) -> Result<LogicalPlan> {
-    let statement = parse(sql, &Params::new()).map_err(external)?.statement;
+    let statement = parse(sql, &Params::new(), &Known::default()).map_err(external)?.statement;
     corrections::correct(state.statement_to_plan(statement).await?)
 }
 

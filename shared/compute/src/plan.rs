@@ -10,6 +10,7 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, displaya
 use datafusion::prelude::SessionContext;
 use futures::future::try_join_all;
 use object_store::ObjectStore;
+use tidemill_protocol::cost::Bounds;
 use tidemill_protocol::job::{Format, is_named};
 use tidemill_protocol::param::Params;
 use tidemill_protocol::record::{Plan, Publication, Stage, StageIo};
@@ -22,6 +23,9 @@ use crate::error::{Failure, refused};
 use crate::estimate;
 use crate::explain::explanation;
 use crate::fingerprint;
+use crate::functions::{
+    self, CallExec, Callables, Known, SlowCalls, any_slow, calls_functions, tasks_of_calls,
+};
 use crate::meter::Meter;
 use crate::resources::Resources;
 use crate::session::{self, ENGINE_VERSION, MemoryMode, Placement};
@@ -39,7 +43,7 @@ pub(crate) async fn plan(
     request: &PlanRequest<'_>,
 ) -> Result<Plan, Failure> {
     let meter = Arc::new(Meter::default());
-    let parsed = parse(request.spec.statement(), &request.spec.params)?;
+    let parsed = parse(request.spec.statement(), &request.spec.params, &Known::default())?;
     let inputs = pin_inputs(store, bucket, resources, request, &parsed, &meter).await?;
     if let (true, [table]) = (parsed.describes, &inputs.tables[..]) {
         return description(request, table);
@@ -51,6 +55,7 @@ pub(crate) async fn plan(
 /// What a job reads and where it writes, as it is now.
 struct Inputs {
     tables: Vec<Table>,
+    functions: Callables,
     write: Option<Write>,
     publication: Option<Publication>,
 }
@@ -65,7 +70,9 @@ async fn pin_inputs(
 ) -> Result<Inputs, Failure> {
     let PlanRequest { spec, input, now, .. } = *request;
     let runtime = session::runtime(resources.memory, meter)?;
-    let state = session::session(runtime, Placement::SingleTask, MemoryMode::Normal, 1, now);
+    let mut state = session::session(runtime, Placement::SingleTask, MemoryMode::Normal, 1, now);
+    session::register_functions(&mut state, 0, &Callables::default())?;
+    let functions = functions::find(&state, store, parsed, &spec.functions).await?;
     let references = table::references(&state, spec.statement(), parsed)?;
     check_table_options(request, &references)?;
     let pinned = references.iter().map(|r| table::pin(&state, store, bucket, r, spec, input));
@@ -78,7 +85,7 @@ async fn pin_inputs(
         write = Some(Write { request: asked, target: pinned.0 });
         publication = Some(pinned.1);
     }
-    Ok(Inputs { tables, write, publication })
+    Ok(Inputs { tables, functions, write, publication })
 }
 
 /// How a job runs.
@@ -94,6 +101,7 @@ struct Shaped {
     shape: Shape,
     context: SessionContext,
     logical: LogicalPlan,
+    call_seconds: Bounds<f64>,
 }
 
 /// One task for what reads little, or cannot be spread; else as many as its bytes are worth.
@@ -108,6 +116,7 @@ async fn shape(
     let planning = Planning {
         store,
         params: &request.spec.params,
+        functions: &inputs.functions,
         tables,
         write: inputs.write.as_ref(),
         memory: resources.memory,
@@ -118,17 +127,35 @@ async fn shape(
     };
     let within = Spread::within(1, tables);
     let (context, logical) = planning.logical(sql, Placement::SingleTask, &within).await?;
-    let spread = match request.spec.options.partitions {
-        Some(asked) => Some(Spread::over(asked, tables, resources.memory)),
-        None => Spread::of(&logical, tables, resources, &request.workers)?,
+    let call_seconds = call_seconds(&context, &logical, inputs).await?;
+    let (spread, calls) = match request.spec.options.partitions {
+        Some(asked) => (Some(Spread::over(asked, tables, resources.memory)), asked as usize),
+        None => {
+            let calls = tasks_of_calls(call_seconds.high);
+            (Spread::of(&logical, tables, resources, &request.workers, calls)?, calls)
+        }
     };
     let Some(spread) = spread else {
         let shape = Shape::SingleTask { reason: "it reads little".to_owned() };
-        return Ok(Shaped { shape, context, logical });
+        return Ok(Shaped { shape, context, logical, call_seconds });
     };
     let (context, logical) = planning.logical(sql, Placement::Distributed, &spread).await?;
-    let shape = distribute(&context, &logical, tables, request.now).await?;
-    Ok(Shaped { shape, context, logical })
+    let shape = distribute(&context, &logical, inputs, request.now, calls).await?;
+    Ok(Shaped { shape, context, logical, call_seconds })
+}
+
+/// What the calls of functions are expected to take that say what a row takes.
+async fn call_seconds(
+    context: &SessionContext,
+    logical: &LogicalPlan,
+    inputs: &Inputs,
+) -> Result<Bounds<f64>, Failure> {
+    if !any_slow(&inputs.functions) {
+        return Ok(Bounds::default());
+    }
+    let state = context.state();
+    let physical = state.query_planner().create_physical_plan(logical, &state).await?;
+    Ok(estimate::call_seconds_of(&physical, &inputs.tables, &inputs.functions))
 }
 
 /// The plan of a job, or one whose rows explain it.
@@ -138,18 +165,21 @@ async fn assemble(
     shaped: Shaped,
     explains: bool,
 ) -> Result<Plan, Failure> {
-    let Inputs { tables, write, publication } = inputs;
-    let Shaped { shape, context, logical } = shaped;
+    let Inputs { tables, functions, write, publication } = inputs;
+    let Shaped { shape, context, logical, call_seconds } = shaped;
     let (mut stages, fragments, single) = match shape {
         Shape::Distributed(stages, fragments) => (stages, fragments, None),
         Shape::SingleTask { reason } => {
-            let stage = single_stage(estimate::of_one_task(&logical, &tables)?);
+            let calls = calls_functions(&logical)?;
+            let call_millis = estimate::millis(call_seconds);
+            let expected = StageIo { call_millis, ..estimate::of_one_task(&logical, &tables)? };
+            let stage = single_stage(expected, worker(calls));
             (vec![stage], vec![Fragment::Sql], Some(reason))
         }
     };
     let (sql, now) = (request.spec.statement().to_owned(), request.now);
     let params = request.spec.params.clone();
-    let engine_plan = EnginePlan { sql, params, now, tables, write, fragments };
+    let engine_plan = EnginePlan { sql, params, functions, now, tables, write, fragments };
     fingerprint::add(&mut stages, &engine_plan)?;
     let plan = Plan {
         run: request.run.clone(),
@@ -204,6 +234,7 @@ fn check_table_options(
 pub(crate) struct Planning<'a> {
     pub(crate) store: &'a Arc<dyn ObjectStore>,
     pub(crate) params: &'a Params,
+    pub(crate) functions: &'a Callables,
     pub(crate) tables: &'a [Table],
     pub(crate) write: Option<&'a Write>,
     /// Bytes.
@@ -227,10 +258,11 @@ impl Planning<'_> {
         let mut state =
             session::session(runtime, placement, self.memory_mode, spread.partitions, self.now);
         spread.set(&mut state.config_mut().options_mut().optimizer);
-        session::register_functions(&mut state, self.seed)?;
+        session::register_functions(&mut state, self.seed, self.functions)?;
         let context = SessionContext::new_with_state(state.clone());
         table::register(&context, self.store, &self.meter.rejects, self.tables, &spread.scans)?;
-        let logical = state.statement_to_plan(parse(sql, self.params)?.statement).await?;
+        let parsed = parse(sql, self.params, &Known::of(self.functions))?;
+        let logical = state.statement_to_plan(parsed.statement).await?;
         if logical.schema().fields().is_empty() && self.write.is_none() {
             return refused("the statement selects no columns: write SELECT * FROM …");
         }
@@ -251,15 +283,19 @@ impl Planning<'_> {
 async fn distribute(
     context: &SessionContext,
     logical: &LogicalPlan,
-    tables: &[Table],
+    inputs: &Inputs,
     now: DateTime<Utc>,
+    calls: usize,
 ) -> Result<Shape, Failure> {
+    let Inputs { tables, functions, .. } = inputs;
     if let Some(reason) = lost_in_encoding(logical)? {
         return Ok(Shape::SingleTask { reason });
     }
     let mut state = context.state();
     let partitions = state.config().target_partitions();
     state.execution_props_mut().query_execution_start_time = Some(now);
+    let slow = SlowCalls { functions: functions.clone(), tasks: calls };
+    state.config_mut().set_extension(Arc::new(slow));
     let physical = state.query_planner().create_physical_plan(logical, &state).await?;
     let drafts = match cut(physical, partitions) {
         Ok(drafts) => drafts,
@@ -278,7 +314,7 @@ async fn distribute(
         }
     }
     let bytes = fragments.iter().map(|f| f.scan_bytes(tables));
-    let io = estimate::of_stages(&drafts, tables);
+    let io = estimate::of_stages(&drafts, tables, functions);
     let stages = drafts.iter().zip(bytes).zip(io).map(|((d, b), io)| stage(d, b, io)).collect();
     Ok(Shape::Distributed(stages, fragments))
 }
@@ -307,7 +343,7 @@ fn stage(draft: &StageDraft, scan_bytes: u64, expected: StageIo) -> Stage {
     Stage {
         id: draft.id,
         inputs: draft.inputs.clone(),
-        worker: WorkerKind::Normal,
+        worker: worker(calls_functions_in(&draft.plan)),
         partitions: input_partitions(&draft.plan),
         whole: draft.whole,
         scans: draft.scans,
@@ -319,6 +355,15 @@ fn stage(draft: &StageDraft, scan_bytes: u64, expected: StageIo) -> Stage {
         output: draft.output,
         operators: operators(&draft.plan),
     }
+}
+
+/// Who executes what calls functions, or does not.
+fn worker(calls_functions: bool) -> WorkerKind {
+    if calls_functions { WorkerKind::PythonSql } else { WorkerKind::Normal }
+}
+
+fn calls_functions_in(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.is::<CallExec>() || plan.children().into_iter().any(calls_functions_in)
 }
 
 /// How many partitions a fragment runs: a repartition on top of it spreads its rows, and its own

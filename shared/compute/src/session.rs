@@ -15,10 +15,11 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::SessionConfig;
 
 use crate::error::Failure;
+use crate::functions::Callables;
 use crate::meter::Meter;
 use crate::pool::MeteredPool;
 use crate::resources::Resources;
-use crate::{corrections, volatile};
+use crate::{corrections, functions, volatile};
 
 /// Fragments are executed only by the version that encoded them.
 pub const ENGINE_VERSION: &str =
@@ -121,15 +122,19 @@ pub(crate) fn fragment_context(
         FUNCTIONS.window_functions().clone(),
         runtime,
     );
-    register_functions(&mut context, seed)?;
+    // functions of Python are not among the expressions of fragments
+    register_functions(&mut context, seed, &Callables::default())?;
     Ok(context)
 }
 
-/// Puts our own functions in the place of DataFusion's; `seed` is that of `random()` and `uuid()`.
+/// Puts our own functions in the place of DataFusion's, and those of a statement beside them; `seed` is that of
+/// `random()` and `uuid()`.
 pub(crate) fn register_functions(
     registry: &mut impl FunctionRegistry,
     seed: u64,
+    functions: &Callables,
 ) -> Result<(), Failure> {
+    functions::register(registry, functions)?;
     volatile::register(registry, seed)?;
     corrections::register(registry)?;
     Ok(())
@@ -149,6 +154,8 @@ fn config(
         .with_collect_statistics(false);
     let options = config.options_mut();
     options.sql_parser.collect_spans = true;
+    // a common part of two expressions may be NULL in the one plan and not in the other, and no harm is done
+    options.execution.skip_physical_aggregate_schema_check = true;
     if placement == Placement::Distributed {
         // a task reads the splits of its own partitions and no others
         options.execution.enable_file_stream_work_stealing = false;

@@ -61,8 +61,8 @@ impl Spread {
             self.collected_rows.saturating_mul(COLLECTED_BYTES_MAX / COLLECTED_ROWS_MAX);
     }
 
-    /// By the bytes that the statement reads, as the estimate of a run says; `None` if they are
-    /// few enough for one task.
+    /// By the bytes that the statement reads, as the estimate of a run says, and by the tasks that its calls of
+    /// functions are worth; `None` if one task is enough.
     ///
     /// # Errors
     /// The plan cannot be walked.
@@ -71,16 +71,17 @@ impl Spread {
         tables: &[Table],
         resources: &Resources,
         workers: &Workers,
+        calls: usize,
     ) -> Result<Option<Self>, Failure> {
         let scans = scanned_bytes(plan, tables)?;
         let total: u64 = scans.iter().map(|s| s.total).sum();
-        if total < resources.one_task_bytes {
+        if total < resources.one_task_bytes && calls < 2 {
             return Ok(None);
         }
         let count = |n: u64| usize::try_from(n).unwrap_or(1);
         let scans: Vec<_> = scans.iter().map(|s| cost::splits(s.largest, workers)).collect();
         let most = scans.iter().copied().max().unwrap_or(1);
-        let partitions = count(cost::partitions(total, most));
+        let partitions = count(cost::partitions(total, most)).max(calls);
         let scans = scans.into_iter().map(count).collect();
         Ok(Some(Self::new(partitions, scans, tables, resources.memory)))
     }

@@ -14,6 +14,7 @@ use tidemill_protocol::param::Params;
 
 use crate::error::{Failure, refused};
 use crate::forms;
+use crate::functions::Known;
 use crate::parameters;
 use crate::write::{self, WriteRequest};
 
@@ -41,8 +42,9 @@ pub(crate) struct Parsed {
     pub(crate) table_functions: HashSet<String>,
 }
 
-/// One statement: a query, with the values of its parameters, and perhaps where its rows go.
-pub(crate) fn parse(sql: &str, params: &Params) -> Result<Parsed, Failure> {
+/// One statement: a query, with the values of its parameters, and perhaps where its rows go; `functions` are
+/// those of Python that it may call.
+pub(crate) fn parse(sql: &str, params: &Params, functions: &Known) -> Result<Parsed, Failure> {
     check_size(sql)?;
     let mut statements = DFParserBuilder::new(sql)
         .with_dialect(&GenericDialect {})
@@ -64,7 +66,7 @@ pub(crate) fn parse(sql: &str, params: &Params) -> Result<Parsed, Failure> {
     let (statement, describes) = described(statement)?;
     let (mut query, write) = write::split(statement)?;
     parameters::bind(&mut query, params)?;
-    forms::rewrite(&mut query)?;
+    forms::rewrite(&mut query, functions)?;
     let mut checker = Checker::default();
     if let ControlFlow::Break(why) = query.visit(&mut checker) {
         return refused(why);

@@ -88,6 +88,10 @@ use datafusion::optimizer::analyzer::resolve_grouping_function::ResolveGroupingF
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
+use crate::functions::{
+    DropUnread, LiftCalls, LiftCallsOfSubqueries, Planner, SortBelowCalls, name_operands,
+};
+
 /// Puts our functions in the place of DataFusion's.
 pub(crate) fn register(registry: &mut impl FunctionRegistry) -> Result<()> {
     registry.register_udf(canonical::function())?;
@@ -112,6 +116,9 @@ pub(crate) fn register(registry: &mut impl FunctionRegistry) -> Result<()> {
 pub(crate) fn add_rules(builder: SessionStateBuilder) -> SessionStateBuilder {
     let mut logical = Optimizer::new().rules;
     keep_totals::add(&mut logical);
+    LiftCallsOfSubqueries::add(&mut logical);
+    logical.push(Arc::new(DropUnread));
+    logical.push(Arc::new(SortBelowCalls));
     let mut physical = PhysicalOptimizer::new().rules;
     split_pages::add(&mut physical);
     no_constants::add(&mut physical);
@@ -132,15 +139,18 @@ pub(crate) fn add_rules(builder: SessionStateBuilder) -> SessionStateBuilder {
             Arc::new(casts::CastAsPostgres),
             Arc::new(compare_canonical::CompareCanonical),
             Arc::new(checked::CheckArithmetic),
+            Arc::new(LiftCalls),
         ])
         .with_optimizer_rules(logical)
         .with_physical_optimizer_rules(physical)
+        .with_query_planner(Arc::new(Planner))
 }
 
 /// Corrects a plan as it comes from SQL.
 pub(crate) fn correct(plan: LogicalPlan) -> Result<LogicalPlan> {
     order_names::check(&plan)?;
-    subqueries::rewrite(set_operation::keep_counts(plan)?)
+    let plan = name_operands(set_operation::keep_counts(plan)?)?;
+    subqueries::rewrite(plan)
 }
 
 /// Corrects an optimized plan.
@@ -150,7 +160,7 @@ pub(crate) fn finish(plan: LogicalPlan) -> Result<LogicalPlan> {
 
 /// Whether an expression of a node, or a part of one, is of a kind: most rules have nothing to do with most
 /// nodes, and the schema of a node's inputs costs more than a look.
-fn has_expr(plan: &LogicalPlan, is_of_kind: fn(&Expr) -> bool) -> bool {
+pub(crate) fn has_expr(plan: &LogicalPlan, is_of_kind: fn(&Expr) -> bool) -> bool {
     let mut found = false;
     let looked = plan.apply_expressions(|e| {
         found = e.exists(|e| Ok(is_of_kind(e)))?;

@@ -19,6 +19,7 @@ use tidemill_protocol::cost::Bounds;
 use tidemill_protocol::record::StageIo;
 
 use crate::error::Failure;
+use crate::functions::{CallExec, Callables, seconds_of_row};
 use crate::stage::StageDraft;
 use crate::table::{Table, table_number, table_of_url};
 use exchange_bytes::{exchange_bytes, is_bounded, text_bytes};
@@ -31,18 +32,57 @@ type PlanRef = Arc<dyn ExecutionPlan>;
 type Rows = Bounds<f64>;
 
 /// What the stages of a plan are expected to do, in their order.
-pub(crate) fn of_stages(drafts: &[StageDraft], tables: &[Table]) -> Vec<StageIo> {
+pub(crate) fn of_stages(
+    drafts: &[StageDraft],
+    tables: &[Table],
+    functions: &Callables,
+) -> Vec<StageIo> {
     let mut made: Vec<Rows> = vec![];
     let text = text_bytes(tables);
     let stage_io = |draft: &StageDraft| {
         let mut io = StageIo::default();
         add_scans(&mut io, &draft.plan, tables, 1);
         let rows = row_count(&draft.plan, tables, &made);
+        let calls = call_seconds(&draft.plan, tables, functions, &made);
         made.push(rows);
         let bounded = is_bounded(&draft.plan);
-        StageIo { written_bytes: exchange_bytes(draft, rows, text), bounded, ..io }
+        let written_bytes = exchange_bytes(draft, rows, text);
+        StageIo { written_bytes, bounded, call_millis: millis(calls), ..io }
     };
     drafts.iter().map(stage_io).collect()
+}
+
+/// Seconds of the calls of a plan that has not been cut.
+pub(crate) fn call_seconds_of(
+    plan: &PlanRef,
+    tables: &[Table],
+    functions: &Callables,
+) -> Bounds<f64> {
+    call_seconds(plan, tables, functions, &[])
+}
+
+/// Seconds that functions take that say what a row takes.
+fn call_seconds(
+    plan: &PlanRef,
+    tables: &[Table],
+    functions: &Callables,
+    made: &[Rows],
+) -> Bounds<f64> {
+    let own = match plan.downcast_ref::<CallExec>() {
+        Some(node) => {
+            let seconds = seconds_of_row(node, functions);
+            let input = plan.children().into_iter().map(|c| row_count(c, tables, made));
+            input.sum::<Rows>().map(|rows| rows * seconds)
+        }
+        None => Bounds::default(),
+    };
+    let below = plan.children().into_iter().map(|c| call_seconds(c, tables, functions, made));
+    own + below.sum::<Bounds<f64>>()
+}
+
+/// As records have them.
+pub(crate) fn millis(seconds: Bounds<f64>) -> Bounds<u64> {
+    seconds.map(|s| (s * 1000.0).ceil()).whole()
 }
 
 /// What a plan that is one task is expected to do; its scans may be spared what a join finds out.

@@ -12,6 +12,7 @@ mod numbers;
 mod order_by;
 mod patterns;
 mod precedence;
+mod table_functions;
 mod unnest;
 mod using;
 mod windows;
@@ -23,13 +24,14 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use crate::error::{Failure, refused};
+use crate::functions::Known;
 
-/// Rewrites a query.
+/// Rewrites a query; `functions` are those of Python that it may call.
 ///
 /// # Errors
 /// A sentence, if there are no such words.
-pub(crate) fn rewrite(query: &mut Query) -> Result<(), Failure> {
-    match query.visit(&mut Rewriter) {
+pub(crate) fn rewrite(query: &mut Query, functions: &Known) -> Result<(), Failure> {
+    match query.visit(&mut Rewriter { functions }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(sentence) => refused(sentence),
     }
@@ -45,13 +47,15 @@ fn flow(rewritten: Rewritten) -> ControlFlow<String> {
     }
 }
 
-struct Rewriter;
+struct Rewriter<'a> {
+    functions: &'a Known,
+}
 
-impl VisitorMut for Rewriter {
+impl VisitorMut for Rewriter<'_> {
     type Break = String;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<String> {
-        flow(drawn_twice::refuse(query))?;
+        flow(drawn_twice::refuse(query, &self.functions.volatile))?;
         flow(fetch_first(query))?;
         distinct_on::rewrite(query);
         order_by::rewrite(query);
@@ -60,6 +64,7 @@ impl VisitorMut for Rewriter {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<String> {
         flow(windows::rewrite(select))?;
+        flow(table_functions::rewrite(select, &self.functions.tables))?;
         flow(unnest::rewrite(select))?;
         flow(duplicate_names::rewrite(select))
     }

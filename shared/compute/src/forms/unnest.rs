@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::parser::DFParserBuilder;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, Statement, TableAlias, TableFactor, Value, VisitMut,
-    VisitorMut, WildcardAdditionalOptions,
+    BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, Query, Select,
+    SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement, TableAlias, TableFactor,
+    Value, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 
@@ -15,19 +15,7 @@ use super::Rewritten;
 use super::using::name_of;
 
 pub(super) fn rewrite(select: &mut Select) -> Rewritten {
-    // FROM t, UNNEST(t.items) is a cross join, too
-    let mut at = 1;
-    while at < select.from.len() {
-        if matches!(select.from[at].relation, TableFactor::UNNEST { .. }) {
-            let table = select.from.remove(at);
-            let join_operator = JoinOperator::CrossJoin(JoinConstraint::None);
-            let first = Join { relation: table.relation, global: false, join_operator };
-            select.from[at - 1].joins.push(first);
-            select.from[at - 1].joins.extend(table.joins);
-        } else {
-            at += 1;
-        }
-    }
+    as_joins(select, |table| matches!(table, TableFactor::UNNEST { .. }));
     for number in 0..select.from.len() {
         while let Some(at) = select.from[number].joins.iter().position(is_lateral) {
             let join = select.from[number].joins.remove(at);
@@ -37,6 +25,22 @@ pub(super) fn rewrite(select: &mut Select) -> Rewritten {
     Ok(())
 }
 
+/// `FROM t, UNNEST(t.items)` is a cross join, too: tables of a kind are joined with the one before them.
+pub(super) fn as_joins(select: &mut Select, is_of_kind: impl Fn(&TableFactor) -> bool) {
+    let mut at = 1;
+    while at < select.from.len() {
+        if is_of_kind(&select.from[at].relation) {
+            let table = select.from.remove(at);
+            let join_operator = JoinOperator::CrossJoin(JoinConstraint::None);
+            let first = Join { relation: table.relation, global: false, join_operator };
+            select.from[at - 1].joins.push(first);
+            select.from[at - 1].joins.extend(table.joins);
+        } else {
+            at += 1;
+        }
+    }
+}
+
 /// Whether a join is with lists of columns.
 fn is_lateral(join: &Join) -> bool {
     let TableFactor::UNNEST { array_exprs, .. } = &join.relation else { return false };
@@ -44,7 +48,7 @@ fn is_lateral(join: &Join) -> bool {
 }
 
 /// The tables of the columns of an expression; without a name where a column has none.
-fn column_tables(expr: &Expr) -> Vec<Option<Ident>> {
+pub(super) fn column_tables(expr: &Expr) -> Vec<Option<Ident>> {
     struct Columns(Vec<Option<Ident>>);
     impl VisitorMut for Columns {
         type Break = ();
@@ -63,11 +67,7 @@ fn column_tables(expr: &Expr) -> Vec<Option<Ident>> {
 }
 
 fn expand(select: &mut Select, number: usize, at: usize, join: Join) -> Rewritten {
-    let keeps = match &join.join_operator {
-        JoinOperator::CrossJoin(_) | JoinOperator::Join(_) | JoinOperator::Inner(_) => false,
-        JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => true,
-        _ => return Err("UNNEST of a column is supported as CROSS JOIN and LEFT JOIN".into()),
-    };
+    let keeps = keeps("UNNEST of a column", &join.join_operator, &mut select.selection)?;
     let TableFactor::UNNEST { alias, array_exprs, with_offset, with_ordinality, .. } =
         join.relation
     else {
@@ -77,7 +77,7 @@ fn expand(select: &mut Select, number: usize, at: usize, join: Join) -> Rewritte
         return Err("UNNEST … WITH ORDINALITY of a column is not supported".into());
     }
     let columns = columns_of(alias.as_ref(), array_exprs.len())?;
-    let table = owner(select, number, at, &array_exprs)?;
+    let table = owner("UNNEST", select, number, at, &array_exprs)?;
     let name = name_of(table)?;
     let named = TableAlias { explicit: true, name: name.clone(), columns: vec![], at: None };
     let subquery = unnested(table.clone(), &name, &array_exprs, &columns, keeps)?;
@@ -86,6 +86,42 @@ fn expand(select: &mut Select, number: usize, at: usize, join: Join) -> Rewritte
         let _ = select.visit(&mut Moved { from: alias.name, to: name, columns });
     }
     Ok(())
+}
+
+/// Whether a join with what comes of columns keeps rows that nothing comes of. A condition of an inner join becomes
+/// one of the rows.
+///
+/// # Errors
+/// It is a join of another kind.
+pub(super) fn keeps(
+    what: &str,
+    operator: &JoinOperator,
+    rows: &mut Option<Expr>,
+) -> Result<bool, String> {
+    let (constraint, keeps) = match operator {
+        JoinOperator::CrossJoin(constraint)
+        | JoinOperator::Join(constraint)
+        | JoinOperator::Inner(constraint) => (constraint, false),
+        JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) => (constraint, true),
+        _ => return Err(format!("{what} is supported as CROSS JOIN and LEFT JOIN")),
+    };
+    match constraint {
+        JoinConstraint::None => {}
+        JoinConstraint::On(Expr::Value(value)) if value.value == Value::Boolean(true) => {}
+        JoinConstraint::On(condition) if !keeps => {
+            let condition = Expr::Nested(Box::new(condition.clone()));
+            *rows = Some(match rows.take() {
+                Some(known) => Expr::BinaryOp {
+                    left: Box::new(Expr::Nested(Box::new(known))),
+                    op: BinaryOperator::And,
+                    right: Box::new(condition),
+                },
+                None => condition,
+            });
+        }
+        _ => return Err(format!("{what} is joined ON true: write the condition in WHERE")),
+    }
+    Ok(keeps)
 }
 
 /// `SELECT t.*, unnest(list) AS column, … FROM t`. What the statement has written takes the places of `$1` and so
@@ -123,8 +159,8 @@ fn unnested(
 }
 
 /// Puts lists in the places of `$1` and so on.
-struct Places<'a> {
-    lists: &'a [Expr],
+pub(super) struct Places<'a> {
+    pub(super) lists: &'a [Expr],
 }
 
 impl VisitorMut for Places<'_> {
@@ -158,7 +194,8 @@ fn columns_of(alias: Option<&TableAlias>, count: usize) -> Result<Vec<Ident>, St
 }
 
 /// The table that the lists are columns of.
-fn owner<'a>(
+pub(super) fn owner<'a>(
+    what: &str,
     select: &'a mut Select,
     number: usize,
     at: usize,
@@ -166,29 +203,31 @@ fn owner<'a>(
 ) -> Result<&'a mut TableFactor, String> {
     let mut wanted: Vec<_> = lists.iter().flat_map(column_tables).flatten().collect();
     wanted.dedup();
-    let many = "UNNEST of columns of several tables is not supported: unnest each in a subquery";
+    let many = || {
+        format!("{what} of columns of several tables is not supported: write a subquery for each")
+    };
     let several = select.from.len() > 1 || at > 0;
     let table = &mut select.from[number];
     let joins = table.joins.iter_mut().take(at).map(|j| &mut j.relation);
     let mut before = std::iter::once(&mut table.relation).chain(joins);
     match wanted.as_slice() {
-        [] if several => Err("UNNEST of a column needs its table's name: UNNEST(t.items)".into()),
-        [] => before.next().ok_or_else(|| many.to_owned()),
+        [] if several => Err(format!("{what} of a column needs its table's name: t.column")),
+        [] => before.next().ok_or_else(many),
         [wanted] => {
             let is_it = |t: &&mut TableFactor| name_of(t).is_ok_and(|n| n.value == wanted.value);
             before.find(is_it).ok_or_else(|| {
-                format!("UNNEST needs a column of a table before it in FROM, and {wanted} is none")
+                format!("{what} needs a column of a table before it in FROM, and {wanted} is none")
             })
         }
-        _ => Err(many.to_owned()),
+        _ => Err(many()),
     }
 }
 
 /// Columns of the alias of a list belong to the table now.
-struct Moved {
-    from: Ident,
-    to: Ident,
-    columns: Vec<Ident>,
+pub(super) struct Moved {
+    pub(super) from: Ident,
+    pub(super) to: Ident,
+    pub(super) columns: Vec<Ident>,
 }
 
 impl VisitorMut for Moved {
@@ -206,7 +245,7 @@ impl VisitorMut for Moved {
     }
 }
 
-fn parse(sql: &str) -> Result<Box<Query>, String> {
+pub(super) fn parse(sql: &str) -> Result<Box<Query>, String> {
     let parser = DFParserBuilder::new(sql).with_dialect(&GenericDialect {}).build();
     let statement = parser.and_then(|mut p| p.parse_statement()).map_err(|e| e.to_string())?;
     match statement {

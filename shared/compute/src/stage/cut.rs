@@ -47,6 +47,7 @@ use tidemill_protocol::record::{Input, Output, Read};
 use super::ExchangeReadExec;
 use super::scalar_subqueries::{needs_value, needs_values, row_inputs};
 use crate::error::Failure;
+use crate::functions::{CallExec, SpreadExec};
 
 type PlanRef = Arc<dyn ExecutionPlan>;
 
@@ -118,6 +119,10 @@ impl Cutter {
     fn visit(&mut self, plan: PlanRef) -> Result<Open, CutError> {
         if let Some(repartition) = plan.downcast_ref::<RepartitionExec>() {
             return self.repartition(repartition);
+        }
+        if let Some(spread) = plan.downcast_ref::<SpreadExec>() {
+            let rows = Partitioning::RoundRobinBatch(spread.partitions());
+            return self.repartition(&RepartitionExec::try_new(spread.input().clone(), rows)?);
         }
         if let Some(coalesce) = plan.downcast_ref::<CoalescePartitionsExec>() {
             return self.gather(coalesce.input().clone(), coalesce.fetch());
@@ -204,11 +209,13 @@ impl Cutter {
     }
 
     fn repartition(&mut self, node: &RepartitionExec) -> Result<Open, CutError> {
-        let Partitioning::Hash(keys, slots) = node.partitioning() else {
-            return Err(CutError::NotDistributable(format!(
-                "a repartition by {} cannot be spread",
-                node.partitioning()
-            )));
+        let (keys, slots) = match node.partitioning() {
+            Partitioning::Hash(keys, slots) => (&keys[..], slots),
+            Partitioning::RoundRobinBatch(slots) => (&[][..], slots),
+            other => {
+                let reason = format!("a repartition by {other} cannot be spread");
+                return Err(CutError::NotDistributable(reason));
+            }
         };
         for key in keys {
             if needs_value(key)? {
@@ -386,6 +393,7 @@ pub(crate) fn splittable_input(plan: &PlanRef, output: Output) -> Option<StageId
             || node.is::<ProjectionExec>()
             || node.is::<UnnestExec>()
             || node.is::<CooperativeExec>()
+            || node.is::<CallExec>()
             || node.is::<ScalarSubqueryExec>()
             || aggregate.is_some_and(|a| *a.mode() == AggregateMode::Partial);
         node = match row_inputs(node)[..] {
@@ -508,4 +516,5 @@ fn is_known(plan: &PlanRef) -> bool {
         || plan.is::<BoundedWindowAggExec>()
         || plan.is::<UnnestExec>()
         || plan.is::<CooperativeExec>()
+        || plan.is::<CallExec>()
 }

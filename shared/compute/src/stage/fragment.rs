@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, internal_datafusion_err, internal_err};
 use datafusion::datasource::listing::PartitionedFile;
@@ -31,6 +31,7 @@ use tidemill_protocol::record::{Read, TaskSlice};
 
 use super::{ExchangeReadExec, ExchangeSource, row_inputs};
 use crate::corrections::ForgetConstants;
+use crate::functions::{Call, CallExec};
 use crate::quarantine::FilePart;
 use crate::table::{
     EncodedSchema, Split, Table, TextSource, adapter, compression, file_group, table_of_url,
@@ -333,6 +334,16 @@ struct Codec;
 enum EncodedNode {
     ExchangeRead { stage: StageId, read: Read, partitions: usize, schema: EncodedSchema },
     ForgetConstants,
+    Call { calls: Vec<EncodedCall>, outputs: EncodedSchema },
+}
+
+/// A call of [`CallExec`]; its output is a field of the schema of them.
+#[derive(Serialize, Deserialize)]
+struct EncodedCall {
+    function: String,
+    arguments: Vec<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    guard: Option<usize>,
 }
 
 impl PhysicalExtensionCodec for Codec {
@@ -352,7 +363,17 @@ impl PhysicalExtensionCodec for Codec {
             (EncodedNode::ForgetConstants, [input]) => {
                 Ok(Arc::new(ForgetConstants::new(input.clone())))
             }
-            (EncodedNode::ForgetConstants, _) => internal_err!("a node has no input"),
+            (EncodedNode::Call { calls, outputs }, [input]) => {
+                let outputs = outputs.0.fields().iter().cloned();
+                let calls = calls.into_iter().zip(outputs).map(|(call, output)| {
+                    let EncodedCall { function, arguments, guard } = call;
+                    Call { function, arguments, guard, output }
+                });
+                Ok(Arc::new(CallExec::new(input.clone(), calls.collect())))
+            }
+            (EncodedNode::ForgetConstants | EncodedNode::Call { .. }, _) => {
+                internal_err!("a node has no input")
+            }
         }
     }
 
@@ -371,6 +392,13 @@ impl PhysicalExtensionCodec for Codec {
             }
         } else if node.is::<ForgetConstants>() {
             EncodedNode::ForgetConstants
+        } else if let Some(node) = node.downcast_ref::<CallExec>() {
+            let outputs: Vec<_> = node.calls().iter().map(|c| c.output.clone()).collect();
+            let calls = node.calls().iter().cloned().map(|call| {
+                let Call { function, arguments, guard, .. } = call;
+                EncodedCall { function, arguments, guard }
+            });
+            EncodedNode::Call { calls: calls.collect(), outputs: Schema::new(outputs).into() }
         } else {
             return internal_err!("{} cannot be encoded", node.name());
         };

@@ -5,8 +5,8 @@ use std::io::{Read as _, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::sync::Arc;
 
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::compute::BatchCoalescer;
+use datafusion::arrow::array::{RecordBatch, UInt32Array};
+use datafusion::arrow::compute::{BatchCoalescer, take_record_batch};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::ipc::CompressionType;
 use datafusion::arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
@@ -31,6 +31,8 @@ const IN_MEMORY_BYTES_MAX: usize = 1024 * 1024;
 pub(crate) enum Spreading {
     /// By the hash of some expressions.
     Hash(Box<BatchPartitioner>),
+    /// One after another; the next goes into this slot.
+    InTurn(usize),
     /// Partition `p` into slot `p`, in its order.
     ByPartition,
     /// All into slot 0.
@@ -71,7 +73,8 @@ impl ExchangeWriter {
     ) -> Result<Self, Failure> {
         // a slot has room for the rows of its next batch from the start, and whoever merges the slots
         // of all tasks holds a batch of each
-        let merged = if matches!(spreading, Spreading::Hash(_)) { 1 } else { tasks };
+        let merged =
+            if matches!(spreading, Spreading::Hash(_) | Spreading::InTurn(_)) { 1 } else { tasks };
         let batch_bytes = memory / slots.max(merged).max(1);
         let slots = (0..slots).map(|_| Slot::new(schema)).collect();
         Ok(Self { slots, spreading, rows: 0, batch_bytes, batch_rows: None, spill: None, memory })
@@ -84,11 +87,24 @@ impl ExchangeWriter {
         }
         self.rows += batch.num_rows() as u64;
         let slots = &mut self.slots;
+        let count = slots.len();
         let rows = *self.batch_rows.get_or_insert_with(|| {
             (self.batch_bytes / row_bytes(&batch)).clamp(*BATCH_ROWS.start(), *BATCH_ROWS.end())
         });
         match &mut self.spreading {
             Spreading::Gather => slots[0].write(batch, rows)?,
+            Spreading::InTurn(next) => {
+                for (number, slot) in slots.iter_mut().enumerate() {
+                    let first = (number + count - *next % count) % count;
+                    let rows_of_slot = (first..batch.num_rows()).step_by(count);
+                    let places: UInt32Array =
+                        rows_of_slot.filter_map(|n| u32::try_from(n).ok()).collect();
+                    if !places.is_empty() {
+                        slot.write(take_record_batch(&batch, &places)?, rows)?;
+                    }
+                }
+                *next = (*next + batch.num_rows()) % count;
+            }
             Spreading::ByPartition => slots[partition].write(batch, rows)?,
             Spreading::Hash(partitioner) => {
                 partitioner.partition(batch, |slot, part| slots[slot].write(part, rows))?;

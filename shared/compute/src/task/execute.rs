@@ -18,6 +18,7 @@ use super::wider::Wider;
 use super::{diagnose, failed_cast};
 use crate::engine_plan::EnginePlan;
 use crate::error::{Failure, panic_text, refused};
+use crate::functions::Callers;
 use crate::meter::{Meter, MeteredStore};
 use crate::plan::Planning;
 use crate::planning_thread::on_planning_thread;
@@ -39,6 +40,7 @@ pub(crate) async fn execute(
     store: &Arc<dyn ObjectStore>,
     resources: &Resources,
     loaded: &Arc<LoadedPlan>,
+    callers: &Arc<Callers>,
     request: &TaskRequest<'_>,
 ) -> Result<TaskOutput, Failure> {
     let resources = resources.of_task(request.layout.tasks.len());
@@ -48,7 +50,7 @@ pub(crate) async fn execute(
         let cores = if fallback.memory_mode == MemoryMode::Tight { 1 } else { resources.cores };
         let resources = Resources { cores, ..resources };
         let loaded = wider.loaded().clone();
-        let task = Task::new(store, &resources, &loaded, request);
+        let task = Task::new(store, &resources, &loaded, callers, request);
         let attempt = AssertUnwindSafe(task.attempt(fallback)).catch_unwind().await;
         let failure = match attempt.unwrap_or_else(|panic| Err(panicked(&*panic))) {
             Err(failure) => failure,
@@ -88,6 +90,7 @@ struct Task<'a> {
     meter: Arc<Meter>,
     resources: &'a Resources,
     loaded: &'a Arc<LoadedPlan>,
+    callers: &'a Arc<Callers>,
     request: &'a TaskRequest<'a>,
 }
 
@@ -96,11 +99,12 @@ impl<'a> Task<'a> {
         store: &Arc<dyn ObjectStore>,
         resources: &'a Resources,
         loaded: &'a Arc<LoadedPlan>,
+        callers: &'a Arc<Callers>,
         request: &'a TaskRequest<'a>,
     ) -> Self {
         let meter = Arc::new(Meter::default());
         let store = Arc::new(MeteredStore::new(store.clone(), meter.clone()));
-        Self { store, meter, resources, loaded, request }
+        Self { store, meter, resources, loaded, callers, request }
     }
 
     fn is_sql(&self) -> bool {
@@ -129,7 +133,8 @@ impl<'a> Task<'a> {
             Err(failure)
                 if failure.is_cut_in_quotes()
                     || failure.is_out_of_memory()
-                    || failure.unreadable().is_some() =>
+                    || failure.unreadable().is_some()
+                    || failure.call_failed().is_some() =>
             {
                 Err(failure)
             }
@@ -146,6 +151,7 @@ impl<'a> Task<'a> {
     async fn prepare(&self, fallback: Fallback) -> Result<(Part, Arc<TaskContext>), Failure> {
         let (store, meter) = (self.store.clone(), self.meter.clone());
         let (resources, loaded) = (*self.resources, self.loaded.clone());
+        let callers = self.callers.clone();
         let TaskRequest { plan: whole, layout, task, .. } = *self.request;
         let stage = layout.stage;
         let seed = volatile::seed(&whole.run, stage, task);
@@ -158,12 +164,14 @@ impl<'a> Task<'a> {
             let plan = &loaded.plan;
             let Some(Fragment::Plan { plan: fragment, scans }) = loaded.fragment(stage) else {
                 let planned = plan_sql(&store, &meter, &resources, plan, seed, fallback).await?;
-                return Ok((Part::whole(planned.0), planned.1));
+                let context = planned.1.session_config().clone().with_extension(callers);
+                let context = planned.1.with_session_config(context);
+                return Ok((Part::whole(planned.0), Arc::new(context)));
             };
             let context = fragment_context(&store, &meter, &resources, &loaded, seed, fallback)?;
             let part = decode(fragment, scans, &plan.tables, &sources, slice, &context)?;
             let plan = runnable(part.plan, fallback.spills)?;
-            let config = context.session_config().clone();
+            let config = context.session_config().clone().with_extension(callers);
             let config = session::with_room_to_merge(config, &resources, &plan, fallback.spills);
             let context = context.with_session_config(config);
             Ok((Part { plan, ..part }, Arc::new(context)))
@@ -218,11 +226,14 @@ impl<'a> Task<'a> {
         slots: u32,
         context: &Arc<TaskContext>,
     ) -> Result<TaskOutput, Failure> {
-        let (plan, spreading) = spreading(&part.plan, slots)?;
+        let tasks = self.request.layout.tasks.len();
+        // tasks of a few rows begin with different slots
+        let first = self.request.task.0 as usize * slots as usize / tasks.max(1);
+        let (plan, spreading) = spreading(&part.plan, slots, first)?;
         let part = Part { plan, ..part };
         let memory = self.resources.memory / WRITER_MEMORY_DIVISOR;
         let schema = part.plan.schema();
-        let (slots, tasks) = (slots as usize, self.request.layout.tasks.len());
+        let slots = slots as usize;
         let mut writer = ExchangeWriter::new(&schema, slots, tasks, spreading, memory)?;
         let mut batches = std::pin::pin!(run(&part, self.parallel(), context)?);
         while let Some((partition, batch)) = batches.try_next().await? {
@@ -260,8 +271,8 @@ async fn plan_sql(
     engine_plan: &EnginePlan,
     seed: u64,
     fallback: Fallback,
-) -> Result<(PlanRef, Arc<TaskContext>), Failure> {
-    let EnginePlan { sql, params, now, tables, write, .. } = engine_plan;
+) -> Result<(PlanRef, TaskContext), Failure> {
+    let EnginePlan { sql, params, functions, now, tables, write, .. } = engine_plan;
     let mut tables = Cow::Borrowed(tables);
     if fallback.whole_files {
         tables.to_mut().iter_mut().flat_map(|t| &mut t.files).for_each(|f| f.lines.clear());
@@ -270,6 +281,7 @@ async fn plan_sql(
     let planning = Planning {
         store,
         params,
+        functions,
         tables: &tables,
         write: write.as_ref(),
         memory: resources.memory,
@@ -289,7 +301,7 @@ async fn plan_sql(
     let plan = runnable(plan, fallback.spills)?;
     let config = state.config().clone();
     *state.config_mut() = session::with_room_to_merge(config, resources, &plan, fallback.spills);
-    Ok((plan, state.task_ctx()))
+    Ok((plan, TaskContext::from(&state)))
 }
 
 fn fragment_context(
@@ -308,12 +320,16 @@ fn fragment_context(
 }
 
 /// A repartition on top of a fragment says how rows are spread over the slots.
-fn spreading(plan: &PlanRef, slots: u32) -> Result<(PlanRef, Spreading), Failure> {
-    if let Some(repartition) = plan.downcast_ref::<RepartitionExec>()
-        && let Partitioning::Hash(expressions, _) = repartition.partitioning()
-    {
+fn spreading(plan: &PlanRef, slots: u32, first: usize) -> Result<(PlanRef, Spreading), Failure> {
+    if let Some(repartition) = plan.downcast_ref::<RepartitionExec>() {
         let input = repartition.input().clone();
-        return Ok((input, Spreading::hash(expressions.clone(), slots as usize)?));
+        match repartition.partitioning() {
+            Partitioning::Hash(expressions, _) => {
+                return Ok((input, Spreading::hash(expressions.clone(), slots as usize)?));
+            }
+            Partitioning::RoundRobinBatch(_) => return Ok((input, Spreading::InTurn(first))),
+            _ => {}
+        }
     }
     let spreading = if slots == 1 { Spreading::Gather } else { Spreading::ByPartition };
     Ok((plan.clone(), spreading))
