@@ -4,6 +4,7 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tidemill_protocol::calls::ContentName;
+use tidemill_protocol::function::Functions;
 use tidemill_protocol::job::{Format, JobOptions, JobSpec, TableOptions};
 use tidemill_protocol::param::Params;
 use tidemill_protocol::record::{Plan, Status};
@@ -20,6 +21,9 @@ pub(super) struct Query {
     statement: String,
     #[serde(default)]
     params: Params,
+    /// Of Python, whose code is among the shared objects.
+    #[serde(default)]
+    functions: Functions,
     /// Tables that are Parquet files among the shared objects, by the names that the statement has for them.
     #[serde(default)]
     frames: BTreeMap<String, ContentName>,
@@ -33,14 +37,15 @@ pub(super) struct Query {
 impl Query {
     /// Drops the job.
     pub(super) async fn submit(self, session: &Session) -> anyhow::Result<Job> {
-        let Self { statement, params, frames, name, options } = self;
+        let Self { statement, params, functions, frames, name, options } = self;
         let table = |object: ContentName| TableOptions {
             location: Some(Key::shared_object(&object)),
             format: Some(Format::Parquet),
             ..TableOptions::default()
         };
         let tables = frames.into_iter().map(|(name, object)| (name, table(object))).collect();
-        let job = JobSpec { params, tables, options, ..JobSpec::of_statement(statement) };
+        let job =
+            JobSpec { params, functions, tables, options, ..JobSpec::of_statement(statement) };
         let name = if name.is_empty() { "sql".to_owned() } else { label(&name) };
         let name = format!("{name}-{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
         let text = serde_json::to_vec(&job)?;

@@ -21,6 +21,7 @@ from tidemill._errors import (
 )
 from tidemill._estimate import Estimate
 from tidemill._executor import Executor
+from tidemill._functions import udaf, udf, udtf
 from tidemill._future import Future, as_completed
 from tidemill._map import attach, map, starmap
 from tidemill._progress import Progress
@@ -55,5 +56,8 @@ __all__ = [
     "share",
     "sql",
     "starmap",
+    "udaf",
+    "udf",
+    "udtf",
     "write",
 ]

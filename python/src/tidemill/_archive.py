@@ -1,5 +1,6 @@
 """Local modules and packages, as they travel to workers that do not have them."""
 
+import functools
 import gzip
 import hashlib
 import io
@@ -14,7 +15,7 @@ from types import ModuleType
 #: what is larger is data, and belongs into the bucket
 MODULES_BYTES_MAX = 50 << 20
 
-#: shipped with every worker
+#: cloudpickle is shipped with every worker, and this package by itself where it is needed
 OWN = ("tidemill", "cloudpickle")
 
 
@@ -41,6 +42,13 @@ def archive(files: dict[str, Path]) -> Archive:
             with path.open("rb") as file:
                 tar.addfile(entry, file)
     return Archive(packed.getvalue())
+
+
+@functools.cache
+def own_package() -> Archive:
+    """This package, for workers that do not have it."""
+    folder = Path(__file__).parent
+    return archive({f"{folder.name}/{path.name}": path for path in folder.glob("*.py")})
 
 
 def local_modules() -> dict[str, Path]:

@@ -3,24 +3,32 @@
 import os
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tidemill._carried import Carried, carried
 from tidemill._errors import RunFailed
 from tidemill._frames import Frame, write_frame
+from tidemill._functions import Function
 from tidemill._map import Key, executor_of
 from tidemill._session import Session
 from tidemill._statement import Statement, StatementRun
 
 
 class Sending:
-    def __init__(self, statement: Statement, frames: Mapping[str, Any], key: Key) -> None:
+    def __init__(
+        self, statement: Statement, frames: Mapping[str, Any], key: Key, functions: Sequence[Function[..., Any]] = ()
+    ) -> None:
         self.statement = statement
         self.session: Session | None = None
         self.run: StatementRun | None = None
         self._key = key
         #: tables of this process that the statement reads, until they are written
         self._frames = dict(frames)
+        #: functions of this process that it calls
+        self._functions = functions
+        #: the same, once they are pickled
+        self._carried: Carried | None = None
         self._lock = threading.Lock()
         self._explained: StatementRun | None = None
         self._is_cancelled = False
@@ -35,8 +43,8 @@ class Sending:
         """Another statement in the same place."""
         with self._lock:
             self._write_frames()
-            other = Sending(statement, {}, self._key)
-            other.session = self.session
+            other = Sending(statement, {}, self._key, self._functions)
+            other.session, other._carried = self.session, self._carried
             other._written, other._names = dict(self._written), dict(self._names)
         return other
 
@@ -57,6 +65,7 @@ class Sending:
                     raise
                 # nothing else needs them
                 self._written.clear()
+                self._carried = Carried(self._carried.heads, {}) if self._carried else None
             run = self.run
         if self._is_cancelled:
             self.cancel()
@@ -97,9 +106,13 @@ class Sending:
 
     def _submit(self, do: str, run: StatementRun) -> None:
         assert self.session is not None
+        if self._carried is None:
+            self._carried = carried(self._functions, self.session)
         self._write_frames()
-        blobs = {frame.name: frame for frame in self._written.values()}
-        self.session.submit_statement(run, self.statement.head(do, self._names), blobs)
+        heads, objects = self._carried
+        head = self.statement.head(do, heads, self._names)
+        frames = {frame.name: frame for frame in self._written.values()}
+        self.session.submit_statement(run, head, {**objects, **frames})
 
     def _write_frames(self) -> None:
         if self._unwritten is not None:

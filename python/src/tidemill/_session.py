@@ -16,7 +16,7 @@ from concurrent.futures import BrokenExecutor
 from typing import Any
 
 from tidemill._agent import Agent, OnEvent
-from tidemill._archive import Archive, archive, local_modules
+from tidemill._archive import Archive, archive, local_modules, own_package
 from tidemill._env import Env
 from tidemill._errors import RunFailed
 from tidemill._frame import Body, Head
@@ -56,7 +56,7 @@ class Session:
         self._whole: deque[tuple[Run, list[Call]]] = deque()
         self._cancels: deque[Run] = deque()
         self._attached: deque[tuple[Run, str]] = deque()
-        self._statements: deque[tuple[Run, Head, Mapping[str, Frame]]] = deque()
+        self._statements: deque[tuple[Run, Head, Mapping[str, Blob | Archive | Frame]]] = deque()
         self._runs: set[Run] = set()
         #: runs whose calls count against the window
         self._windowed: set[Run] = set()
@@ -107,12 +107,12 @@ class Session:
             self._changed.notify_all()
         return run
 
-    def submit_statement(self, run: Run, head: Head, frames: Mapping[str, Frame]) -> None:
-        """Lets a statement go, behind the tables of this process that it reads."""
+    def submit_statement(self, run: Run, head: Head, objects: Mapping[str, Blob | Archive | Frame]) -> None:
+        """Lets a statement go, behind the tables of this process that it reads, and the functions that it calls."""
         with self._changed:
             self._refuse_if_over()
             self._runs.add(run)
-            self._statements.append((run, head, frames))
+            self._statements.append((run, head, objects))
             self._changed.notify_all()
 
     def ask(self, head: Head, on_event: OnEvent) -> None:
@@ -314,7 +314,8 @@ class Session:
         """What the workers' interpreters look into before their own path. On this machine they have ours."""
         archives = []
         if not self.is_local and (env is None or env.modules) and (files := local_modules()):
-            archives.append(archive(files))
+            # local modules may import this package
+            archives += [archive(files), own_package()]
         if env is not None and (packages := env.packages(self.is_local)) is not None:
             archives.append(packages)
         return archives
@@ -348,11 +349,11 @@ class Session:
                 self._whole = deque(pair for pair in self._whole if pair[0] is not run)
             run.on_event({"event": "ended", "status": "cancelled"}, [])
 
-    def _send_statement(self, run: Run, head: Head, frames: Mapping[str, Frame]) -> None:
+    def _send_statement(self, run: Run, head: Head, objects: Mapping[str, Blob | Archive | Frame]) -> None:
         # it may have been cancelled
         if run.status is not None:
             return
-        failed = str(self.broken) if self.broken is not None else self._share(frames)
+        failed = str(self.broken) if self.broken is not None else self._share(objects)
         if failed is not None:
             run.on_event({"event": "failed", "error": failed}, [])
             return

@@ -2,10 +2,11 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tidemill._frames import check_frame
+from tidemill._functions import Function, functions_of
 from tidemill._map import Key
 from tidemill._options import checked_progress
 from tidemill._params import Params, check_text, encode_params
@@ -28,6 +29,7 @@ def sql(
     max_cost_usd: float | None = None,
     name: str | None = None,
     progress: str | bool = "auto",
+    functions: Iterable[Function[..., Any]] | None = None,
     tables: Mapping[str, Any] | None = None,
     **frames: Any,
 ) -> Query:
@@ -45,6 +47,8 @@ def sql(
         max_cost_usd: that the run may cost.
         name: of the run.
         progress: "auto", "bar", "log" or "none".
+        functions: of Python that it calls, as `udf`, `udaf` and `udtf` make them; by default those whose names it has.
+            They are pickled when the statement is first sent.
         frames: tables of this process by their names in the statement: of pandas, polars or Arrow, dicts of
             columns, lists of dicts. They are read when the statement is first sent; a stream is read by one statement.
         tables: the same, for names that are those of options, too.
@@ -55,7 +59,7 @@ def sql(
     options = checked_options(partitions, deadline, max_cost_usd)
     made = Statement(_checked_text(statement), encode_params(params), checked_name(name), options)
     key: Key = (bucket or os.environ.get("TIDEMILL_BUCKET") or None, max_workers)
-    return Query(Sending(made, frames, key), checked_progress(progress))
+    return Query(Sending(made, frames, key, functions_of(made.text, functions)), checked_progress(progress))
 
 
 def checked_name(name: str | None) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from tidemill._errors import RunFailed
 from tidemill._frame import Head
 from tidemill._run import Owner, Run, failure
+from tidemill._source import with_source
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,12 @@ class Statement:
     name: str
     options: Mapping[str, Any]
 
-    def head(self, do: str, frames: Mapping[str, str]) -> Head:
+    def head(self, do: str, functions: Mapping[str, Head], frames: Mapping[str, str]) -> Head:
         return {
             "do": do,
             "statement": self.text,
             "params": dict(self.params),
+            "functions": dict(functions),
             "frames": dict(frames),
             "name": self.name,
             "options": dict(self.options),
@@ -54,7 +56,8 @@ class StatementRun(Run):
         head = self.outcome.result()
         if self.status == "succeeded":
             return head
-        raise failure(self.reason or f"run {self.name} {self.status}", head.get("cause"))
+        # it may have the traceback of a function
+        raise failure(with_source(self.reason or f"run {self.name} {self.status}"), head.get("cause"))
 
     def _settle_all(self, head: Head) -> None:
         if self.outcome.done():
