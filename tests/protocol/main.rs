@@ -2,6 +2,7 @@
 //! `cargo test --release -p tidemill-protocol` builds them in a minute or two.
 
 mod contract;
+mod counting_bucket;
 mod dst;
 mod records;
 mod steps;

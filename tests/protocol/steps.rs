@@ -6,10 +6,14 @@ use std::time::Duration;
 use tidemill_protocol::bucket::MemoryBucket;
 use tidemill_protocol::dispatch;
 use tidemill_protocol::job::Limits;
-use tidemill_protocol::record::{Outcome, Run, Status, TaskMessage};
+use tidemill_protocol::record::{Outcome, Run, Status, TaskMessage, Timeline};
+use tidemill_protocol::status::{RunState, RunWatch};
 use tidemill_protocol::work::{self, Worker};
-use tidemill_protocol::{Bucket, Context, Key, StageId, TaskId, WorkerKind, context};
+use tidemill_protocol::{
+    Bucket, Context, JobName, Key, RunId, StageId, Submission, TaskId, WorkerKind, context,
+};
 
+use crate::counting_bucket::CountingBucket;
 use crate::support::crash::Crash;
 use crate::support::world::World;
 use crate::toy_engine::ToyEngine;
@@ -99,6 +103,85 @@ async fn a_file_uploaded_twice_is_two_runs() {
     assert_eq!(world.run(&second).await.len(), 2);
 }
 
+/// Whoever submits knows the run before anybody has noticed the job.
+#[tokio::test]
+async fn a_submission_is_one_run_however_often_it_comes() {
+    let world = world();
+    let submission = Submission::new("2026-01-02T03:04:05.678Z".parse().expect("a time"), 7);
+    let job = JobName::new("top");
+    let key = Key::submission(&job, &submission, "sql");
+    let first = world.upload(&key, "sum 3").await;
+    assert_eq!(world.run(&first).await.len(), 1);
+    let second = world.upload(&key, "sum 4").await;
+    let outcomes = world.run(&second).await;
+    assert_eq!(outcomes.len(), 1);
+    assert_eq!(outcomes[0].run, RunId::of_submission(&job, &submission));
+    assert_eq!(outcomes[0].job, job);
+    assert_eq!(answer(&world, &outcomes[0]).await, "3");
+}
+
+#[tokio::test]
+async fn runs_are_listed_the_newest_first() {
+    let world = world();
+    let mut runs = vec![];
+    for number in 0..3 {
+        let mut event = world.upload(&format!("jobs/{number}.sql"), "sum 3").await;
+        event.time = "2026-01-02T03:04:05Z".parse().expect("a time");
+        event.time += chrono::TimeDelta::milliseconds(number);
+        let outcomes = world.run(&event).await;
+        let job = JobName::new(&number.to_string());
+        runs.extend(outcomes.into_iter().filter(|o| o.job == job).map(|o| o.run));
+    }
+    runs.reverse();
+    let listed = world.keys(Key::RECENT).await;
+    let listed: Vec<_> = listed.iter().filter_map(|key| Key::recent_run(key)).collect();
+    assert_eq!(listed, runs);
+}
+
+#[tokio::test]
+async fn when_tasks_ran_is_kept_of_runs_that_succeed_and_of_those_that_fail() {
+    for (sql, commits) in [("sum 10", 11), ("sum 99", 0)] {
+        let mut world = world();
+        world.time_left = Duration::from_millis(50);
+        let event = world.upload("jobs/top.sql", sql).await;
+        let outcomes = world.run(&event).await;
+        let key = Key::Tasks(&outcomes[0].run).to_string();
+        let found: Option<Timeline> = context::find(&*world.bucket, &key).await.expect("readable");
+        let timeline = found.unwrap_or_else(|| panic!("{sql}: no {key}: {outcomes:?}"));
+        let times = || timeline.stages.iter();
+        assert!(times().any(|s| !s.started.is_empty()), "{timeline:?}");
+        assert_eq!(times().map(|s| s.committed.task.len()).sum::<usize>(), commits, "{timeline:?}");
+        for stage in times() {
+            assert!(stage.sent.is_some(), "{stage:?}");
+            assert_eq!(stage.started.task.len(), stage.started.at.len());
+            assert_eq!(stage.committed.task.len(), stage.bytes.len());
+            assert!(stage.started.task.len() >= stage.committed.task.len(), "{stage:?}");
+        }
+    }
+}
+
+/// What is done, and what has not begun, is not looked at again.
+#[tokio::test]
+async fn a_run_that_is_watched_costs_little() {
+    let world = world();
+    let event = world.upload("jobs/top.sql", "sum 10").await;
+    world.dispatch(&event, &Crash::never()).await;
+    let run = Key::recent_run(&world.keys(Key::RECENT).await[0]).expect("a run");
+    let mut watch = RunWatch::new(run);
+    let counting = CountingBucket::new(world.bucket.clone());
+    let first = watch.look(&counting).await.expect("readable").expect("a run");
+    assert_eq!(first.state, RunState::Running);
+    assert!(first.stages.iter().skip(2).all(|stage| stage.tasks.is_none()), "{first:?}");
+    counting.take();
+    watch.look(&counting).await.expect("readable");
+    let again = counting.take();
+    assert!(again.len() <= 3, "{again:?}");
+    world.work(&Crash::never()).await;
+    let last = watch.look(&counting).await.expect("readable").expect("a run");
+    assert_eq!(last.state, RunState::Succeeded);
+    assert_eq!(counting.take().len(), 1, "its outcome");
+}
+
 #[tokio::test]
 async fn a_message_delivered_twice_changes_nothing() {
     let world = world();
@@ -137,7 +220,7 @@ async fn a_planner_killed_at_any_effect_is_repaired_by_the_next_delivery() {
         }
         crashes += 1;
     }
-    assert_eq!(crashes, 9, "watch, run, plan, and for both leaves: layout, send, sent");
+    assert_eq!(crashes, 10, "watch, recent, run, plan, and for both leaves: layout, send, sent");
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 //!
 //! The order of writes, each create-or-read-back, so that a planner that is killed between any
 //! two of them is repaired by the next delivery of its event:
-//! 1. the watch message: whatever happens from here on, somebody looks after the run;
+//! 1. the watch message: whatever happens from here on, somebody looks after the run; and the key under `recent/`,
+//!    which a run may lack that never came to be;
 //! 2. `run.json`: from here on the run exists and must end;
 //! 3. `plan.json`: one object, so that all tasks see the same plan; the loser of a race drops its
 //!    own and loads the winner's;
@@ -24,9 +25,6 @@ use crate::key::{Key, is_hidden};
 use crate::pipeline::{self, Pipeline};
 use crate::record::{Outcome, PinnedObject, Plan, Run, Source, WatchMessage};
 use crate::{advance, end, retry, watch};
-
-/// The name of the user metadata by which a submitter finds its run.
-pub const SUBMISSION: &str = "submission";
 
 /// Does what an upload asks for. Uploads that ask for nothing are no error.
 ///
@@ -53,6 +51,7 @@ pub async fn give_up(
 ) -> Result<Vec<Outcome>, ProtocolError> {
     let runs = runs_of(cx, event).await?;
     let fail = async |asked: Asked| {
+        cx.mark(Key::recent(asked.run.created, &asked.run.run)).await?;
         let run = asked.refused().create(cx).await?;
         end::fail(cx, &run.run, &run.job, reason).await
     };
@@ -86,7 +85,10 @@ impl Asked {
             time: event.time,
             pipeline: pipeline.map(str::to_owned),
         };
-        let run = RunId::of_event(&job, event.time, &identity);
+        let run = match job::submission(&event.key) {
+            Some((job, submission)) => RunId::of_submission(&job, &submission),
+            None => RunId::of_event(&job, event.time, &identity),
+        };
         let created = event.time;
         let run = Run {
             run,
@@ -96,7 +98,6 @@ impl Asked {
             spec: None,
             input: None,
             retries: None,
-            submission: None,
         };
         Self { run, spec: None, size: event.size }
     }
@@ -203,7 +204,10 @@ async fn start(cx: &Context, planner: &dyn Planner, mut asked: Asked) -> Result<
         Err(refusal) => (None, Some(refusal)),
     };
     asked.run.spec = spec;
-    have_watched(cx, &asked.run).await?;
+    let recent = Key::recent(asked.run.created, &asked.run.run);
+    let (watched, listed) = futures::join!(have_watched(cx, &asked.run), cx.mark(recent));
+    watched?;
+    listed?;
     let run = asked.create(cx).await?;
     info!(run = %run.run, key = %run.source.key, "run started");
     if let Some(refusal) = refusal {
@@ -282,7 +286,6 @@ async fn read_job(cx: &Context, run: &mut Run, size: u64) -> Result<JobSpec, Job
         }
         Err(e) => return Err(e.into()),
     };
-    run.submission = object.metadata(SUBMISSION).map(str::to_owned);
     match job::parse(&key, &object.bytes)? {
         JobFile::Job(spec) => Ok(spec),
         JobFile::Backfill { pipeline, input } => read_backfill(cx, run, &pipeline, &input).await,

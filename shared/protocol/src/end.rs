@@ -2,15 +2,16 @@
 //!
 //! `outcome.json` is created once and is the only decision. All that follows are copies that
 //! anyone may make again ([`finish`]), in this order: publication into a table, `_SUCCESS` or
-//! `_FAILED`, sweep, `closed`. Publication comes before `_SUCCESS`, so that whoever sees the
+//! `_FAILED`, the timeline of the tasks, sweep, `closed`. Publication comes before `_SUCCESS`, so that whoever sees the
 //! marker sees the rows; the sweep comes after it, so that nothing is removed that a copy still
 //! needs; `closed` is last, so that its absence means there may be work to repair.
 
+use chrono::TimeDelta;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tracing::{info, warn};
 
 use crate::METRICS;
-use crate::bucket::{BucketError, Created};
+use crate::bucket::{BucketError, Created, ObjectInfo};
 use crate::committed;
 use crate::context::{Context, ProtocolError};
 use crate::cost::{self, budget};
@@ -21,6 +22,7 @@ use crate::record::{
     Commit, Layout, Outcome, PinnedObject, Plan, RejectedPart, ResultFile, Run, StageSummary,
     Status, Usage,
 };
+use crate::timeline;
 
 const PARALLEL_COPIES: usize = 16;
 
@@ -168,8 +170,10 @@ pub async fn finish(cx: &Context, outcome: &Outcome) -> Result<(), ProtocolError
         publish(cx, outcome).await?;
     }
     cx.create(marker, outcome).await?;
+    let objects = cx.bucket.list(&Key::work_folder(run)).await?;
+    keep_timeline(cx, outcome, &objects).await?;
     if succeeded {
-        sweep(cx, run).await?;
+        sweep(cx, run, objects).await?;
     }
     cx.mark(closed).await?;
     Ok(())
@@ -206,14 +210,35 @@ async fn find_version(cx: &Context, pinned: &PinnedObject) -> Result<Option<Stri
     Ok(found.filter(|f| f.info.etag == pinned.etag).map(|f| f.info.key))
 }
 
+/// Keeps when the tasks of a run ran, which only its working keys tell.
+async fn keep_timeline(
+    cx: &Context,
+    outcome: &Outcome,
+    objects: &[ObjectInfo],
+) -> Result<(), BucketError> {
+    let took = TimeDelta::milliseconds((outcome.seconds * 1e3).round() as i64);
+    let timeline = timeline::of_run(&outcome.run, outcome.ended - took, objects);
+    cx.create(Key::Tasks(&outcome.run).to_string(), timeline).await?;
+    Ok(())
+}
+
+/// Removes working keys that came after a run had succeeded.
+pub(crate) async fn sweep_late(cx: &Context, run: &RunId) -> Result<(), ProtocolError> {
+    let objects = cx.bucket.list(&Key::work_folder(run)).await?;
+    sweep(cx, run, objects).await
+}
+
 /// Removes the working keys of a run that succeeded.
-pub(crate) async fn sweep(cx: &Context, run: &RunId) -> Result<(), ProtocolError> {
+async fn sweep(
+    cx: &Context,
+    run: &RunId,
+    objects: Vec<ObjectInfo>,
+) -> Result<(), ProtocolError> {
     let asked: Option<Run> = cx.find(&Key::Run(run).to_string()).await?;
     if asked.and_then(|r| r.spec).is_some_and(|s| s.options.keep_work) {
         return Ok(());
     }
-    let keys: Vec<_> =
-        cx.bucket.list(&Key::work_folder(run)).await?.into_iter().map(|o| o.key).collect();
+    let keys: Vec<_> = objects.into_iter().map(|o| o.key).collect();
     cx.bucket.delete(&keys).await?;
     Ok(())
 }

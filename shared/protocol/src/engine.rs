@@ -9,7 +9,9 @@ use crate::cost::Workers;
 use crate::ids::{AttemptId, JobName, RunId, TaskId};
 use crate::job::JobSpec;
 use crate::queue::WorkerKind;
-use crate::record::{Footer, Layout, PinnedObject, Plan, RejectedPart, ResultFile, Usage};
+use crate::record::{
+    Footer, Layout, PinnedObject, Plan, Preview, RejectedPart, ResultFile, Usage,
+};
 
 /// The seam to the computation, before tasks: what a job is cut into.
 #[async_trait]
@@ -66,6 +68,8 @@ pub struct TaskOutput {
     pub footer: Option<Footer>,
     /// Objects with the lines of its inputs that could not be read.
     pub rejects: Vec<(RejectedPart, Bytes)>,
+    /// Of the first task that makes a result.
+    pub preview: Option<Preview>,
 }
 
 /// An object that is still to be committed.
@@ -85,12 +89,12 @@ impl TaskOutput {
     pub fn exchange(body: Body, bytes: u64, footer: Footer) -> Self {
         let (rows, usage) = (footer.rows, footer.usage);
         let files = vec![OutputFile { name: String::new(), body, rows, bytes }];
-        Self { files, created: vec![], usage, footer: Some(footer), rejects: vec![] }
+        Self { footer: Some(footer), ..Self::files(files, usage) }
     }
 
     /// A part of the result, or files of a table.
     pub fn files(files: Vec<OutputFile>, usage: Usage) -> Self {
-        Self { files, created: vec![], usage, footer: None, rejects: vec![] }
+        Self { files, created: vec![], usage, footer: None, rejects: vec![], preview: None }
     }
 
     /// Parts of the result that the execution has created itself.
@@ -102,6 +106,12 @@ impl TaskOutput {
     #[must_use]
     pub fn with_rejects(self, rejects: Vec<(RejectedPart, Bytes)>) -> Self {
         Self { rejects, ..self }
+    }
+
+    /// The same output, with its first rows.
+    #[must_use]
+    pub fn with_preview(self, preview: Option<Preview>) -> Self {
+        Self { preview, ..self }
     }
 
     /// Of all files.

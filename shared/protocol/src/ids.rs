@@ -6,6 +6,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+/// A time in an id, to the millisecond.
+const TIME: &str = "%Y%m%dT%H%M%S%3fZ";
+
 /// The longest job name, in bytes: it is part of keys, which S3 limits to 1,024 bytes.
 pub const JOB_NAME_BYTES_MAX: usize = 200;
 
@@ -70,7 +73,12 @@ impl RunId {
         }
         let hash = hash.finalize();
         let hex: String = hash.iter().take(6).map(|b| format!("{b:02x}")).collect();
-        Self(format!("{}-{}-{hex}", job.slug(), time.format("%Y%m%dT%H%M%S%3fZ")))
+        Self(format!("{}-{}-{hex}", job.slug(), time.format(TIME)))
+    }
+
+    /// The id of the run of a submission, however often it is delivered.
+    pub fn of_submission(job: &JobName, submission: &Submission) -> Self {
+        Self(format!("{}-{submission}", job.slug()))
     }
 
     /// Parses an id that comes from outside.
@@ -97,8 +105,39 @@ impl RunId {
     }
 }
 
+/// What a submitter calls a submission: when it was made, and a number that no other has, e.g.
+/// `20260102T030405678Z-1f0a9c33aa00`. It is a part of the job file's key and of the run's id, so whoever submits
+/// knows its run at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submission(String);
+
+impl Submission {
+    /// The bits of its number that are used.
+    const NUMBER_BITS: u32 = 48;
+
+    /// One of now, with a random number.
+    pub fn new(now: DateTime<Utc>, number: u64) -> Self {
+        let number = number & ((1 << Self::NUMBER_BITS) - 1);
+        Self(format!("{}-{number:012x}", now.format(TIME)))
+    }
+
+    /// The submission that a text is.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (time, number) = text.split_once('-')?;
+        let is_number = number.len() == 12
+            && number.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        let is_time = time.len() == 19
+            && time.bytes().enumerate().all(|(n, b)| match n {
+                8 => b == b'T',
+                18 => b == b'Z',
+                _ => b.is_ascii_digit(),
+            });
+        (is_number && is_time).then(|| Self(text.to_owned()))
+    }
+}
+
 /// A stage's number in its plan, from 0; inputs have smaller numbers than their readers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StageId(pub u16);
 
@@ -134,7 +173,7 @@ macro_rules! display {
         }
     })*};
 }
-display!(JobName, RunId, StageId, TaskId, AttemptId);
+display!(JobName, RunId, Submission, StageId, TaskId, AttemptId);
 
 #[cfg(test)]
 mod tests {
@@ -153,6 +192,18 @@ mod tests {
         assert_eq!(a, b);
         assert_ne!(a, c);
         assert!(a.as_str().starts_with("top-20260102T030405678Z-"));
+    }
+
+    #[test]
+    fn a_submission_is_known_by_its_time_and_its_number() {
+        let submission = Submission::new(time(), 0xffff_1f0a_9c33_aa00);
+        assert_eq!(submission.to_string(), "20260102T030405678Z-1f0a9c33aa00");
+        assert_eq!(Submission::parse(&submission.to_string()), Some(submission.clone()));
+        let run = RunId::of_submission(&JobName::new("a/top"), &submission);
+        assert_eq!(run.as_str(), "a-top-20260102T030405678Z-1f0a9c33aa00");
+        for other in ["", "top", "20260102T030405678Z", "20260102T030405678Z-1f0a", "2026-01-02T03-1f0a9c33aa00"] {
+            assert_eq!(Submission::parse(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::bucket::BucketError;
 use crate::calls::Calls;
 use crate::function::Functions;
-use crate::ids::JobName;
+use crate::ids::{JobName, Submission};
 use crate::key::{Key, is_table_folder};
 use crate::param::Params;
 
@@ -297,11 +297,22 @@ pub fn job_name(key: &str) -> Option<Result<JobName, (JobName, Refusal)>> {
     if crate::is_hidden(key) {
         return None;
     }
+    if let Some((job, _)) = submission(key) {
+        return Some(Ok(job));
+    }
     let stem = rest.strip_suffix(".sql").or_else(|| rest.strip_suffix(".json"));
     Some(stem.map(JobName::new).ok_or_else(|| {
         let why = format!("{key} is no job: a job file ends in .sql or .json");
         (JobName::new(rest), Refusal(why))
     }))
+}
+
+/// The job and the submission of a key that [`Key::submission`] has made.
+pub fn submission(key: &str) -> Option<(JobName, Submission)> {
+    let rest = key.strip_prefix(Key::SUBMITTED)?;
+    let stem = rest.strip_suffix(".sql").or_else(|| rest.strip_suffix(".json"))?;
+    let (job, submission) = stem.rsplit_once('/')?;
+    Some((JobName::new(job), Submission::parse(submission)?))
 }
 
 /// Parses a job file.
@@ -447,6 +458,9 @@ mod tests {
         let name = |key| job_name(key).map(|r| r.map(|n| n.as_str().to_owned()).ok());
         assert_eq!(name("jobs/top.sql"), Some(Some("top".into())));
         assert_eq!(name("jobs/a/b.json"), Some(Some("a/b".into())));
+        let submitted = "jobs/api/a/b/20260102T030405678Z-1f0a9c33aa00.json";
+        assert_eq!(name(submitted), Some(Some("a/b".into())));
+        assert_eq!(name("jobs/api/top.sql"), Some(Some("api/top".into())));
         assert_eq!(name("jobs/a.txt"), Some(None));
         assert_eq!(name("jobs/_a.sql"), None);
         assert_eq!(name("jobs/"), None);

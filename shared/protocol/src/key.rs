@@ -1,5 +1,7 @@
+use chrono::{DateTime, Utc};
+
 use crate::calls::ContentName;
-use crate::ids::{AttemptId, JobName, RunId, StageId, TaskId};
+use crate::ids::{AttemptId, JobName, RunId, StageId, Submission, TaskId};
 use crate::record::RejectedPart;
 
 /// Every key that Tidemill itself writes or looks for: the whole layout of the bucket on one page.
@@ -14,6 +16,8 @@ pub enum Key<'a> {
     Plan(&'a RunId),
     /// `runs/<run>/outcome.json`: how the run ended, with its manifest. By whoever ends it first.
     Outcome(&'a RunId),
+    /// `runs/<run>/tasks.json`: when its tasks ran.
+    Tasks(&'a RunId),
     /// `runs/<run>/cancel`: the run is to end as cancelled. By anyone who may cancel.
     Cancel(&'a RunId),
     /// `runs/<run>/closed`: all that follows the outcome is done. By whoever finishes it.
@@ -57,13 +61,20 @@ pub enum Key<'a> {
     Published(&'a str, &'a RunId, TaskId, &'a str),
     /// `results/<job>/<run>/_SUCCESS`: a copy of the outcome.
     Success(&'a JobName, &'a RunId),
+    /// `results/<job>/<run>/_preview.json`: its first rows, for who does not read Parquet.
+    Preview(&'a JobName, &'a RunId),
     /// `results/<job>/<run>/_FAILED`: a copy of the outcome.
     Failed(&'a JobName, &'a RunId),
 }
 
+/// The milliseconds since 1970 that have 13 digits.
+const RECENT_MILLIS_MAX: i64 = 9_999_999_999_999;
+
 impl Key<'_> {
     /// Job files; dropping one here starts a run.
     pub const JOBS: &'static str = "jobs/";
+    /// Those of them whose submitters know their runs.
+    pub const SUBMITTED: &'static str = "jobs/api/";
     /// Files that pipelines run on.
     pub const INBOX: &'static str = "inbox/";
     /// Standing jobs.
@@ -78,12 +89,32 @@ impl Key<'_> {
     pub const SHARED: &'static str = "calls/shared/";
     /// What keys of parts that hold calls end with.
     pub const CALLS_PART: &'static str = ".calls";
+    /// An empty object for each run, so that a LIST has the newest runs first.
+    pub const RECENT: &'static str = "recent/";
     /// What is kept of each run: its records, and the key that cancels it.
     pub const RUNS: &'static str = "runs/";
     /// What runs write for themselves; swept after success, and kept for a week for `retry` else.
     pub const WORK: &'static str = "work/";
     /// The files of results, by job and run.
     pub const RESULTS: &'static str = "results/";
+
+    /// `jobs/api/<job>/<submission>.<extension>`: a job file whose run is known before it is noticed.
+    pub fn submission(job: &JobName, submission: &Submission, extension: &str) -> String {
+        format!("{}{job}/{submission}.{extension}", Self::SUBMITTED)
+    }
+
+    /// `recent/<time>-<run>`, where a later time is a smaller number: milliseconds that are left to one in the year
+    /// 2286.
+    pub fn recent(created: DateTime<Utc>, run: &RunId) -> String {
+        let left = RECENT_MILLIS_MAX.saturating_sub(created.timestamp_millis());
+        format!("{}{left:013}-{run}", Self::RECENT)
+    }
+
+    /// The run that a key under `recent/` tells of.
+    pub fn recent_run(key: &str) -> Option<RunId> {
+        let (_, run) = key.strip_prefix(Self::RECENT)?.split_once('-')?;
+        RunId::parse(run).ok()
+    }
 
     /// `runs/<run>/`: what is kept of a run.
     pub fn run_folder(run: &RunId) -> String {
@@ -164,6 +195,7 @@ impl std::fmt::Display for Key<'_> {
             Key::Run(run) => write!(f, "runs/{run}/run.json"),
             Key::Plan(run) => write!(f, "runs/{run}/plan.json"),
             Key::Outcome(run) => write!(f, "runs/{run}/outcome.json"),
+            Key::Tasks(run) => write!(f, "runs/{run}/tasks.json"),
             Key::Cancel(run) => write!(f, "runs/{run}/cancel"),
             Key::Closed(run) => write!(f, "runs/{run}/closed"),
             Key::Layout(run, s) => write!(f, "work/{run}/layout/{s}"),
@@ -190,6 +222,7 @@ impl std::fmt::Display for Key<'_> {
                 let slash = if folders.is_empty() { "" } else { "/" };
                 write!(f, "{folder}{folders}{slash}tm-{run}-{:05}-{file}", t.0)
             }
+            Key::Preview(job, run) => write!(f, "results/{job}/{run}/_preview.json"),
             Key::Success(job, run) => write!(f, "results/{job}/{run}/_SUCCESS"),
             Key::Failed(job, run) => write!(f, "results/{job}/{run}/_FAILED"),
         }
@@ -220,6 +253,16 @@ mod tests {
         for key in ["inbox/a_b.csv", "inbox/a.csv", "inbox/a/b.c"] {
             assert!(!is_hidden(key), "{key}");
         }
+    }
+
+    #[test]
+    fn the_key_of_a_later_run_comes_before_those_of_earlier_ones() {
+        let run = RunId::parse("top-20260102T030405678Z-00ff").expect("a run id");
+        let key = |time: &str| Key::recent(time.parse().expect("a time"), &run);
+        let times = ["2026-01-02T03:04:05.678Z", "2026-01-02T03:04:05.677Z", "1999-12-31T23:59:59Z"];
+        let keys = times.map(key);
+        assert!(keys.is_sorted(), "{keys:?}");
+        assert_eq!(Key::recent_run(&keys[0]), Some(run));
     }
 
     #[test]

@@ -126,7 +126,7 @@ async fn close(cx: &Context, outcome: &Outcome) -> Result<Next, ProtocolError> {
     if wait > TimeDelta::zero() {
         return Ok(Next::Look(wait.to_std().unwrap_or_default()));
     }
-    end::sweep(cx, &outcome.run).await?;
+    end::sweep_late(cx, &outcome.run).await?;
     Ok(Next::Closed)
 }
 

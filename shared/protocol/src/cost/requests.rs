@@ -13,10 +13,11 @@ pub(crate) struct Requests {
     pub(crate) writes: f64,
 }
 
-/// Of the planner and the end of a run: `run.json`, `plan.json`, the outcome, the marker, `closed`; the
+/// Of the planner and the end of a run: the key under `recent/`, `run.json`, `plan.json`, the outcome, the marker,
+/// the timeline, `closed`; the
 /// last stage's commits and the sweep are listed. The tables are looked at besides, and the watcher
 /// looks at a run every 30 seconds.
-pub(crate) const RUN_REQUESTS: Requests = Requests { reads: 4.0, writes: 7.0 };
+pub(crate) const RUN_REQUESTS: Requests = Requests { reads: 4.0, writes: 9.0 };
 
 /// Records that a message reads: the outcome; in a process that is new to the stage its layout; in one
 /// that is new to the run, `run.json` and `plan.json`.

@@ -7,8 +7,10 @@ mod layout;
 mod message;
 mod outcome;
 mod plan;
+mod preview;
 mod rejected;
 mod run;
+mod timeline;
 mod usage;
 
 pub use commit::{AttemptError, AttemptStart, Commit, ResultFile};
@@ -19,8 +21,10 @@ pub use layout::{InputIndex, Layout, ObjectIndex, TaskSlice};
 pub use message::{TaskMessage, WatchMessage};
 pub use outcome::{Outcome, StageSummary, Status};
 pub use plan::{Input, Output, Plan, Publication, Read, Stage, StageIo};
+pub use preview::Preview;
 pub use rejected::RejectedPart;
 pub use run::{PinnedObject, Run, Source};
+pub use timeline::{StageTimes, TaskTimes, Timeline};
 pub use usage::Usage;
 
 use serde::{Deserialize, Serialize};

@@ -23,9 +23,6 @@ pub struct Run {
     /// The earlier run that this one takes up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<RunId>,
-    /// What the submitter wrote into the job file's metadata to find its run again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub submission: Option<String>,
 }
 
 impl Run {

@@ -43,7 +43,7 @@ impl Attempt<'_> {
     ) -> Result<(Created, Option<Committed>), ProtocolError> {
         let Self { cx, plan, stage, job, .. } = *self;
         let run = &plan.run;
-        let TaskOutput { files, created, usage, .. } = output;
+        let TaskOutput { files, created, usage, preview, .. } = output;
         let mut files = match &plan.publication {
             Some(publication) => {
                 let files = files.into_iter().map(|file| {
@@ -60,6 +60,9 @@ impl Attempt<'_> {
             }
         };
         files.extend(created);
+        if let Some(preview) = preview {
+            cx.create(Key::Preview(job, run).to_string(), preview).await?;
+        }
         let commit = Commit { attempt: cx.attempt.clone(), files, usage };
         let key = Key::Out(run, stage.id, task).to_string();
         let created = cx.create(key, &commit).await?;
