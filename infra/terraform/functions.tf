@@ -58,7 +58,7 @@ locals {
         TIDEMILL_WATCH_QUEUE_URL             = local.queue_url["WatchQueue"]
       }
       reads    = local.everything
-      writes   = local.written
+      writes   = concat(["recent/*"], local.written)
       deletes  = local.deleted
       sends    = ["TaskQueue", "PythonTaskQueue", "LargePythonTaskQueue", "PythonSqlTaskQueue", "WatchQueue"]
       receives = ["EventsQueue"]
@@ -196,8 +196,8 @@ locals {
         TIDEMILL_PYTHON_SQL_TASK_QUEUE_URL   = local.queue_url["PythonSqlTaskQueue"]
         TIDEMILL_WATCH_QUEUE_URL             = local.queue_url["WatchQueue"]
       }
-      reads    = ["pipelines/*", "runs/*", "work/*", "results/*", "tables/*"]
-      writes   = local.written
+      reads    = ["pipelines/*", "recent/*", "runs/*", "work/*", "results/*", "tables/*"]
+      writes   = concat(["recent/*"], local.written)
       deletes  = local.deleted
       sends    = ["TaskQueue", "PythonTaskQueue", "LargePythonTaskQueue", "PythonSqlTaskQueue"]
       receives = ["WatchQueue", "DeadLetterQueue"]
