@@ -48,6 +48,22 @@ pub struct S3Bucket {
 }
 
 impl S3Bucket {
+    /// The first `limit` keys under a prefix that come after one, or all of them: of many, one request.
+    ///
+    /// # Errors
+    /// The bucket cannot be read.
+    pub async fn list_page(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: i32,
+    ) -> Result<Vec<String>, BucketError> {
+        let request = self.client.list_objects_v2().bucket(&self.name).prefix(prefix);
+        let request = request.set_start_after(after.map(str::to_owned)).max_keys(limit);
+        let page = request.send().await.map_err(|e| failed("listing", prefix, &e))?;
+        Ok(page.contents.unwrap_or_default().into_iter().filter_map(|o| o.key).collect())
+    }
+
     /// The bucket of this name, as the client reaches it.
     pub fn new(client: Client, name: String) -> Self {
         Self { client, name, put_bytes: PUT_BYTES_MAX }

@@ -28,7 +28,7 @@ use crate::spread::Spread;
 use crate::stage::{ExchangeSource, Fragment, Part, decode, runnable};
 use crate::table;
 use crate::volatile;
-use crate::write::TableWriter;
+use crate::write::{Previewer, TableWriter};
 
 type PlanRef = Arc<dyn ExecutionPlan>;
 
@@ -213,11 +213,17 @@ impl<'a> Task<'a> {
                 (TableWriter::of_table(&schema, target, memory)?, needs_file)
             }
         };
+        let is_first = self.loaded.plan.write.is_none() && self.request.task == TaskId(0);
+        let mut preview = is_first.then(|| Previewer::new(&schema));
         let mut batches = std::pin::pin!(run(part, self.parallel(), context)?);
         while let Some((_, batch)) = batches.try_next().await? {
+            if let Some(preview) = &mut preview {
+                preview.add(&batch)?;
+            }
             writer.write(&batch)?;
         }
-        Ok(TaskOutput::files(writer.finish(needs_file)?, self.usage(&part.plan)))
+        let output = TaskOutput::files(writer.finish(needs_file)?, self.usage(&part.plan));
+        Ok(output.with_preview(preview.map(Previewer::finish)))
     }
 
     async fn write_exchange(

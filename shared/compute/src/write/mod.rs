@@ -12,12 +12,14 @@ mod folders;
 mod json;
 mod parquet_file;
 mod portable;
+mod preview;
 mod request;
 mod table_writer;
 mod target;
 
 pub(crate) use align::align;
 pub(crate) use portable::check_columns;
+pub(crate) use preview::Previewer;
 pub(crate) use request::{WriteRequest, split};
 pub(crate) use table_writer::TableWriter;
 pub(crate) use target::{Target, pin, pin_parquet};
