@@ -1,39 +1,42 @@
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::Args;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tidemill_aws::S3Bucket;
-use tidemill_protocol::record::Outcome;
-use tidemill_protocol::{Bucket, JobName, Key, RunId, context};
+use tidemill_protocol::record::{Outcome, Run};
+use tidemill_protocol::{JobName, Key, RunId, Submission, context};
 
 use crate::client::{Client, Target};
 
-/// How many outcomes are read at once.
+/// How many records are read at once.
 const PARALLEL_READS: usize = 32;
 
+/// Keys of one LIST request.
+const PAGE_KEYS: i32 = 1000;
+
 const EXAMPLES: &str = "Examples:
-  tidemill ls                 the runs of the emulator on port 4566, the oldest first
-  tidemill ls top             those of jobs/top.sql
+  tidemill ls                 the last 50 runs of the emulator on port 4566
+  tidemill ls top -n 5        the last five of jobs/top.sql
   tidemill ls --bucket my-bucket";
 
-/// Lists runs: how each ended, and how many working objects are left of it.
+/// Lists runs, the newest first, and how each ended.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct LsArgs {
     /// Only the runs of this job.
     #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     job: Option<String>,
+    /// At most so many.
+    #[arg(short = 'n', long, value_name = "N", default_value = "50")]
+    limit: usize,
     #[command(flatten)]
     target: Target,
 }
 
-/// What is in the bucket of a run.
-#[derive(Default)]
-struct Found {
-    has_ended: bool,
-    is_closed: bool,
-    left: usize,
+/// A run, and its end if it has one.
+struct Listed {
+    run: RunId,
+    outcome: Option<Outcome>,
 }
 
 impl LsArgs {
@@ -42,57 +45,53 @@ impl LsArgs {
     }
 
     async fn say(&self, bucket: &S3Bucket) -> anyhow::Result<ExitCode> {
-        let prefix = match &self.job {
-            Some(job) => RunId::prefix(&JobName::new(job)),
-            None => String::new(),
-        };
-        let runs = find(bucket, &prefix).await?;
-        let outcomes = outcomes(bucket, &runs).await?;
-        println!("{:<9} {:>9} {:>12} {:>6}  run", "state", "seconds", "rows", "left");
-        for (run, found) in &runs {
-            let (state, seconds, rows) = match outcomes.get(run) {
+        let (runs, are_all) = self.newest(bucket).await?;
+        println!("{:<9} {:>9} {:>12}  run", "state", "seconds", "rows");
+        for Listed { run, outcome } in &runs {
+            let (state, seconds, rows) = match outcome {
                 Some(o) => (o.status.as_str(), format!("{:.2}", o.seconds), o.rows.to_string()),
                 None => ("running", String::new(), String::new()),
             };
-            let open = if found.has_ended && !found.is_closed { "  (not closed yet)" } else { "" };
-            println!("{state:<9} {seconds:>9} {rows:>12} {:>6}  {run}{open}", found.left);
+            println!("{state:<9} {seconds:>9} {rows:>12}  {run}");
         }
-        let left: usize = runs.values().map(|f| f.left).sum();
-        eprintln!("{} runs; {left} working objects are left", runs.len());
+        match are_all {
+            true => eprintln!("{} runs", runs.len()),
+            false => eprintln!("the last {} runs; --limit shows more", runs.len()),
+        }
         Ok(ExitCode::SUCCESS)
     }
-}
 
-/// All runs that have a record or a working object.
-async fn find(bucket: &S3Bucket, prefix: &str) -> anyhow::Result<BTreeMap<RunId, Found>> {
-    let mut runs: BTreeMap<RunId, Found> = BTreeMap::new();
-    for folder in [Key::RUNS, Key::WORK] {
-        for object in bucket.list(&format!("{folder}{prefix}")).await? {
-            let parts = object.key.strip_prefix(folder).and_then(|rest| rest.split_once('/'));
-            let Some((run, rest)) = parts else { continue };
-            let Ok(run) = RunId::parse(run) else { continue };
-            let found = runs.entry(run).or_default();
-            match (folder, rest) {
-                (Key::WORK, _) => found.left += 1,
-                (_, "outcome.json") => found.has_ended = true,
-                (_, "closed") => found.is_closed = true,
-                _ => {}
+    /// The newest runs, and whether there are no others.
+    async fn newest(&self, bucket: &S3Bucket) -> anyhow::Result<(Vec<Listed>, bool)> {
+        let prefix = self.job.as_ref().map(|job| RunId::prefix(&JobName::new(job)));
+        let is_asked = |run: &RunId| match &prefix {
+            Some(prefix) => {
+                run.as_str().strip_prefix(prefix.as_str()).and_then(Submission::parse).is_some()
+            }
+            None => true,
+        };
+        let (mut listed, mut after) = (vec![], None);
+        loop {
+            let page = bucket.list_page(Key::RECENT, after.as_deref(), PAGE_KEYS).await?;
+            let Some(last) = page.last() else { return Ok((listed, true)) };
+            after = Some(last.clone());
+            let runs = page.iter().filter_map(|key| Key::recent_run(key)).filter(is_asked);
+            let found = stream::iter(runs).map(|run| look(bucket, run)).buffered(PARALLEL_READS);
+            let mut found = std::pin::pin!(found.try_filter_map(async |listed| Ok(listed)));
+            while let Some(run) = found.try_next().await? {
+                if listed.len() == self.limit {
+                    return Ok((listed, false));
+                }
+                listed.push(run);
             }
         }
     }
-    Ok(runs)
 }
 
-async fn outcomes(
-    bucket: &S3Bucket,
-    runs: &BTreeMap<RunId, Found>,
-) -> anyhow::Result<BTreeMap<RunId, Outcome>> {
-    let ended: Vec<_> = runs.iter().filter(|(_, f)| f.has_ended).map(|(run, _)| run).collect();
-    let read = async |run: &RunId| {
-        let key = Key::Outcome(run).to_string();
-        anyhow::Ok(context::find::<Outcome>(bucket, &key).await?.map(|o| (run.clone(), o)))
-    };
-    let found = stream::iter(ended).map(read).buffer_unordered(PARALLEL_READS);
-    let found: Vec<_> = found.try_collect().await?;
-    Ok(found.into_iter().flatten().collect())
+/// What is known of a run; nothing, if it never came to be.
+async fn look(bucket: &S3Bucket, run: RunId) -> anyhow::Result<Option<Listed>> {
+    let outcome: Option<Outcome> = context::find(bucket, &Key::Outcome(&run).to_string()).await?;
+    let is_there = outcome.is_some()
+        || context::find::<Run>(bucket, &Key::Run(&run).to_string()).await?.is_some();
+    Ok(is_there.then_some(Listed { run, outcome }))
 }

@@ -2,7 +2,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use tidemill_aws::S3Bucket;
-use tidemill_protocol::status::{RunStatus, status};
+use tidemill_protocol::status::{RunState, RunStatus, status};
 use tidemill_protocol::{Bucket, Key, RunId};
 
 use crate::client::{Client, Target, no_such_run};
@@ -45,7 +45,7 @@ impl StatusArgs {
             left.len(),
             Key::work_folder(run)
         );
-        if found.state == "succeeded" && bucket.head(&Key::Closed(run).to_string()).await?.is_none()
+        if found.state == RunState::Succeeded && bucket.head(&Key::Closed(run).to_string()).await?.is_none()
         {
             println!("           it is not closed yet: the watcher sees to that");
         }
@@ -54,7 +54,7 @@ impl StatusArgs {
 }
 
 fn say_state(found: &RunStatus) {
-    let (run, state) = (&found.run.run, found.state);
+    let (run, state) = (&found.run.run, found.state.as_str());
     match &found.outcome {
         None => println!("run {run} is {state}"),
         Some(outcome) => println!("run {run} {state} after {:.2} s", outcome.seconds),

@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tidemill_aws::S3Bucket;
 use tidemill_protocol::bucket::Bucket;
-use tidemill_protocol::dispatch::SUBMISSION;
-use tidemill_protocol::record::{Outcome, Run, Status};
-use tidemill_protocol::status::status;
-use tidemill_protocol::{JobName, Key, RunId, context};
+use tidemill_protocol::record::{Outcome, Status};
+use tidemill_protocol::status::RunWatch;
+use tidemill_protocol::{JobName, Key, RunId, Submission};
 
 use crate::client::Target;
 use crate::interrupt::{Interrupted, Interrupts};
@@ -16,8 +15,12 @@ use crate::progress::Progress;
 use crate::run::Job;
 use crate::terminal::say;
 
-/// How often the bucket is asked how far a run is.
+/// How often the bucket is asked how far a run is, at first, and at last.
 const POLL: Duration = Duration::from_millis(100);
+const POLL_MAX: Duration = Duration::from_secs(2);
+
+/// After so many times as long as a run has been followed it is looked at again.
+const POLL_SHARE: f64 = 0.05;
 
 /// How long a submitted job may go unnoticed before that is said.
 const UNNOTICED: Duration = Duration::from_secs(30);
@@ -35,63 +38,38 @@ pub(crate) async fn submit_and_wait(
     target: &Target,
 ) -> anyhow::Result<Outcome> {
     let mut interrupts = Interrupts::listen()?;
-    let submission = uuid::Uuid::new_v4().simple().to_string();
-    let key = format!("{}{}.{}", Key::JOBS, job.name, job.extension);
+    let (run, key) = submission(&JobName::new(&job.name), job.extension);
     bucket
-        .put(&key, job.text.clone().into(), &[(SUBMISSION, &submission)])
+        .put(&key, job.text.clone().into(), &[])
         .await
         .with_context(|| format!("dropping the job at s3://{}/{key} failed", bucket.name()))?;
-    let name = JobName::new(&job.name);
-    let finding = find_run(bucket, &name, &submission);
-    tokio::pin!(finding);
-    let mut is_cancelled = false;
-    let run = loop {
-        tokio::select! {
-            run = &mut finding => break run?,
-            () = interrupts.next() => {
-                if is_cancelled {
-                    let flags = target.flags();
-                    return Err(Interrupted(format!(
-                        "s3://{}/{key} has been dropped and its run goes on: `tidemill ls {name}{flags}` \
-                         says its id, `tidemill cancel RUN{flags}` ends it",
-                        bucket.name()
-                    )).into());
-                }
-                is_cancelled = true;
-                say("interrupted: the run is cancelled as soon as its id is known");
-            }
-        }
-    };
     let mut progress = Progress::new(&run);
     let following = Following { bucket, run: &run, target };
-    following.to_the_end(&mut progress, &mut interrupts, is_cancelled).await
+    following.to_the_end(&mut progress, &mut interrupts).await
 }
 
-/// The run that a submission started.
-async fn find_run(bucket: &S3Bucket, job: &JobName, submission: &str) -> anyhow::Result<RunId> {
-    let prefix = format!("{}{}", Key::RUNS, RunId::prefix(job));
-    let start = Instant::now();
-    let mut others = std::collections::HashSet::new();
-    let mut said = false;
-    loop {
-        let objects = bucket.list(&prefix).await?;
-        let runs = objects.into_iter().filter(|o| o.key.ends_with("/run.json"));
-        for object in runs {
-            if others.contains(&object.key) {
-                continue;
-            }
-            let found: Option<Run> = context::find(bucket, &object.key).await?;
-            match found {
-                Some(run) if run.submission.as_deref() == Some(submission) => return Ok(run.run),
-                _ => others.insert(object.key),
-            };
-        }
-        if start.elapsed() > UNNOTICED && !said {
-            said = true;
-            say("still waiting for the planner to notice the job …");
-        }
+/// A new run of a job, and the key that its job file starts it by.
+pub(crate) fn submission(job: &JobName, extension: &str) -> (RunId, String) {
+    let (_, number) = uuid::Uuid::new_v4().as_u64_pair();
+    let submission = Submission::new(chrono::Utc::now(), number);
+    (RunId::of_submission(job, &submission), Key::submission(job, &submission, extension))
+}
+
+/// Asks for the end of a run, once it is there to be ended.
+pub(crate) async fn cancel(bucket: &S3Bucket, run: &RunId) -> anyhow::Result<()> {
+    let (asked, start) = (Key::Run(run).to_string(), Instant::now());
+    while bucket.head(&asked).await?.is_none() {
+        anyhow::ensure!(start.elapsed() < UNNOTICED, "no planner has noticed run {run} yet");
         tokio::time::sleep(POLL / 4).await;
     }
+    bucket.put(&Key::Cancel(run).to_string(), bytes::Bytes::new(), &[]).await?;
+    Ok(())
+}
+
+/// The time until the next look at a run that has been followed for so long: looks grow apart, as each costs about
+/// $0.000006 in a deployment.
+fn next_look(followed: Duration) -> Duration {
+    followed.mul_f64(POLL_SHARE).clamp(POLL, POLL_MAX)
 }
 
 /// A run that this command waits for.
@@ -108,11 +86,8 @@ impl Following<'_> {
         &self,
         progress: &mut Progress,
         interrupts: &mut Interrupts,
-        mut is_cancelled: bool,
     ) -> anyhow::Result<Outcome> {
-        if is_cancelled {
-            self.cancel();
-        }
+        let mut is_cancelled = false;
         let patience = tokio::time::sleep(CANCEL_PATIENCE);
         tokio::pin!(patience);
         let ending = self.outcome(progress);
@@ -140,26 +115,36 @@ impl Following<'_> {
     fn cancel(&self) {
         let run = self.run;
         say(&format!("interrupted: cancelling run {run}; once more leaves it to itself"));
-        let (bucket, key) = (self.bucket.clone(), Key::Cancel(run).to_string());
+        let (bucket, run) = (self.bucket.clone(), run.clone());
         tokio::spawn(async move {
-            if let Err(e) = bucket.put(&key, bytes::Bytes::new(), &[]).await {
-                say(&format!("error: creating s3://{}/{key} failed: {e:#}", bucket.name()));
+            if let Err(e) = cancel(&bucket, &run).await {
+                say(&format!("error: run {run} cannot be cancelled: {e:#}"));
             }
         });
     }
 
     async fn outcome(&self, progress: &mut Progress) -> anyhow::Result<Outcome> {
         let (bucket, run) = (self.bucket, self.run);
+        let (start, mut is_noticed, mut is_said) = (Instant::now(), false, false);
+        let mut watch = RunWatch::new(run.clone());
         loop {
-            let found = status(bucket, run).await?;
-            let found = found.with_context(|| format!("run {run} has disappeared"))?;
+            let Some(found) = watch.look(bucket).await? else {
+                anyhow::ensure!(!is_noticed, "run {run} has disappeared");
+                if start.elapsed() > UNNOTICED && !is_said {
+                    is_said = true;
+                    say("still waiting for the planner to notice the job …");
+                }
+                tokio::time::sleep(POLL / 4).await;
+                continue;
+            };
+            is_noticed = true;
             progress.show(&found);
             if let Some(outcome) = found.outcome {
                 progress.finish(&outcome);
                 self.wait_for_marker().await?;
                 return Ok(outcome);
             }
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(next_look(start.elapsed())).await;
         }
     }
 

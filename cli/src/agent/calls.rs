@@ -7,6 +7,7 @@ use tidemill_protocol::calls::{Calls, ContentName, Pack};
 use tidemill_protocol::job::{JobOptions, JobSpec, Work};
 
 use super::session::{Asking, Job, Session};
+use crate::submit::submission;
 
 /// Calls that are to be made. Its body is the function, the initializer, which may be empty, and the
 /// arguments of each call.
@@ -66,8 +67,8 @@ impl Submission {
         body.for_each(|arguments| pack.push(&arguments));
         pack.index.inputs = self.inputs;
         let count = pack.index.len() as u64;
-        let submission = uuid::Uuid::new_v4().simple().to_string();
-        let arguments = format!("{}{submission}/arguments", Key::CALLS);
+        let unique = uuid::Uuid::new_v4().simple();
+        let arguments = format!("{}{unique}/arguments", Key::CALLS);
         session.bucket().put(&arguments, pack.encode(), &[]).await?;
         let CallOptions { timeout, retries, memory, concurrency, seconds, deadline, max_cost_usd } =
             self.options;
@@ -92,11 +93,11 @@ impl Submission {
             into: self.into,
             ..JobSpec::of_statement(String::new())
         };
-        let name = format!("{}-{}", label(&self.name), &submission[..12]);
-        let text = serde_json::to_vec(&job)?;
-        session.bucket().put(&format!("{}{name}.json", Key::JOBS), text.into(), &[]).await?;
+        let name = JobName::new(&label(&self.name));
+        let (run, key) = submission(&name, "json");
+        session.bucket().put(&key, serde_json::to_vec(&job)?.into(), &[]).await?;
         let work = if job.into.is_some() { Asking::Table } else { Asking::Values };
-        Ok(Job { name: JobName::new(&name), run: None, count, work })
+        Ok(Job { name, run, count, work })
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tidemill_protocol::bucket::Bucket;
 use tidemill_protocol::calls::{CallOutcome, CallRecord, PackIndex, read_index};
 use tidemill_protocol::record::{Outcome, ResultFile, Status};
-use tidemill_protocol::{Key, RunId, context};
+use tidemill_protocol::{Key, context};
 
 use super::Answers;
 use super::session::{Asking, Job, Session, UNNOTICED};
@@ -20,9 +20,6 @@ const LOOK_GROWTH: f64 = 1.2;
 /// The longest, on this machine and in a deployment, where a look costs $0.000005.
 const LOCAL_LOOK_MAX: Duration = Duration::from_millis(50);
 const REMOTE_LOOK_MAX: Duration = Duration::from_secs(1);
-
-/// After so long without a result somebody may want to know the run.
-const NAMED_AFTER: Duration = Duration::from_millis(300);
 
 /// Parts that are read at once.
 const PARALLEL_READS: usize = 8;
@@ -55,12 +52,12 @@ fn is_end(key: &str) -> bool {
 /// Waits for the end of a job's only run.
 pub(super) async fn outcome(session: &Session, job: &Job) -> anyhow::Result<Outcome> {
     let mut looks = Looks::at(session);
-    let folder = format!("{}{}/", Key::RESULTS, job.name.as_str());
+    let folder = Key::result_folder(&job.name, &job.run);
     let since = std::time::Instant::now();
     loop {
         let objects = session.bucket().list(&folder).await?;
         if objects.is_empty() && since.elapsed() > UNNOTICED {
-            session.find_run_or_fail(&job.name).await?;
+            session.check_noticed(&job.run).await?;
         }
         if let Some(end) = objects.iter().find(|object| is_end(&object.key)) {
             let outcome = context::find(session.bucket(), &end.key).await?;
@@ -76,12 +73,11 @@ pub(super) struct Following<'a> {
     answers: &'a Answers,
     job: Job,
     told: HashSet<String>,
-    is_named: bool,
 }
 
 impl<'a> Following<'a> {
     pub(super) fn new(session: &'a Session, answers: &'a Answers, job: Job) -> Self {
-        Self { session, answers, job, told: HashSet::new(), is_named: false }
+        Self { session, answers, job, told: HashSet::new() }
     }
 
     /// Tells of each part once, and last of how the run has ended.
@@ -89,22 +85,15 @@ impl<'a> Following<'a> {
         let since = std::time::Instant::now();
         let mut looks = Looks::at(self.session);
         self.name().await;
+        let folder = Key::result_folder(&self.job.name, &self.job.run);
+        let mut is_noticed = false;
         loop {
-            let folder = match &self.job.run {
-                Some(run) => Key::result_folder(&self.job.name, run),
-                None => format!("{}{}/", Key::RESULTS, self.job.name.as_str()),
-            };
             let objects = self.session.bucket().list(&folder).await?;
             let keys: Vec<String> = objects.into_iter().map(|o| o.key).collect();
-            if let (None, Some(key)) = (&self.job.run, keys.first()) {
-                self.job.run = run_in(&self.job, key);
-                self.name().await;
-            } else if self.job.run.is_none() && since.elapsed() > NAMED_AFTER {
-                self.job.run = match since.elapsed() > UNNOTICED {
-                    true => Some(self.session.find_run_or_fail(&self.job.name).await?),
-                    false => self.session.find_run(&self.job.name).await?,
-                };
-                self.name().await;
+            is_noticed |= !keys.is_empty();
+            if !is_noticed && since.elapsed() > UNNOTICED {
+                self.session.check_noticed(&self.job.run).await?;
+                is_noticed = true;
             }
             let parts: Vec<String> =
                 keys.iter().filter(|k| k.ends_with(Key::CALLS_PART)).cloned().collect();
@@ -116,15 +105,12 @@ impl<'a> Following<'a> {
         }
     }
 
-    /// Says which run it is, once that is known.
-    async fn name(&mut self) {
-        if let (Some(run), false) = (&self.job.run, self.is_named) {
-            let Job { count, work, .. } = self.job;
-            let has_values = work == Asking::Values;
-            let head = json!({ "run": run, "count": count, "has_values": has_values });
-            self.is_named = true;
-            self.answers.send("started", head, vec![]).await;
-        }
+    /// Says which run it is.
+    async fn name(&self) {
+        let Job { run, count, work, .. } = &self.job;
+        let has_values = *work == Asking::Values;
+        let head = json!({ "run": run, "count": count, "has_values": has_values });
+        self.answers.send("started", head, vec![]).await;
     }
 
     /// Tells of parts that have not been told of.
@@ -149,8 +135,7 @@ impl<'a> Following<'a> {
 
     async fn read(&self, key: &str) -> anyhow::Result<(Value, Vec<Bytes>)> {
         if self.job.work == Asking::Table {
-            let run = self.job.run.as_ref().context("a part without a run")?;
-            let (_, index) = read_index(self.session.bucket(), run, key).await?;
+            let (_, index) = read_index(self.session.bucket(), &self.job.run, key).await?;
             let returned = |r: &CallRecord| matches!(r.outcome, CallOutcome::Returned { .. });
             if index.records.iter().all(returned) {
                 let body = vec![Bytes::new(); index.len()];
@@ -201,10 +186,4 @@ pub(super) fn cause(reason: &str) -> Option<&'static str> {
         return Some("cost");
     }
     (names("use the same minor version") || names("env=tidemill.Env")).then_some("environment")
-}
-
-/// The run that a key under a job's results is of.
-fn run_in(job: &Job, key: &str) -> Option<RunId> {
-    let prefix = format!("{}{}/", Key::RESULTS, job.name.as_str());
-    RunId::parse(key.strip_prefix(&prefix)?.split('/').next()?).ok()
 }

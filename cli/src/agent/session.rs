@@ -18,6 +18,7 @@ use tidemill_protocol::{JobName, Key, RunId, context};
 use super::temporary_folder;
 use crate::client::{Client, Target};
 use crate::local;
+use crate::submit::cancel;
 
 /// How many calls are to be under way at once in a deployment: the template's default concurrency.
 const CONCURRENCY: usize = 100;
@@ -81,8 +82,7 @@ enum Asked {
 #[derive(Debug, Clone)]
 pub(super) struct Job {
     pub(super) name: JobName,
-    /// If that is known.
-    pub(super) run: Option<RunId>,
+    pub(super) run: RunId,
     /// How many calls it has.
     pub(super) count: u64,
     pub(super) work: Asking,
@@ -170,7 +170,7 @@ impl Session {
             Some(Asked::Cancelled) => {}
             _ => return Ok(()),
         }
-        self.cancel_job(job).await
+        cancel(self.bucket(), &job.run).await
     }
 
     /// Asks for the end of what a request has asked for, or will.
@@ -179,7 +179,7 @@ impl Session {
             Asked::Job(job) => job.clone(),
             Asked::Cancelled => return Ok(()),
         };
-        self.cancel_job(&job).await
+        cancel(self.bucket(), &job.run).await
     }
 
     /// Stores an object by its content, if it is not there, or not for long enough.
@@ -198,44 +198,16 @@ impl Session {
         Ok(())
     }
 
-    /// The run of a job.
-    pub(super) async fn find_run(&self, job: &JobName) -> anyhow::Result<Option<RunId>> {
-        let prefix = format!("{}{}", Key::RUNS, RunId::prefix(job));
-        let objects = self.bucket().list(&prefix).await?;
-        let id =
-            |key: &str| RunId::parse(key.strip_prefix(Key::RUNS)?.strip_suffix("/run.json")?).ok();
-        Ok(objects.iter().find_map(|o| id(&o.key)))
-    }
-
-    /// The same of a job that has been there for long.
-    pub(super) async fn find_run_or_fail(&self, job: &JobName) -> anyhow::Result<RunId> {
-        let run = self.find_run(job).await?;
-        run.with_context(|| {
-            let (job, bucket, seconds) = (job.as_str(), self.bucket().name(), UNNOTICED.as_secs());
-            format!(
-                "no planner has noticed job {job} within {seconds} s: is {bucket} the bucket of a \
-                 deployment?"
-            )
-        })
-    }
-
-    /// Asks for the end of a job's run.
-    async fn cancel_job(&self, job: &Job) -> anyhow::Result<()> {
-        let since = std::time::Instant::now();
-        let mut run = job.run.clone();
-        while run.is_none() {
-            run = self.find_run(&job.name).await?;
-            if run.is_none() {
-                if since.elapsed() > UNNOTICED {
-                    bail!("no planner has noticed job {} yet", job.name.as_str());
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+    /// # Errors
+    /// No planner has begun a run that has been asked for long ago.
+    pub(super) async fn check_noticed(&self, run: &RunId) -> anyhow::Result<()> {
+        if self.bucket().head(&Key::Run(run).to_string()).await?.is_some() {
+            return Ok(());
         }
-        if let Some(run) = run {
-            self.bucket().put(&Key::Cancel(&run).to_string(), Bytes::new(), &[]).await?;
-        }
-        Ok(())
+        let (bucket, seconds) = (self.bucket().name(), UNNOTICED.as_secs());
+        bail!(
+            "no planner has noticed run {run} within {seconds} s: is {bucket} the bucket of a deployment?"
+        )
     }
 
     /// The job of a run of calls that is there.
@@ -252,7 +224,7 @@ impl Session {
             None => 0,
         };
         let work = if spec.into.is_some() { Asking::Table } else { Asking::Values };
-        Ok(Job { name: found.job, run: Some(run.clone()), count, work })
+        Ok(Job { name: found.job, run: run.clone(), count, work })
     }
 
     pub(super) async fn close(self: std::sync::Arc<Self>) {

@@ -14,6 +14,7 @@ use super::calls::label;
 use super::follow;
 use super::session::{Asking, Job, Session};
 use crate::explain::{explained, lines};
+use crate::submit::submission;
 
 /// A statement that is to be executed, or explained.
 #[derive(Debug, Deserialize)]
@@ -47,10 +48,10 @@ impl Query {
         let job =
             JobSpec { params, functions, tables, options, ..JobSpec::of_statement(statement) };
         let name = if name.is_empty() { "sql".to_owned() } else { label(&name) };
-        let name = format!("{name}-{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
-        let text = serde_json::to_vec(&job)?;
-        session.bucket().put(&format!("{}{name}.json", Key::JOBS), text.into(), &[]).await?;
-        Ok(Job { name: JobName::new(&name), run: None, count: 0, work: Asking::Rows })
+        let name = JobName::new(&name);
+        let (run, key) = submission(&name, "json");
+        session.bucket().put(&key, serde_json::to_vec(&job)?.into(), &[]).await?;
+        Ok(Job { name, run, count: 0, work: Asking::Rows })
     }
 
     /// Says what it would take: the plan as text, and the estimate.
