@@ -6,6 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tidemill_protocol::Bucket;
 
 use crate::support::emulator::{Emulator, PATIENCE, PROGRAM};
 
@@ -227,6 +228,31 @@ async fn ctrl_c_cancels_the_run_and_it_does_not_go_on_in_the_next_command() {
     }
     let out = run_local(dir.path(), &["ls"]);
     assert!(!text(&out.stdout).contains("running"), "{out:?}");
+}
+
+/// Each has a job file of its own.
+#[tokio::test]
+async fn statements_at_once_all_have_their_answers_and_are_listed_the_newest_first() {
+    let emulator = Emulator::start().await;
+    let run = async |n: usize| {
+        let sql = format!("SELECT {n} AS n");
+        let out = emulator.command(&["run", "-e", &sql, "--format", "csv"]).await;
+        assert_eq!(text(&out.stdout), format!("n\n{n}\n"), "{out:?}");
+    };
+    futures::future::join_all((0..8).map(run)).await;
+    let out = emulator.command(&["run", "-e", "SELECT 'é' AS last, NULL AS none"]).await;
+    let said = text(&out.stderr);
+    let last = said.lines().find_map(|line| line.strip_prefix("run ")).expect("its run");
+    let out = emulator.command(&["ls", "query", "-n", "3"]).await;
+    let lines: Vec<_> = text(&out.stdout).lines().map(str::to_owned).collect();
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    assert!(lines[1].starts_with("succeeded") && lines[1].ends_with(last), "{lines:?}");
+    assert!(text(&out.stderr).contains("the last 3 runs"), "{out:?}");
+    let key = format!("results/query/{last}/_preview.json");
+    let preview = emulator.bucket.get(&key, None).await.expect("a preview");
+    let preview: Value = serde_json::from_slice(&preview.bytes).expect("JSON");
+    assert_eq!(preview["rows"], json!([["é", null]]));
+    assert_eq!(preview["columns"][0], json!({ "name": "last", "type": "varchar" }));
 }
 
 #[tokio::test]

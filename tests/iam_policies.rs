@@ -70,7 +70,11 @@ async fn functions_may_write_and_delete_what_is_theirs_and_the_api_only_reads() 
             assert_eq!(put.is_ok(), is_theirs, "{function} writes {prefix}");
         }
         let listed = bucket.put("recent/x", "x".into(), &[]).await;
-        assert_eq!(listed.is_ok(), ["planner", "watcher"].contains(&function), "{function} lists runs");
+        assert_eq!(
+            listed.is_ok(),
+            ["planner", "watcher"].contains(&function),
+            "{function} lists runs"
+        );
         let of_others = bucket.put("elsewhere/x", "x".into(), &[]).await;
         assert!(of_others.is_err(), "{function} writes elsewhere");
     }

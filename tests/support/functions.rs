@@ -15,8 +15,7 @@ use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type, Schema};
 use datafusion::arrow::ipc::reader::StreamReader;
 use datafusion::arrow::ipc::writer::StreamWriter;
 use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
-use tidemill_compute::FunctionCaller;
-use tidemill_protocol::function::Function;
+use tidemill_protocol::function::{Function, FunctionCaller};
 use tidemill_protocol::{EngineError, RunId};
 
 /// What files `functions/<name>.py` declare.

@@ -4,14 +4,9 @@
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use lambda_runtime::Error;
 use tidemill_aws::{Deployment, reader, serve_tasks, telemetry};
-use tidemill_compute::{DataFusionEngine, FunctionCaller, Resources};
-use tidemill_protocol::function::Function;
-use tidemill_protocol::{EngineError, RunId};
-use tidemill_python::PythonFunctions;
+use tidemill_compute::{DataFusionEngine, Resources};
 
 /// The engine's operators have this part of what they have in a worker without children.
 const ENGINE_MEMORY_DIVISOR: usize = 2;
@@ -31,24 +26,6 @@ pub async fn run(wrapped: Option<OsString>) -> Result<(), Error> {
     let functions =
         tidemill_python::functions(wrapped, &deployment, resources.memory as u64, children)?;
     let engine = DataFusionEngine::new(store, deployment.bucket_name.clone(), resources)
-        .with_functions(Arc::new(Children(functions)));
+        .with_functions(Arc::new(functions));
     serve_tasks(deployment, Arc::new(engine)).await
-}
-
-/// The children of the Python worker, as the engine calls them.
-#[derive(Debug)]
-struct Children(PythonFunctions);
-
-#[async_trait]
-impl FunctionCaller for Children {
-    async fn call(
-        &self,
-        run: &RunId,
-        name: &str,
-        function: &Function,
-        types: Bytes,
-        rows: Bytes,
-    ) -> Result<Bytes, EngineError> {
-        self.0.call(run, name, function, types, rows).await
-    }
 }

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use tidemill_protocol::calls::ContentName;
-use tidemill_protocol::function::{Function, FunctionKind, Volatility};
+use tidemill_protocol::function::{Function, FunctionCaller, FunctionKind, Volatility};
 use tidemill_protocol::{EngineError, RunId};
 use tracing::info;
 
@@ -46,12 +47,37 @@ impl PythonFunctions {
         Self { objects, pool, memory_bytes }
     }
 
-    /// Calls a function over rows: streams of Arrow IPC, `types` without batches and with the type that is to come
-    /// back, `rows` with one batch of the arguments.
-    ///
-    /// # Errors
-    /// A sentence, if the function cannot be called, raises, or returns something else.
-    pub async fn call(
+    /// The call without its arguments, with all that it needs at its place.
+    async fn prepared(
+        &self,
+        run: &RunId,
+        name: &str,
+        function: &Function,
+    ) -> Result<Call, EngineError> {
+        let (function_name, function, path) = match (&function.source, &function.pickled) {
+            (Some(source), _) => {
+                let known = format!("{name}-{}", ContentName::of(source.as_bytes()));
+                (known, Bytes::copy_from_slice(source.as_bytes()), vec![])
+            }
+            (None, Some(pickled)) => {
+                check_version(&self.pool, &format!("function {name}"), &pickled.python).await?;
+                self.objects.fetch(run, &pickled.shared).await?;
+                let path = self.objects.unpack(run, &pickled.archives).await?;
+                let bytes = self.objects.function(run, &pickled.function).await?;
+                (pickled.function.to_string(), bytes, path)
+            }
+            (None, None) => {
+                return Err(EngineError::Refused(format!("function {name} has no code")));
+            }
+        };
+        let arguments = Bytes::new();
+        Ok(Call { function_name, function, initializer: None, path, arguments, input: None })
+    }
+}
+
+#[async_trait]
+impl FunctionCaller for PythonFunctions {
+    async fn call(
         &self,
         run: &RunId,
         name: &str,
@@ -79,33 +105,6 @@ impl PythonFunctions {
             Ok(answer) => value(name, function.kind, answer),
             Err(died) => Err(of_death(name, &died)),
         }
-    }
-
-    /// The call without its arguments, with all that it needs at its place.
-    async fn prepared(
-        &self,
-        run: &RunId,
-        name: &str,
-        function: &Function,
-    ) -> Result<Call, EngineError> {
-        let (function_name, function, path) = match (&function.source, &function.pickled) {
-            (Some(source), _) => {
-                let known = format!("{name}-{}", ContentName::of(source.as_bytes()));
-                (known, Bytes::copy_from_slice(source.as_bytes()), vec![])
-            }
-            (None, Some(pickled)) => {
-                check_version(&self.pool, &format!("function {name}"), &pickled.python).await?;
-                self.objects.fetch(run, &pickled.shared).await?;
-                let path = self.objects.unpack(run, &pickled.archives).await?;
-                let bytes = self.objects.function(run, &pickled.function).await?;
-                (pickled.function.to_string(), bytes, path)
-            }
-            (None, None) => {
-                return Err(EngineError::Refused(format!("function {name} has no code")));
-            }
-        };
-        let arguments = Bytes::new();
-        Ok(Call { function_name, function, initializer: None, path, arguments, input: None })
     }
 }
 

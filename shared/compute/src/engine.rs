@@ -4,13 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use object_store::ObjectStore;
 use serde::Deserialize;
+use tidemill_protocol::function::FunctionCaller;
 use tidemill_protocol::record::{Plan, Publication};
 use tidemill_protocol::{
     Engine, EngineError, PlanRequest, Planner, RunId, TaskOutput, TaskRequest,
 };
 
 use crate::engine_plan::EnginePlan;
-use crate::functions::{Callers, FunctionCaller};
+use crate::functions::Callers;
 use crate::plan;
 use crate::planning_thread::on_planning_thread;
 use crate::resources::Resources;

@@ -42,7 +42,6 @@ mod volatile;
 mod write;
 
 pub use engine::DataFusionEngine;
-pub use functions::FunctionCaller;
 pub use one_process::{one_process, plan_in_one_process};
 pub use resources::Resources;
 pub use session::ENGINE_VERSION;

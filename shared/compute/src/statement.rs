@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{
-    JoinConstraint, JoinOperator, Query, SetExpr, Statement as SqlStatement, TableFactor,
-    TableWithJoins, Visit, Visitor,
+    Ident, JoinConstraint, JoinOperator, ObjectName, Query, SetExpr, Statement as SqlStatement,
+    TableFactor, TableWithJoins, Visit, Visitor,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
@@ -74,6 +74,17 @@ pub(crate) fn parse(sql: &str, params: &Params, functions: &Known) -> Result<Par
     let table_functions = checker.table_functions;
     let statement = Statement::Statement(Box::new(SqlStatement::Query(query)));
     Ok(Parsed { statement, explain, describes, write, table_functions })
+}
+
+/// A name as the engine has it: in small letters, unless it is quoted.
+pub(crate) fn folded(name: &Ident) -> String {
+    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
+}
+
+/// The name of a function that is called without a schema, as the engine has it.
+pub(crate) fn function_name(name: &ObjectName) -> Option<String> {
+    let [part] = name.0.as_slice() else { return None };
+    part.as_ident().map(folded)
 }
 
 /// `DESCRIBE t` reads a table like a query.

@@ -90,15 +90,7 @@ impl Asked {
             None => RunId::of_event(&job, event.time, &identity),
         };
         let created = event.time;
-        let run = Run {
-            run,
-            job,
-            source,
-            created,
-            spec: None,
-            input: None,
-            retries: None,
-        };
+        let run = Run { run, job, source, created, spec: None, input: None, retries: None };
         Self { run, spec: None, size: event.size }
     }
 

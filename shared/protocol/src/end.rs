@@ -229,11 +229,7 @@ pub(crate) async fn sweep_late(cx: &Context, run: &RunId) -> Result<(), Protocol
 }
 
 /// Removes the working keys of a run that succeeded.
-async fn sweep(
-    cx: &Context,
-    run: &RunId,
-    objects: Vec<ObjectInfo>,
-) -> Result<(), ProtocolError> {
+async fn sweep(cx: &Context, run: &RunId, objects: Vec<ObjectInfo>) -> Result<(), ProtocolError> {
     let asked: Option<Run> = cx.find(&Key::Run(run).to_string()).await?;
     if asked.and_then(|r| r.spec).is_some_and(|s| s.options.keep_work) {
         return Ok(());

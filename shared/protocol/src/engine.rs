@@ -9,9 +9,7 @@ use crate::cost::Workers;
 use crate::ids::{AttemptId, JobName, RunId, TaskId};
 use crate::job::JobSpec;
 use crate::queue::WorkerKind;
-use crate::record::{
-    Footer, Layout, PinnedObject, Plan, Preview, RejectedPart, ResultFile, Usage,
-};
+use crate::record::{Footer, Layout, PinnedObject, Plan, Preview, RejectedPart, ResultFile, Usage};
 
 /// The seam to the computation, before tasks: what a job is cut into.
 #[async_trait]

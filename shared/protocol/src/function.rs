@@ -1,10 +1,15 @@
 //! Functions of Python that a statement calls: what a job, or a file `functions/<name>.py`, declares of them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::calls::ContentName;
+use crate::engine::EngineError;
+use crate::ids::RunId;
 use crate::job::Refusal;
 
 /// By the names that a statement calls them by.
@@ -140,6 +145,27 @@ impl From<Cost> for String {
     fn from(cost: Cost) -> Self {
         cost.text
     }
+}
+
+/// The seam to what executes functions that are not the engine's.
+#[async_trait]
+pub trait FunctionCaller: fmt::Debug + Send + Sync {
+    /// Calls a function over rows. `types` is a stream of Arrow IPC without batches, whose schema has the field
+    /// `returns` of the type that is to come back; `rows` one with one batch, whose columns are the arguments, or
+    /// of an aggregate one list of them for each group.
+    ///
+    /// Returns: a stream of one batch with that column.
+    ///
+    /// # Errors
+    /// A sentence, if the function cannot be called, raises, or returns something else.
+    async fn call(
+        &self,
+        run: &RunId,
+        name: &str,
+        function: &Function,
+        types: Bytes,
+        rows: Bytes,
+    ) -> Result<Bytes, EngineError>;
 }
 
 impl FunctionKind {

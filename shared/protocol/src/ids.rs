@@ -137,7 +137,9 @@ impl Submission {
 }
 
 /// A stage's number in its plan, from 0; inputs have smaller numbers than their readers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct StageId(pub u16);
 
@@ -201,7 +203,13 @@ mod tests {
         assert_eq!(Submission::parse(&submission.to_string()), Some(submission.clone()));
         let run = RunId::of_submission(&JobName::new("a/top"), &submission);
         assert_eq!(run.as_str(), "a-top-20260102T030405678Z-1f0a9c33aa00");
-        for other in ["", "top", "20260102T030405678Z", "20260102T030405678Z-1f0a", "2026-01-02T03-1f0a9c33aa00"] {
+        for other in [
+            "",
+            "top",
+            "20260102T030405678Z",
+            "20260102T030405678Z-1f0a",
+            "2026-01-02T03-1f0a9c33aa00",
+        ] {
             assert_eq!(Submission::parse(other), None, "{other}");
         }
     }

@@ -259,7 +259,8 @@ mod tests {
     fn the_key_of_a_later_run_comes_before_those_of_earlier_ones() {
         let run = RunId::parse("top-20260102T030405678Z-00ff").expect("a run id");
         let key = |time: &str| Key::recent(time.parse().expect("a time"), &run);
-        let times = ["2026-01-02T03:04:05.678Z", "2026-01-02T03:04:05.677Z", "1999-12-31T23:59:59Z"];
+        let times =
+            ["2026-01-02T03:04:05.678Z", "2026-01-02T03:04:05.677Z", "1999-12-31T23:59:59Z"];
         let keys = times.map(key);
         assert!(keys.is_sorted(), "{keys:?}");
         assert_eq!(Key::recent_run(&keys[0]), Some(run));

@@ -3,6 +3,7 @@
 use datafusion::sql::sqlparser::ast::{Expr, Ident, Select, SelectItem};
 
 use super::Rewritten;
+use crate::statement::folded;
 
 pub(super) fn rewrite(select: &mut Select) -> Rewritten {
     let has_all = select.projection.iter().any(|i| matches!(i, SelectItem::Wildcard(_)));
@@ -79,8 +80,4 @@ fn rename(item: &mut SelectItem, name: String) {
         SelectItem::ExprWithAlias { alias: old, .. } => *old = alias,
         _ => {}
     }
-}
-
-fn folded(name: &Ident) -> String {
-    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }

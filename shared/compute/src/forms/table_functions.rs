@@ -12,6 +12,7 @@ use datafusion::sql::sqlparser::ast::{
 use super::Rewritten;
 use super::unnest::{Moved, Places, as_joins, column_tables, keeps, owner, parse};
 use super::using::name_of;
+use crate::statement::function_name;
 
 /// Table functions, with their columns.
 type TableFunctions = BTreeMap<String, Vec<String>>;
@@ -63,13 +64,8 @@ impl<'a> Called<'a> {
             | TableFactor::Function { name, args, alias, .. } => (name, args, alias),
             _ => return None,
         };
-        let [part] = name.0.as_slice() else { return None };
-        let ident = part.as_ident()?;
-        let known = match ident.quote_style {
-            Some(_) => ident.value.clone(),
-            None => ident.value.to_lowercase(),
-        };
-        let columns = tables.get(&known)?;
+        let columns = tables.get(&function_name(name)?)?;
+        let ident = name.0.first()?.as_ident()?;
         let arguments = args.iter().filter_map(|arg| match arg {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
             _ => None,

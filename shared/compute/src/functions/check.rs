@@ -6,13 +6,13 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, ObjectName, TableFactor, Visit, Visitor,
+    FunctionArguments, TableFactor, Visit, Visitor,
 };
 use tidemill_protocol::function::FunctionKind;
 
 use super::Callables;
 use crate::error::{Failure, refused};
-use crate::statement::Parsed;
+use crate::statement::{Parsed, function_name};
 
 /// # Errors
 /// A sentence: a function is called as one of another kind is.
@@ -45,7 +45,7 @@ impl Checker<'_> {
     }
 
     fn check(&self, call: &Function) -> Result<(), String> {
-        let Some(name) = name(&call.name) else { return Ok(()) };
+        let Some(name) = function_name(&call.name) else { return Ok(()) };
         let is_ours = self.functions.contains_key(&name);
         let Some(kind) = self.kind(&name) else { return Ok(()) };
         let FunctionArguments::List(list) = &call.args else { return Ok(()) };
@@ -89,7 +89,7 @@ impl Visitor for Checker<'_> {
     fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<String> {
         if let TableFactor::Table { name: of, args: Some(_), .. }
         | TableFactor::Function { name: of, .. } = table
-            && let Some(name) = name(of)
+            && let Some(name) = function_name(of)
             && let Some(callable) = self.functions.get(&name)
             && callable.function.kind != FunctionKind::Table
         {
@@ -99,14 +99,4 @@ impl Visitor for Checker<'_> {
         }
         ControlFlow::Continue(())
     }
-}
-
-/// As functions are known by it.
-fn name(name: &ObjectName) -> Option<String> {
-    let [part] = name.0.as_slice() else { return None };
-    let ident = part.as_ident()?;
-    Some(match ident.quote_style {
-        Some(_) => ident.value.clone(),
-        None => ident.value.to_lowercase(),
-    })
 }

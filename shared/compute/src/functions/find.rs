@@ -8,7 +8,7 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef,
 use datafusion::error::DataFusionError;
 use datafusion::execution::session_state::SessionState;
 use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser::ast::{Expr, Ident, Statement as SqlStatement, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{Expr, Statement as SqlStatement, Visit, Visitor};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use futures::future::try_join_all;
@@ -24,7 +24,7 @@ use super::check;
 use super::declared::plain;
 use super::{Callable, Callables};
 use crate::error::{Failure, refused, sentence};
-use crate::statement::{Parsed, parse};
+use crate::statement::{Parsed, folded, function_name, parse};
 use crate::table::EncodedSchema;
 
 /// What a statement is to know of functions before it is planned.
@@ -93,12 +93,8 @@ fn called(parsed: &Parsed) -> BTreeSet<String> {
     impl Visitor for Called {
         type Break = ();
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            if let Expr::Function(function) = expr
-                && let [name] = function.name.0.as_slice()
-                && let Some(name) = name.as_ident()
-            {
-                let quoted = name.quote_style.is_some();
-                self.0.insert(if quoted { name.value.clone() } else { name.value.to_lowercase() });
+            if let Expr::Function(function) = expr {
+                self.0.extend(function_name(&function.name));
             }
             ControlFlow::Continue(())
         }
@@ -217,13 +213,9 @@ fn columns(list: &str) -> Result<Vec<(String, String)>, String> {
     let parsed = Parser::parse_sql(&GenericDialect {}, &sql).map_err(|_| wrong())?;
     match <[SqlStatement; 1]>::try_from(parsed) {
         Ok([SqlStatement::CreateTable(table)]) if !table.columns.is_empty() => {
-            let normal = |name: &Ident| match name.quote_style {
-                Some(_) => name.value.clone(),
-                None => name.value.to_lowercase(),
-            };
             let columns = table.columns.iter();
             let columns: Vec<_> =
-                columns.map(|c| (normal(&c.name), c.data_type.to_string())).collect();
+                columns.map(|c| (folded(&c.name), c.data_type.to_string())).collect();
             let names: BTreeSet<_> = columns.iter().map(|(name, _)| name).collect();
             if names.len() < columns.len() {
                 return Err(format!("'{list}' has two columns of one name"));

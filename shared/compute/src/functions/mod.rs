@@ -4,7 +4,8 @@
 //! 2. [`declared`]: the engine's planner knows them by their types, and cannot call them;
 //! 3. [`lift`]: before the optimizer calls become columns of a node of their own ([`node`]). So none is evaluated
 //!    twice or in the planner, and each is made for the rows that its place asks for;
-//! 4. [`exec`]: the node passes batches of arguments to the [`FunctionCaller`] of its worker.
+//! 4. [`exec`]: the node passes batches of arguments to the
+//!    [`FunctionCaller`](tidemill_protocol::function::FunctionCaller) of its worker.
 
 mod aggregates;
 mod caller;
@@ -19,7 +20,6 @@ mod slow;
 mod sort_below;
 mod unread;
 
-pub use caller::FunctionCaller;
 pub(crate) use caller::{CallFailed, Callers};
 pub(crate) use declared::{Callable, Callables, register};
 pub(crate) use exec::{Call, CallExec};

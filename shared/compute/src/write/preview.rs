@@ -42,9 +42,11 @@ impl Previewer {
         let columns = batch.columns().iter();
         let formatters = columns.map(|column| ArrayFormatter::try_new(column.as_ref(), &options));
         let formatters = formatters.collect::<Result<Vec<_>, _>>()?;
+        let nulls: Vec<_> = batch.columns().iter().map(|column| column.logical_nulls()).collect();
         for row in 0..batch.num_rows() {
-            let values = batch.columns().iter().zip(&formatters).map(|(column, formatter)| {
-                column.is_valid(row).then(|| cut(formatter.value(row).to_string()))
+            let values = nulls.iter().zip(&formatters).map(|(nulls, formatter)| {
+                let is_null = nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
+                (!is_null).then(|| cut(formatter.value(row).to_string()))
             });
             let values: Vec<_> = values.collect();
             self.bytes += values.iter().flatten().map(String::len).sum::<usize>();

@@ -1,7 +1,7 @@
 use datafusion::sql::parser::{CopyToSource, CopyToStatement, DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{
-    CreateTable, HiveDistributionStyle, Ident, Insert, ObjectName, Query,
-    Statement as SqlStatement, TableObject,
+    CreateTable, HiveDistributionStyle, Insert, ObjectName, Query, Statement as SqlStatement,
+    TableObject,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use tidemill_protocol::Key;
 use tidemill_protocol::job::Format;
 
 use crate::error::{Failure, refused};
+use crate::statement::folded;
 
 /// What a statement asks to be written, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -187,19 +188,12 @@ fn folder_of_table(name: &ObjectName) -> Result<String, Failure> {
 fn single_name(name: &ObjectName) -> Result<String, Failure> {
     match name.0.as_slice() {
         [part] => match part.as_ident() {
-            Some(ident) => Ok(normal(ident)),
+            Some(ident) => Ok(folded(ident)),
             None => refused(format!("{name} is no name")),
         },
         _ => refused(format!(
             "{name} is not found: a table is named by its folder under tables/, without a schema"
         )),
-    }
-}
-
-fn normal(ident: &Ident) -> String {
-    match ident.quote_style {
-        Some(_) => ident.value.clone(),
-        None => ident.value.to_lowercase(),
     }
 }
 
