@@ -152,7 +152,7 @@ def where(place):
 
 
 def of_terraform(local):
-    places = ("everything", "written", "deleted", "of_calls", "made_by_calls")
+    places = ("everything", "written", "begun", "deleted", "of_calls", "made_by_calls")
     lists = {f"${{local.{name}}}": local[name] for name in places}
     functions = {}
     for name, of in local["functions"].items():

@@ -45,7 +45,8 @@ impl StatusArgs {
             left.len(),
             Key::work_folder(run)
         );
-        if found.state == RunState::Succeeded && bucket.head(&Key::Closed(run).to_string()).await?.is_none()
+        if found.state == RunState::Succeeded
+            && bucket.head(&Key::Closed(run).to_string()).await?.is_none()
         {
             println!("           it is not closed yet: the watcher sees to that");
         }

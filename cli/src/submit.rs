@@ -16,7 +16,7 @@ use crate::run::Job;
 use crate::terminal::say;
 
 /// How often the bucket is asked how far a run is, at first, and at last.
-const POLL: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(20);
 const POLL_MAX: Duration = Duration::from_secs(2);
 
 /// After so many times as long as a run has been followed it is looked at again.
@@ -60,7 +60,7 @@ pub(crate) async fn cancel(bucket: &S3Bucket, run: &RunId) -> anyhow::Result<()>
     let (asked, start) = (Key::Run(run).to_string(), Instant::now());
     while bucket.head(&asked).await?.is_none() {
         anyhow::ensure!(start.elapsed() < UNNOTICED, "no planner has noticed run {run} yet");
-        tokio::time::sleep(POLL / 4).await;
+        tokio::time::sleep(POLL).await;
     }
     bucket.put(&Key::Cancel(run).to_string(), bytes::Bytes::new(), &[]).await?;
     Ok(())
@@ -134,7 +134,7 @@ impl Following<'_> {
                     is_said = true;
                     say("still waiting for the planner to notice the job …");
                 }
-                tokio::time::sleep(POLL / 4).await;
+                tokio::time::sleep(POLL).await;
                 continue;
             };
             is_noticed = true;
@@ -153,7 +153,7 @@ impl Following<'_> {
         let closed = Key::Closed(self.run).to_string();
         let start = Instant::now();
         while self.bucket.head(&closed).await?.is_none() && start.elapsed() < UNNOTICED {
-            tokio::time::sleep(POLL / 4).await;
+            tokio::time::sleep(POLL).await;
         }
         Ok(())
     }

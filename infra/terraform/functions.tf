@@ -18,6 +18,7 @@ locals {
 
   everything = ["*"]
   written    = ["runs/*", "work/*", "results/*", "tables/*"]
+  begun      = ["recent/*", "runs/*", "work/*", "results/*", "tables/*"]
   deleted    = ["work/*", "tables/*"]
 
   # of those who run code of users, and so write nothing that is theirs or starts a run
@@ -58,7 +59,7 @@ locals {
         TIDEMILL_WATCH_QUEUE_URL             = local.queue_url["WatchQueue"]
       }
       reads    = local.everything
-      writes   = concat(["recent/*"], local.written)
+      writes   = local.begun
       deletes  = local.deleted
       sends    = ["TaskQueue", "PythonTaskQueue", "LargePythonTaskQueue", "PythonSqlTaskQueue", "WatchQueue"]
       receives = ["EventsQueue"]
@@ -197,7 +198,7 @@ locals {
         TIDEMILL_WATCH_QUEUE_URL             = local.queue_url["WatchQueue"]
       }
       reads    = ["pipelines/*", "recent/*", "runs/*", "work/*", "results/*", "tables/*"]
-      writes   = concat(["recent/*"], local.written)
+      writes   = local.begun
       deletes  = local.deleted
       sends    = ["TaskQueue", "PythonTaskQueue", "LargePythonTaskQueue", "PythonSqlTaskQueue"]
       receives = ["WatchQueue", "DeadLetterQueue"]
