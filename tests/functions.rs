@@ -95,6 +95,12 @@ const SAME: &[(&str, &str)] = &[
         "SELECT sum(2 * n + 6) FROM generate_series(1, 300000) AS g(n)",
     ),
     ("SELECT plus(1, 2), seven()", "SELECT 3, 7"),
+    // what makes no rows on one side makes none of an intersection, whatever the other one asks for
+    (
+        "SELECT plus(id, 1) FROM orders WHERE false INTERSECT SELECT o.id FROM orders o JOIN customers c ON true \
+         WHERE o.price > (SELECT max(x.price) FROM orders x WHERE x.id = o.id AND 1 < c.id)",
+        "SELECT id FROM orders WHERE false",
+    ),
     ("SELECT id FROM orders WHERE false AND plus(id, 1) > 0", "SELECT id FROM orders WHERE false"),
     (
         "WITH t AS (SELECT id, plus(id, 1) AS next FROM orders) SELECT a.id FROM t a JOIN t b ON a.next = b.id",

@@ -1,11 +1,13 @@
-//! Calls whose values nobody reads are not made.
+//! Calls whose values nobody reads, or that are for no rows, are not made.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::common::tree_node::Transformed;
-use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
+use datafusion::logical_expr::{
+    EmptyRelation, Expr, LogicalPlan, Projection, UserDefinedLogicalNodeCore,
+};
 use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
@@ -30,6 +32,9 @@ impl OptimizerRule for DropUnread {
         plan: LogicalPlan,
         _: &dyn OptimizerConfig,
     ) -> Result<Transformed<LogicalPlan>> {
+        if let Some(nothing) = CallNode::of(&plan).and_then(without_rows) {
+            return Ok(Transformed::yes(nothing));
+        }
         let LogicalPlan::Projection(projection) = plan else { return Ok(Transformed::no(plan)) };
         let read = projection.expr.iter().flat_map(names).collect();
         Ok(match without_unread(&projection.input, read)? {
@@ -39,6 +44,17 @@ impl OptimizerRule for DropUnread {
             }
             None => Transformed::no(LogicalPlan::Projection(projection)),
         })
+    }
+}
+
+/// What is left of calls for no rows.
+fn without_rows(node: &CallNode) -> Option<LogicalPlan> {
+    match node.input.as_ref() {
+        LogicalPlan::EmptyRelation(input) if !input.produce_one_row => {
+            let schema = node.schema().clone();
+            Some(LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema }))
+        }
+        _ => None,
     }
 }
 
