@@ -8,6 +8,7 @@ use datafusion::arrow::datatypes::DataType;
 use serde_json::Value;
 use tidemill_aws::S3Bucket;
 use tidemill_protocol::Key;
+use tidemill_protocol::job::explained;
 use tidemill_protocol::record::{Outcome, Plan, Status};
 
 use crate::client::{Client, Target};
@@ -88,12 +89,6 @@ impl ExplainArgs {
         }
         Ok((Job { name: "explain".into(), extension: "json", text: job.to_string() }, asked))
     }
-}
-
-/// The statement that says what a statement would do; it may be one that says so already.
-pub(crate) fn explained(sql: &str) -> String {
-    let first = sql.split_whitespace().next().unwrap_or_default();
-    if first.eq_ignore_ascii_case("EXPLAIN") { sql.to_owned() } else { format!("EXPLAIN {sql}") }
 }
 
 async fn say(

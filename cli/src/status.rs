@@ -36,8 +36,10 @@ impl StatusArgs {
             let extent = extent(stage).unwrap_or_else(|| "waits for its inputs".into());
             println!("  stage {number}  {extent}  {}", stage.operators);
         }
-        let job = &found.run.job;
-        println!("  results  s3://{}/{}", bucket.name(), Key::result_folder(job, run));
+        if let Some(request) = &found.request {
+            let folder = Key::result_folder(&request.job, run);
+            println!("  results  s3://{}/{folder}", bucket.name());
+        }
         let left = bucket.list(&Key::work_folder(run)).await?;
         let bytes: u64 = left.iter().map(|o| o.size).sum();
         println!(
@@ -55,12 +57,12 @@ impl StatusArgs {
 }
 
 fn say_state(found: &RunStatus) {
-    let (run, state) = (&found.run.run, found.state.as_str());
+    let (run, state) = (&found.run, found.state.as_str());
     match &found.outcome {
         None => println!("run {run} is {state}"),
         Some(outcome) => println!("run {run} {state} after {:.2} s", outcome.seconds),
     }
-    if let Some(earlier) = &found.run.retries {
+    if let Some(earlier) = found.request.as_ref().and_then(|r| r.retries.as_ref()) {
         println!("  retries  {earlier}");
     }
     if let Some(reason) = found.outcome.as_ref().and_then(|o| o.reason.as_ref()) {

@@ -13,8 +13,9 @@ use tidemill_protocol::{JobName, Key, context};
 use super::calls::label;
 use super::follow;
 use super::session::{Asking, Job, Session};
-use crate::explain::{explained, lines};
+use crate::explain::lines;
 use crate::submit::submission;
+use tidemill_protocol::job::explained;
 
 /// A statement that is to be executed, or explained.
 #[derive(Debug, Deserialize)]

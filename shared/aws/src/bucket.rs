@@ -48,22 +48,6 @@ pub struct S3Bucket {
 }
 
 impl S3Bucket {
-    /// The first `limit` keys under a prefix that come after one, or all of them: of many, one request.
-    ///
-    /// # Errors
-    /// The bucket cannot be read.
-    pub async fn list_page(
-        &self,
-        prefix: &str,
-        after: Option<&str>,
-        limit: i32,
-    ) -> Result<Vec<String>, BucketError> {
-        let request = self.client.list_objects_v2().bucket(&self.name).prefix(prefix);
-        let request = request.set_start_after(after.map(str::to_owned)).max_keys(limit);
-        let page = request.send().await.map_err(|e| failed("listing", prefix, &e))?;
-        Ok(page.contents.unwrap_or_default().into_iter().filter_map(|o| o.key).collect())
-    }
-
     /// The bucket of this name, as the client reaches it.
     pub fn new(client: Client, name: String) -> Self {
         Self { client, name, put_bytes: PUT_BYTES_MAX }
@@ -262,12 +246,22 @@ impl Bucket for S3Bucket {
         let mut objects = vec![];
         while let Some(page) = pages.next().await {
             let page = page.map_err(|e| failed("listing", prefix, &e))?;
-            objects.extend(page.contents.unwrap_or_default().into_iter().map(|o| {
-                let key = o.key().unwrap_or_default();
-                info(key, unsigned(o.size()), o.e_tag(), o.last_modified())
-            }));
+            objects.extend(page.contents.unwrap_or_default().iter().map(listed));
         }
         Ok(objects)
+    }
+
+    async fn list_page(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<ObjectInfo>, BucketError> {
+        let request = self.client.list_objects_v2().bucket(&self.name).prefix(prefix);
+        let most = i32::try_from(most).unwrap_or(i32::MAX);
+        let request = request.set_start_after(after.map(str::to_owned)).max_keys(most);
+        let page = request.send().await.map_err(|e| failed("listing", prefix, &e))?;
+        Ok(page.contents.unwrap_or_default().iter().map(listed).collect())
     }
 
     async fn delete(&self, keys: &[String]) -> Result<(), BucketError> {
@@ -286,6 +280,11 @@ impl Bucket for S3Bucket {
         }
         Ok(())
     }
+}
+
+fn listed(object: &aws_sdk_s3::types::Object) -> ObjectInfo {
+    let (key, size) = (object.key().unwrap_or_default(), unsigned(object.size()));
+    info(key, size, object.e_tag(), object.last_modified())
 }
 
 fn info(key: &str, size: u64, etag: Option<&str>, modified: Option<&DateTime>) -> ObjectInfo {

@@ -9,6 +9,7 @@ pub mod env;
 pub mod event;
 #[cfg(feature = "store")]
 mod folder_reads;
+pub mod links;
 mod metrics;
 mod multipart;
 pub mod queue;

@@ -28,17 +28,22 @@ pub(crate) async fn of_stage(
 ) -> Result<Vec<AttemptTimes>, BucketError> {
     let folder = Key::stage_attempts_folder(&layout.run, layout.stage);
     let objects = cx.bucket.list(&folder).await?;
+    Ok(of_objects(&folder, &objects))
+}
+
+/// The attempts that objects in a stage's folder tell of.
+pub(crate) fn of_objects(folder: &str, objects: &[ObjectInfo]) -> Vec<AttemptTimes> {
     let errors: HashMap<&str, DateTime<Utc>> =
         objects.iter().filter_map(|o| Some((o.key.strip_suffix(".error")?, o.modified))).collect();
     let times = |object: &ObjectInfo| {
-        let (task, attempt) = object.key.strip_prefix(&folder)?.split_once('/')?;
+        let (task, attempt) = object.key.strip_prefix(folder)?.split_once('/')?;
         if attempt.ends_with(".error") {
             return None;
         }
         let failed = errors.get(object.key.as_str()).copied();
         Some(AttemptTimes { first: TaskId(task.parse().ok()?), started: object.modified, failed })
     };
-    Ok(objects.iter().filter_map(times).collect())
+    objects.iter().filter_map(times).collect()
 }
 
 /// When tasks were committed, by their keys.

@@ -8,6 +8,7 @@ mod table;
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::job::Refusal;
@@ -23,7 +24,7 @@ pub use table::{CallTable, RowsFile};
 pub const TIMEOUT_SECONDS_MAX: f64 = 840.0;
 
 /// What a job of calls asks for. The bytes of function and arguments are pickles, which only Python reads.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Calls {
     /// The pickled function.
@@ -72,29 +73,31 @@ impl Calls {
     /// A sentence that names the member that cannot be.
     pub(crate) fn check(&self, key: &str) -> Result<(), Refusal> {
         if !self.arguments.starts_with(Key::CALLS) {
-            return Err(Refusal(format!(
-                "{key}: arguments is '{}': it must be a key under {}",
-                self.arguments,
-                Key::CALLS
-            )));
+            let (arguments, calls) = (&self.arguments, Key::CALLS);
+            let why = format!("{key}: arguments is '{arguments}': it must be a key under {calls}");
+            return Err(Refusal::at("/calls/arguments", why));
         }
         if let Some(seconds) = self.timeout
             && !(seconds > 0.0 && seconds <= TIMEOUT_SECONDS_MAX)
         {
-            return Err(Refusal(format!(
+            let why = format!(
                 "{key}: timeout is {seconds}: it must be above 0 and at most {TIMEOUT_SECONDS_MAX} \
                  seconds, which a function has for a call"
-            )));
+            );
+            return Err(Refusal::at("/calls/timeout", why));
         }
         if self.concurrency == Some(0) {
-            return Err(Refusal(format!("{key}: concurrency is 0: it must be at least 1")));
+            let why = format!("{key}: concurrency is 0: it must be at least 1");
+            return Err(Refusal::at("/calls/concurrency", why));
         }
         Ok(())
     }
 }
 
 /// The name of an object by its bytes: their SHA-256, in hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct ContentName(String);
 

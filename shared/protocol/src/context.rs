@@ -71,7 +71,7 @@ impl Context {
         key: String,
         record: T,
     ) -> Result<Created, BucketError> {
-        bucket::create_json(&*self.bucket, &key, &Versioned::V1(record), &self.attempt).await
+        create(&*self.bucket, &key, &record, &self.attempt).await
     }
 
     /// Creates an object whose existence is all that it says.
@@ -105,6 +105,19 @@ pub async fn find<T: serde::de::DeserializeOwned>(
     key: &str,
 ) -> Result<Option<T>, BucketError> {
     Ok(bucket::find_json(bucket, key).await?.map(Versioned::into_latest))
+}
+
+/// Creates a record if there is none of its key.
+///
+/// # Errors
+/// The bucket cannot be written to.
+pub async fn create<T: serde::Serialize + Sync>(
+    bucket: &dyn Bucket,
+    key: &str,
+    record: &T,
+    attempt: &AttemptId,
+) -> Result<Created, BucketError> {
+    bucket::create_json(bucket, key, &Versioned::V1(record), attempt).await
 }
 
 /// Why a step did not end; its message is delivered again.

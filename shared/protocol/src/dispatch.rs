@@ -203,7 +203,7 @@ async fn start(cx: &Context, planner: &dyn Planner, mut asked: Asked) -> Result<
     let run = asked.create(cx).await?;
     info!(run = %run.run, key = %run.source.key, "run started");
     if let Some(refusal) = refusal {
-        end::fail(cx, &run.run, &run.job, &refusal.0).await?;
+        end::fail(cx, &run.run, &run.job, &refusal.sentence).await?;
         return Ok(());
     }
     let Some(plan) = plan(cx, planner, &run).await? else { return Ok(()) };
@@ -274,7 +274,7 @@ async fn read_job(cx: &Context, run: &mut Run, size: u64) -> Result<JobSpec, Job
         Ok(object) => object,
         Err(e) if e.is_not_found() || e.is_changed() => {
             let why = format!("{key} was overwritten or deleted before run {} read it", run.run);
-            return Err(Refusal(why).into());
+            return Err(Refusal::new(why).into());
         }
         Err(e) => return Err(e.into()),
     };
@@ -308,16 +308,16 @@ async fn read_backfill(
     let pipeline = match cx.bucket.get(&key, None).await {
         Ok(object) => Pipeline::parse(&key, &object.bytes)?,
         Err(e) if e.is_not_found() => {
-            return Err(Refusal(format!("there is no pipeline {key}")).into());
+            return Err(Refusal::new(format!("there is no pipeline {key}")).into());
         }
         Err(e) => return Err(e.into()),
     };
     if !pipeline.matches(input) {
         let why = format!("{input} is not what pipeline {name} runs on ({}…)", pipeline.prefix);
-        return Err(Refusal(why).into());
+        return Err(Refusal::new(why).into());
     }
     let Some(head) = cx.bucket.head(input).await? else {
-        return Err(Refusal(format!("there is no object {input}")).into());
+        return Err(Refusal::new(format!("there is no object {input}")).into());
     };
     run.job = JobName::new(name);
     run.source.pipeline = Some(name.to_owned());

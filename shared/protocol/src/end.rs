@@ -217,7 +217,13 @@ async fn keep_timeline(
     objects: &[ObjectInfo],
 ) -> Result<(), BucketError> {
     let took = TimeDelta::milliseconds((outcome.seconds * 1e3).round() as i64);
-    let timeline = timeline::of_run(&outcome.run, outcome.ended - took, objects);
+    let (run, created) = (&outcome.run, outcome.ended - took);
+    let timeline = match outcome.status {
+        Status::Succeeded => timeline::of_run(run, created, objects),
+        Status::Failed | Status::Cancelled => {
+            timeline::unfinished(&*cx.bucket, run, created, objects, outcome.ended).await?
+        }
+    };
     cx.create(Key::Tasks(&outcome.run).to_string(), timeline).await?;
     Ok(())
 }

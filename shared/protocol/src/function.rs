@@ -5,6 +5,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::calls::ContentName;
@@ -22,7 +23,7 @@ pub const SOURCE_BYTES_MAX: usize = 256 * 1024;
 const NAME_CHARACTERS_MAX: usize = 63;
 
 /// A function, and how it is called.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Function {
     #[serde(default, skip_serializing_if = "FunctionKind::is_scalar")]
@@ -50,7 +51,7 @@ pub struct Function {
 }
 
 /// What a function is called for, and what it gives.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FunctionKind {
     /// A value for each row.
@@ -63,7 +64,7 @@ pub enum FunctionKind {
 }
 
 /// What becomes of rows of which an argument is NULL.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnNull {
     /// The function is not called for them, and gives NULL, or no rows. An aggregate leaves them out.
@@ -74,7 +75,7 @@ pub enum OnNull {
 }
 
 /// As PostgreSQL has it (`CREATE FUNCTION`).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Volatility {
     /// The same for the same arguments.
@@ -87,7 +88,7 @@ pub enum Volatility {
 }
 
 /// What a function gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum InputForm {
     /// Values of Python, those of one row at a time.
@@ -103,7 +104,7 @@ pub enum InputForm {
 }
 
 /// A function that a client has sent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pickled {
     pub function: ContentName,
@@ -118,7 +119,7 @@ pub struct Pickled {
 }
 
 /// Seconds, as a number and a unit: `20us`, `1ms`, `0.5s`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Cost {
     text: String,
@@ -193,7 +194,9 @@ impl Function {
     /// # Errors
     /// A sentence that begins with what it is of, and names the member that cannot be.
     pub fn check(&self, name: &str, of: &str) -> Result<(), Refusal> {
-        let refuse = |why: &str| Err(Refusal(format!("{of}: function {name} {why}")));
+        let refuse = |why: &str| {
+            Err(Refusal::at(&format!("/functions/{name}"), format!("{of}: function {name} {why}")))
+        };
         if !is_name(name) {
             return refuse(
                 "has a name that SQL cannot call: take lower-case letters, digits and _, and no digit first",
@@ -252,7 +255,7 @@ mod tests {
             assert!(source.check(bad, "jobs/a.json").is_err(), "{bad}");
         }
         let none = function(r#"{"returns": "bigint"}"#);
-        let said = none.check("f", "jobs/a.json").unwrap_err().0;
+        let said = none.check("f", "jobs/a.json").unwrap_err().sentence;
         assert!(said.starts_with("jobs/a.json: function f has neither"), "{said}");
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -13,7 +14,9 @@ const TIME: &str = "%Y%m%dT%H%M%S%3fZ";
 pub const JOB_NAME_BYTES_MAX: usize = 200;
 
 /// The name of a job: its key under `jobs/` without the suffix, or the pipeline's name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct JobName(String);
 
@@ -44,7 +47,9 @@ impl JobName {
 }
 
 /// One execution of a job, e.g. `top-20260102T030405678Z-1f0a9c33`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct RunId(String);
 
@@ -94,9 +99,16 @@ impl RunId {
         Ok(Self(text.into()))
     }
 
-    /// What the ids of all runs of a job start with.
-    pub fn prefix(job: &JobName) -> String {
-        format!("{}-", job.slug())
+    /// Whether it is a run of this job: a longer name may begin with the same.
+    pub fn is_of(&self, job: &JobName) -> bool {
+        self.submission().is_some_and(|(slug, _)| slug == job.slug())
+    }
+
+    /// What it was submitted as, and the job's name as ids have it: `-` for `/` and `.`.
+    pub fn submission(&self) -> Option<(&str, Submission)> {
+        let at = self.0.len().checked_sub(Submission::CHARACTERS)?;
+        let (name, submission) = (self.0.get(..at)?, self.0.get(at..)?);
+        Some((name.strip_suffix('-')?, Submission::parse(submission)?))
     }
 
     /// As keys have it.
@@ -112,6 +124,9 @@ impl RunId {
 pub struct Submission(String);
 
 impl Submission {
+    /// How long its text is.
+    const CHARACTERS: usize = 32;
+
     /// The bits of its number that are used.
     const NUMBER_BITS: u32 = 48;
 
@@ -138,13 +153,26 @@ impl Submission {
 
 /// A stage's number in its plan, from 0; inputs have smaller numbers than their readers.
 #[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(transparent)]
 pub struct StageId(pub u16);
 
 /// A task's number in its stage, from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct TaskId(pub u32);
 
@@ -164,7 +192,7 @@ impl TaskId {
 }
 
 /// One execution of a task; unique over all processes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct AttemptId(pub String);
 
@@ -203,6 +231,8 @@ mod tests {
         assert_eq!(Submission::parse(&submission.to_string()), Some(submission.clone()));
         let run = RunId::of_submission(&JobName::new("a/top"), &submission);
         assert_eq!(run.as_str(), "a-top-20260102T030405678Z-1f0a9c33aa00");
+        assert_eq!(run.submission(), Some(("a-top", submission)));
+        assert!(run.is_of(&JobName::new("a/top")) && !run.is_of(&JobName::new("a")));
         for other in [
             "",
             "top",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bucket::BucketError;
@@ -19,8 +20,24 @@ const DEADLINE_SECONDS_MAX: u32 = 6 * 24 * 60 * 60;
 
 /// One sentence that refuses a job: what is wrong, where, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Refusal(pub String);
+#[error("{sentence}")]
+pub struct Refusal {
+    pub sentence: String,
+    /// The member of the job that is wrong, if it is one: a JSON pointer (RFC 6901).
+    pub pointer: Option<String>,
+}
+
+impl Refusal {
+    /// Of all of a job, or of something that is no member of it.
+    pub(crate) fn new(sentence: impl Into<String>) -> Self {
+        Self { sentence: sentence.into(), pointer: None }
+    }
+
+    /// Of the member at a JSON pointer.
+    pub(crate) fn at(pointer: &str, sentence: impl Into<String>) -> Self {
+        Self { sentence: sentence.into(), pointer: Some(pointer.to_owned()) }
+    }
+}
 
 /// Why a job that lies in the bucket was not read.
 #[derive(Debug, thiserror::Error)]
@@ -34,8 +51,9 @@ pub(crate) enum JobReadError {
 }
 
 /// A job: what is to be done, and its options.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "JobFields", into = "JobFields")]
+#[schemars(rename = "Job")]
 pub struct JobSpec {
     pub work: Work,
     /// Of the statement.
@@ -59,7 +77,7 @@ pub enum Work {
 }
 
 /// A job as its file has it.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct JobFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,7 +129,7 @@ impl From<JobSpec> for JobFields {
 }
 
 /// Options of a job.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JobOptions {
     /// Spread the job over this many partitions (1 to 10,000), whatever its size.
@@ -155,7 +173,7 @@ impl JobOptions {
 }
 
 /// What becomes of lines of text files that cannot be read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnBadRow {
     /// The first that is met fails the run.
@@ -173,7 +191,7 @@ impl OnBadRow {
 }
 
 /// How to read a table: `_schema.json` in its folder, or `tables.<name>` in a job.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TableOptions {
     /// The folder or pattern that the table is, if not `tables/<name>/`.
@@ -208,7 +226,7 @@ pub fn is_named(known: &str, name: &str) -> bool {
 }
 
 /// The format of the files of a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     Parquet,
@@ -217,7 +235,7 @@ pub enum Format {
 }
 
 /// A declared column. The type is an SQL type, e.g. `bigint` or `decimal(12, 2)`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Column {
     pub name: String,
@@ -226,7 +244,7 @@ pub struct Column {
 }
 
 /// The dialect of CSV files.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CsvOptions {
     /// Whether the first line names the columns.
@@ -275,14 +293,14 @@ pub enum JobFile {
     },
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Backfill {
     pipeline: String,
     input: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Retry {
     retry: String,
@@ -303,7 +321,7 @@ pub fn job_name(key: &str) -> Option<Result<JobName, (JobName, Refusal)>> {
     let stem = rest.strip_suffix(".sql").or_else(|| rest.strip_suffix(".json"));
     Some(stem.map(JobName::new).ok_or_else(|| {
         let why = format!("{key} is no job: a job file ends in .sql or .json");
-        (JobName::new(rest), Refusal(why))
+        (JobName::new(rest), Refusal::new(why))
     }))
 }
 
@@ -324,19 +342,62 @@ pub fn parse(key: &str, bytes: &[u8]) -> Result<JobFile, Refusal> {
     if key.ends_with(".sql") {
         return Ok(JobFile::Job(JobSpec::of_statement(text.to_owned())));
     }
-    let invalid = |e: serde_json::Error| Refusal(format!("{key} is not a valid job: {e}"));
-    let value: serde_json::Value = serde_json::from_str(text).map_err(invalid)?;
+    parse_json(key, text)
+}
+
+/// Parses a job in JSON, which sentences call so.
+///
+/// # Errors
+/// A sentence that names the place in it.
+pub fn parse_json(key: &str, text: &str) -> Result<JobFile, Refusal> {
+    let value: serde_json::Value = decode(key, "job", text)?;
     if value.get("pipeline").is_some() {
-        let Backfill { pipeline, input } = serde_json::from_str(text).map_err(invalid)?;
+        let Backfill { pipeline, input } = decode(key, "job", text)?;
         return Ok(JobFile::Backfill { pipeline, input });
     }
     if value.get("retry").is_some() {
-        let Retry { retry: run } = serde_json::from_str(text).map_err(invalid)?;
+        let Retry { retry: run } = decode(key, "job", text)?;
         return Ok(JobFile::Retry { run });
     }
-    let spec: JobSpec = serde_json::from_str(text).map_err(invalid)?;
+    let spec: JobSpec = decode(key, "job", text)?;
     spec.check(key)?;
     Ok(JobFile::Job(spec))
+}
+
+/// Reads what users write in JSON.
+///
+/// # Errors
+/// A sentence that names the file, the place in it, and the member.
+pub fn decode<T: serde::de::DeserializeOwned>(
+    key: &str,
+    what: &str,
+    text: &str,
+) -> Result<T, Refusal> {
+    let json = &mut serde_json::Deserializer::from_str(text);
+    let invalid = |pointer, e: &serde_json::Error| Refusal {
+        sentence: format!("{key} is not a valid {what}: {e}"),
+        pointer,
+    };
+    let value = serde_path_to_error::deserialize(&mut *json)
+        .map_err(|e| invalid(pointer(e.path()), e.inner()))?;
+    json.end().map_err(|e| invalid(None, &e))?;
+    Ok(value)
+}
+
+/// The JSON pointer of a path; nothing, if that is all of a document.
+fn pointer(path: &serde_path_to_error::Path) -> Option<String> {
+    use serde_path_to_error::Segment;
+    let mut pointer = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } => {
+                pointer.push_str(&format!("/{}", key.replace('~', "~0").replace('/', "~1")));
+            }
+            Segment::Enum { .. } | Segment::Unknown => break,
+        }
+    }
+    (!pointer.is_empty()).then_some(pointer)
 }
 
 pub(crate) fn text<'a>(key: &str, bytes: &'a [u8]) -> Result<&'a str, Refusal> {
@@ -344,12 +405,12 @@ pub(crate) fn text<'a>(key: &str, bytes: &'a [u8]) -> Result<&'a str, Refusal> {
         return Err(too_large(key, bytes.len() as u64));
     }
     std::str::from_utf8(bytes).map(|t| t.trim_start_matches('\u{feff}')).map_err(|e| {
-        Refusal(format!("{key} is not UTF-8 text: byte {} is invalid", e.valid_up_to()))
+        Refusal::new(format!("{key} is not UTF-8 text: byte {} is invalid", e.valid_up_to()))
     })
 }
 
 pub(crate) fn too_large(key: &str, size: u64) -> Refusal {
-    Refusal(format!("{key} has {size} bytes: a job file may have at most {JOB_BYTES_MAX}"))
+    Refusal::new(format!("{key} has {size} bytes: a job file may have at most {JOB_BYTES_MAX}"))
 }
 
 impl JobSpec {
@@ -365,6 +426,14 @@ impl JobSpec {
             Work::Statement(sql) => sql,
             Work::Calls(_) => "",
         }
+    }
+
+    /// The job that says what this one would do and take; nothing, if it has no statement.
+    #[must_use]
+    pub fn explained(mut self) -> Option<Self> {
+        let Work::Statement(sql) = &mut self.work else { return None };
+        *sql = explained(sql);
+        Some(self)
     }
 
     /// A statement without options.
@@ -383,19 +452,21 @@ impl JobSpec {
         if let Some(n) = self.options.partitions
             && !(1..=10_000).contains(&n)
         {
-            return Err(Refusal(format!("{key}: partitions is {n}: it must be from 1 to 10000")));
+            let why = format!("{key}: partitions is {n}: it must be from 1 to 10000");
+            return Err(Refusal::at("/options/partitions", why));
         }
         if let Some(n) = self.options.deadline
             && !(1..=DEADLINE_SECONDS_MAX).contains(&n)
         {
-            return Err(Refusal(format!(
-                "{key}: deadline is {n}: it must be from 1 to {DEADLINE_SECONDS_MAX} seconds"
-            )));
+            let most = DEADLINE_SECONDS_MAX;
+            let why = format!("{key}: deadline is {n}: it must be from 1 to {most} seconds");
+            return Err(Refusal::at("/options/deadline", why));
         }
         if let Some(usd) = self.options.max_cost_usd
             && !(usd.is_finite() && usd > 0.0)
         {
-            return Err(Refusal(format!("{key}: max_cost_usd is {usd}: it must be above 0")));
+            let why = format!("{key}: max_cost_usd is {usd}: it must be above 0");
+            return Err(Refusal::at("/options/max_cost_usd", why));
         }
         if let Work::Calls(calls) = &self.work {
             calls.check(key)?;
@@ -410,13 +481,19 @@ impl JobSpec {
     }
 }
 
+/// The statement that says what a statement would do; it may be one that says so already.
+pub fn explained(sql: &str) -> String {
+    let first = sql.split_whitespace().next().unwrap_or_default();
+    if first.eq_ignore_ascii_case("EXPLAIN") { sql.to_owned() } else { format!("EXPLAIN {sql}") }
+}
+
 /// A result may be appended to a table folder and nowhere else.
 fn check_into(key: &str, into: &str) -> Result<(), Refusal> {
     if is_table_folder(into) {
         return Ok(());
     }
     let why = format!("{key}: into is '{into}': it must be a table folder such as tables/orders/");
-    Err(Refusal(why))
+    Err(Refusal::at("/into", why))
 }
 
 #[cfg(test)]
@@ -424,13 +501,32 @@ mod tests {
     use super::*;
 
     fn refusal(key: &str, text: &str) -> String {
-        parse(key, text.as_bytes()).expect_err("a refusal").0
+        parse(key, text.as_bytes()).expect_err("a refusal").sentence
     }
 
     #[test]
     fn an_unknown_option_is_an_error_that_names_it() {
         let why = refusal("jobs/a.json", r#"{"sql": "select 1", "options": {"speed": 9}}"#);
         assert!(why.contains("jobs/a.json") && why.contains("speed"), "{why}");
+    }
+
+    #[test]
+    fn a_refusal_points_at_the_member_that_is_wrong() {
+        let pointer = |text: &str| parse("jobs/a.json", text.as_bytes()).expect_err(text).pointer;
+        for (text, expected) in [
+            (r#"{"sql": "s", "options": {"speed": 9}}"#, "/options/speed"),
+            (r#"{"sql": "s", "options": {"partitions": "many"}}"#, "/options/partitions"),
+            (r#"{"sql": "s", "options": {"partitions": 0}}"#, "/options/partitions"),
+            (
+                r#"{"sql": "s", "tables": {"a/b": {"columns": [{"name": 1}]}}}"#,
+                "/tables/a~1b/columns/0/name",
+            ),
+            (r#"{"sql": "s", "into": "x"}"#, "/into"),
+        ] {
+            assert_eq!(pointer(text).as_deref(), Some(expected), "{text}");
+        }
+        assert_eq!(pointer("{"), None);
+        assert_eq!(pointer(r#"{"sql": "s"} x"#), None);
     }
 
     #[test]
@@ -450,7 +546,7 @@ mod tests {
         let why = refusal("jobs/a.json", r#"{"sql":"s","options":{"max_cost_usd":-1}}"#);
         assert!(why.contains("max_cost_usd is -1"), "{why}");
         let large = vec![b' '; 1024 * 1024 + 1];
-        assert!(parse("jobs/a.sql", &large).expect_err("too large").0.contains("1048577"));
+        assert!(parse("jobs/a.sql", &large).expect_err("too large").sentence.contains("1048577"));
     }
 
     #[test]

@@ -103,6 +103,11 @@ impl Key<'_> {
         format!("{}{job}/{submission}.{extension}", Self::SUBMITTED)
     }
 
+    /// `jobs/api/_keys/<hash>`: what an `Idempotency-Key` of the HTTP API was used for. It starts nothing.
+    pub fn used(hash: &str) -> String {
+        format!("{}_keys/{hash}", Self::SUBMITTED)
+    }
+
     /// `recent/<time>-<run>`, where a later time is a smaller number: milliseconds that are left to one in the year
     /// 2286.
     pub fn recent(created: DateTime<Utc>, run: &RunId) -> String {
@@ -114,6 +119,12 @@ impl Key<'_> {
     pub fn recent_run(key: &str) -> Option<RunId> {
         let (_, run) = key.strip_prefix(Self::RECENT)?.split_once('-')?;
         RunId::parse(run).ok()
+    }
+
+    /// When the run was asked for that a key under `recent/` tells of.
+    pub fn recent_time(key: &str) -> Option<DateTime<Utc>> {
+        let (left, _) = key.strip_prefix(Self::RECENT)?.split_once('-')?;
+        DateTime::from_timestamp_millis(RECENT_MILLIS_MAX - left.parse::<i64>().ok()?)
     }
 
     /// `runs/<run>/`: what is kept of a run.
@@ -263,6 +274,8 @@ mod tests {
             ["2026-01-02T03:04:05.678Z", "2026-01-02T03:04:05.677Z", "1999-12-31T23:59:59Z"];
         let keys = times.map(key);
         assert!(keys.is_sorted(), "{keys:?}");
+        let told = keys.each_ref().map(|key| Key::recent_time(key).map(|t| t.to_rfc3339()));
+        assert_eq!(told[0].as_deref(), Some("2026-01-02T03:04:05.678+00:00"));
         assert_eq!(Key::recent_run(&keys[0]), Some(run));
     }
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// By their names, without the `$`.
 pub type Params = BTreeMap<String, Param>;
 
 /// A value. JSON says null, truth values, numbers and texts itself; all others say what they are.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Param {
     Null,
@@ -22,7 +23,7 @@ pub enum Param {
 }
 
 /// `{"date": "2024-01-31"}`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TypedParam {
     /// A double: `1.5`, `nan`, `inf`.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bucket::{Bucket, BucketError};
@@ -11,7 +12,7 @@ use crate::key::Key;
 use crate::param::Params;
 
 /// A file `pipelines/<name>.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pipeline {
     /// Where it watches, e.g. `inbox/orders/`.
@@ -40,13 +41,12 @@ impl Pipeline {
     /// A sentence that names the file and what is wrong in it.
     pub fn parse(key: &str, bytes: &[u8]) -> Result<Self, Refusal> {
         let text = job::text(key, bytes)?;
-        let pipeline: Self = serde_json::from_str(text)
-            .map_err(|e| Refusal(format!("{key} is not a valid pipeline: {e}")))?;
+        let pipeline: Self = job::decode(key, "pipeline", text)?;
         if !pipeline.prefix.starts_with(Key::INBOX) {
             let prefix = &pipeline.prefix;
             let why =
                 format!("{key}: prefix is '{prefix}': pipelines run on files under inbox/ only");
-            return Err(Refusal(why));
+            return Err(Refusal::at("/prefix", why));
         }
         pipeline.spec().check(key)?;
         Ok(pipeline)
@@ -108,14 +108,14 @@ mod tests {
 
     #[test]
     fn a_prefix_outside_the_inbox_is_refused_by_name() {
-        let why = parse(r#"{"prefix": "tables/x/", "sql": "s"}"#).expect_err("refused").0;
+        let why = parse(r#"{"prefix": "tables/x/", "sql": "s"}"#).expect_err("refused").sentence;
         assert!(why.contains("pipelines/p.json") && why.contains("tables/x/"), "{why}");
     }
 
     #[test]
     fn a_pipeline_that_writes_below_the_inbox_is_refused_by_name() {
         let text = r#"{"prefix": "inbox/x/", "sql": "s", "into": "inbox/y/"}"#;
-        let why = parse(text).expect_err("refused").0;
+        let why = parse(text).expect_err("refused").sentence;
         assert!(why.contains("pipelines/p.json") && why.contains("inbox/y/"), "{why}");
     }
 

@@ -22,7 +22,7 @@ use crate::record::{Layout, Outcome, Plan, Run, Stage, Status};
 /// # Errors
 /// There is none of that id, it has not ended, it succeeded, or it was refused.
 pub(crate) async fn earlier(bucket: &dyn Bucket, id: &str) -> Result<(Run, JobSpec), JobReadError> {
-    let refused = |why: String| Err(Refusal(why).into());
+    let refused = |why: String| Err(Refusal::new(why).into());
     let Ok(id) = RunId::parse(id) else { return refused(format!("'{id}' is not a run id")) };
     let Some(mut run) = find::<Run>(bucket, &Key::Run(&id).to_string()).await? else {
         return refused(format!("there is no run {id} to retry"));

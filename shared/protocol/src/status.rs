@@ -1,42 +1,126 @@
 //! What a run is doing, derived from which objects exist.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bucket::{Bucket, BucketError};
 use crate::context::find;
-use crate::ids::RunId;
+use crate::cost::Estimate;
+use crate::ids::{RunId, StageId};
 use crate::key::Key;
-use crate::record::{Layout, Outcome, Plan, Run, Stage, Status};
+use crate::queue::WorkerKind;
+use crate::record::{Layout, Outcome, Plan, Run, Stage, StageSummary, Status, Timeline, Usage};
 
 /// Objects of one LIST request.
 const LIST_OBJECTS_MAX: usize = 1000;
 
-/// A run, as `GET /runs/{id}` shows it.
-#[derive(Debug, Clone, Serialize)]
+/// What a run is doing, or how it ended.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct RunStatus {
-    pub run: Run,
+    pub run: RunId,
     pub state: RunState,
+    /// What was asked for; not yet of a run that is queued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<Run>,
+    /// Nothing before there is a plan.
     pub stages: Vec<StageStatus>,
+    /// What it was expected to take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
+    /// What the statement would take that the run's rows explain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explained: Option<Estimate>,
+    /// Dollars that its workers may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_cost_usd: Option<f64>,
+    /// Why the plan is one task, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub single: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
 }
 
+impl RunStatus {
+    /// Of a run whose job no planner has noticed yet.
+    pub fn queued(run: RunId) -> Self {
+        Self::new(run, RunState::Queued)
+    }
+
+    fn new(run: RunId, state: RunState) -> Self {
+        Self {
+            run,
+            state,
+            request: None,
+            stages: vec![],
+            estimate: None,
+            explained: None,
+            max_cost_usd: None,
+            single: None,
+            outcome: None,
+        }
+    }
+
+    /// What its plan tells.
+    fn with_plan(self, plan: &Plan) -> Self {
+        let explained = plan.explains.as_ref().and_then(|plan| plan.estimate.clone());
+        let (estimate, single) = (plan.estimate.clone(), plan.single.clone());
+        Self { estimate, explained, single, max_cost_usd: plan.max_cost_usd, ..self }
+    }
+}
+
 /// A stage of a run as its status shows it: how many of its tasks are committed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StageStatus {
+    #[serde(default)]
+    pub stage: StageId,
     pub operators: String,
+    /// The stages whose exchanges it reads.
+    #[serde(default)]
+    pub inputs: Vec<StageId>,
+    #[serde(default)]
+    pub worker: WorkerKind,
     /// Unknown until the stage's inputs are done.
     pub tasks: Option<usize>,
     pub committed: usize,
     /// It is the work of an earlier run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reused: bool,
+    /// Rows and bytes that its tasks wrote, and what they used, once the run has succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
 }
 
 impl StageStatus {
     fn waiting(stage: &Stage) -> Self {
-        let (operators, reused) = (stage.operators.clone(), stage.reused.is_some());
-        Self { operators, tasks: None, committed: 0, reused }
+        Self {
+            stage: stage.id,
+            operators: stage.operators.clone(),
+            inputs: stage.inputs.iter().map(|input| input.stage).collect(),
+            worker: stage.worker,
+            tasks: None,
+            committed: 0,
+            reused: stage.reused.is_some(),
+            rows: None,
+            bytes: None,
+            usage: None,
+        }
+    }
+
+    /// What it came to.
+    fn ended(self, summary: &StageSummary) -> Self {
+        let tasks = summary.tasks as usize;
+        Self {
+            tasks: Some(tasks),
+            committed: tasks,
+            rows: Some(summary.rows),
+            bytes: Some(summary.bytes),
+            usage: Some(summary.usage),
+            ..self
+        }
     }
 
     fn is_done(&self) -> bool {
@@ -76,9 +160,11 @@ pub(crate) async fn progress(
 }
 
 /// What a run is doing, in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
+    /// No planner has noticed its job yet.
+    Queued,
     Planning,
     Running,
     Succeeded,
@@ -90,12 +176,40 @@ impl RunState {
     /// As records and people write it.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Queued => "queued",
             Self::Planning => "planning",
             Self::Running => "running",
             Self::Succeeded => Status::Succeeded.as_str(),
             Self::Failed => Status::Failed.as_str(),
             Self::Cancelled => Status::Cancelled.as_str(),
         }
+    }
+}
+
+impl std::str::FromStr for RunState {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let all = [
+            Self::Queued,
+            Self::Planning,
+            Self::Running,
+            Self::Succeeded,
+            Self::Failed,
+            Self::Cancelled,
+        ];
+        let found = all.into_iter().find(|state| state.as_str() == text);
+        found.ok_or_else(|| {
+            let names = all.map(Self::as_str).join(", ");
+            format!("'{text}' is no state of a run: those are {names}")
+        })
+    }
+}
+
+impl RunState {
+    /// Whether it will not become another.
+    pub fn has_ended(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
     }
 }
 
@@ -143,30 +257,54 @@ impl RunWatch {
         if self.run.is_none() {
             self.run = find(bucket, &Key::Run(&self.id).to_string()).await?;
         }
-        let Some(run) = self.run.clone() else { return Ok(None) };
-        if let Some(outcome) = find::<Outcome>(bucket, &Key::Outcome(&self.id).to_string()).await? {
-            let stages = outcome.stages.iter().map(|s| StageStatus {
-                operators: s.operators.clone(),
-                tasks: Some(s.tasks as usize),
-                committed: s.tasks as usize,
-                reused: s.reused.is_some(),
-            });
-            let (state, stages) = (outcome.status.into(), stages.collect());
-            return Ok(Some(RunStatus { run, state, stages, outcome: Some(outcome) }));
-        }
+        let Some(request) = self.run.clone() else { return Ok(None) };
+        let outcome = find::<Outcome>(bucket, &Key::Outcome(&self.id).to_string()).await?;
         if self.plan.is_none() {
             self.plan = find(bucket, &Key::Plan(&self.id).to_string()).await?;
         }
-        let state = match self.plan.take() {
-            Some(plan) => {
-                let looked = self.look_at_stages(bucket, &plan).await;
-                self.plan = Some(plan);
-                looked?;
-                RunState::Running
+        let mut found = RunStatus::new(self.id.clone(), RunState::Planning);
+        found.request = Some(request);
+        if let Some(plan) = self.plan.take() {
+            let looked = match &outcome {
+                Some(outcome) => self.look_at_end(bucket, &plan, outcome).await,
+                None => self.look_at_stages(bucket, &plan).await,
+            };
+            found = found.with_plan(&plan);
+            found.state = RunState::Running;
+            self.plan = Some(plan);
+            looked?;
+        }
+        if let Some(outcome) = outcome {
+            found.state = outcome.status.into();
+            found.outcome = Some(outcome);
+        }
+        Ok(Some(RunStatus { stages: self.stages.clone(), ..found }))
+    }
+
+    /// The stages of a run that has ended.
+    async fn look_at_end(
+        &mut self,
+        bucket: &dyn Bucket,
+        plan: &Plan,
+        outcome: &Outcome,
+    ) -> Result<(), BucketError> {
+        let mut stages: Vec<_> = plan.stages.iter().map(StageStatus::waiting).collect();
+        for summary in &outcome.stages {
+            if let Some(stage) = stages.get_mut(usize::from(summary.stage.0)) {
+                *stage = stage.clone().ended(summary);
             }
-            None => RunState::Planning,
-        };
-        Ok(Some(RunStatus { run, state, stages: self.stages.clone(), outcome: None }))
+        }
+        if outcome.status != Status::Succeeded
+            && let Some(kept) = find::<Timeline>(bucket, &Key::Tasks(&self.id).to_string()).await?
+        {
+            for times in &kept.stages {
+                if let Some(stage) = stages.get_mut(usize::from(times.stage.0)) {
+                    stage.committed = times.committed.task.len();
+                }
+            }
+        }
+        self.stages = stages;
+        Ok(())
     }
 
     async fn look_at_stages(

@@ -4,10 +4,82 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use crate::bucket::ObjectInfo;
+use crate::bucket::{Bucket, BucketError, ObjectInfo};
+use crate::context::find;
+use crate::cost::{Workers, spent};
 use crate::ids::{RunId, StageId};
 use crate::key::Key;
-use crate::record::{StageTimes, Timeline};
+use crate::record::{AttemptError, AttemptStart, Plan, Run, StageTimes, TaskError, Timeline};
+
+/// When the tasks of a run ran, or run: what was kept of it, or what its working keys tell. `None` if there is no
+/// such run.
+///
+/// # Errors
+/// The bucket cannot be read.
+pub async fn timeline(
+    bucket: &dyn Bucket,
+    run: &RunId,
+    now: DateTime<Utc>,
+) -> Result<Option<Timeline>, BucketError> {
+    if let Some(kept) = find::<Timeline>(bucket, &Key::Tasks(run).to_string()).await? {
+        return Ok(Some(kept));
+    }
+    let Some(asked) = find::<Run>(bucket, &Key::Run(run).to_string()).await? else {
+        return Ok(None);
+    };
+    let objects = bucket.list(&Key::work_folder(run)).await?;
+    unfinished(bucket, run, asked.created, &objects, now).await.map(Some)
+}
+
+/// The timeline of a run that has not succeeded, with what it has taken and failed of.
+pub(crate) async fn unfinished(
+    bucket: &dyn Bucket,
+    run: &RunId,
+    created: DateTime<Utc>,
+    objects: &[ObjectInfo],
+    now: DateTime<Utc>,
+) -> Result<Timeline, BucketError> {
+    let mut timeline = of_run(run, created, objects);
+    if let Some(plan) = find::<Plan>(bucket, &Key::Plan(run).to_string()).await? {
+        let workers = plan.estimate.as_ref().map_or_else(Workers::default, |e| e.workers);
+        timeline.spent_usd = Some(spent(bucket, &plan, &workers, objects, now).await?);
+    }
+    timeline.errors = errors(bucket, run, created, objects).await?;
+    Ok(timeline)
+}
+
+/// What the last attempts of a run failed of.
+async fn errors(
+    bucket: &dyn Bucket,
+    run: &RunId,
+    created: DateTime<Utc>,
+    objects: &[ObjectInfo],
+) -> Result<Vec<TaskError>, BucketError> {
+    let folder = format!("{}attempts/", Key::work_folder(run));
+    let mut failed: Vec<_> = objects
+        .iter()
+        .filter_map(|o| Some((o.modified, o.key.strip_suffix(".error")?)))
+        .filter(|(_, attempt)| attempt.starts_with(&folder))
+        .collect();
+    failed.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    let mut errors = vec![];
+    for (at, attempt) in failed.into_iter().take(Timeline::ERRORS_MAX) {
+        let mut parts = attempt[folder.len()..].split('/');
+        let mut number = || parts.next()?.parse::<u32>().ok();
+        let (Some(stage), Some(task)) = (number(), number()) else { continue };
+        let found = find::<AttemptError>(bucket, &format!("{attempt}.error")).await?;
+        let Some(AttemptError { error, .. }) = found else { continue };
+        let start = find::<AttemptStart>(bucket, attempt).await?;
+        errors.push(TaskError {
+            stage: StageId(u16::try_from(stage).unwrap_or(u16::MAX)),
+            task,
+            at: (at - created).num_milliseconds(),
+            error,
+            log: start.map(|start| start.log).unwrap_or_default(),
+        });
+    }
+    Ok(errors)
+}
 
 /// The timeline of a run that began at a time.
 pub(crate) fn of_run(run: &RunId, created: DateTime<Utc>, objects: &[ObjectInfo]) -> Timeline {
@@ -52,5 +124,6 @@ pub(crate) fn of_run(run: &RunId, created: DateTime<Utc>, objects: &[ObjectInfo]
             _ => {}
         }
     }
-    Timeline { created, stages: stages.into_values().collect() }
+    let stages = stages.into_values().collect();
+    Timeline { created, stages, spent_usd: None, errors: vec![] }
 }

@@ -127,7 +127,7 @@ async fn read(
         return refused(format!("{key} is not UTF-8 text"));
     };
     let function = declaration(&key, source.trim_start_matches('\u{feff}'))?;
-    function.check(name, &key).map_err(|refusal| Failure::Refused(refusal.0))?;
+    function.check(name, &key).map_err(|refusal| Failure::Refused(refusal.sentence))?;
     Ok(Some((name.to_owned(), function)))
 }
 

@@ -121,6 +121,14 @@ async fn a_list_is_complete_ordered_and_within_its_prefix(bucket: &dyn Bucket, p
     let keys = bucket.list(&format!("{prefix}list/")).await.expect("list");
     let keys: Vec<_> = keys.iter().map(|o| o.key.trim_start_matches(prefix)).collect();
     assert_eq!(keys, ["list/1", "list/2", "list/3"]);
+    let folder = format!("{prefix}list/");
+    let page = async |after: Option<&str>, most| {
+        let page = bucket.list_page(&folder, after, most).await.expect("a page");
+        page.into_iter().map(|o| o.key).collect::<Vec<_>>()
+    };
+    let all: Vec<_> = keys.iter().map(|o| o.key.clone()).collect();
+    assert_eq!(page(None, 1).await, all[..1], "the first");
+    assert_eq!(page(Some(&all[0]), 1000).await, all[1..], "those after the first");
     assert_eq!(bucket.list(&format!("{prefix}none/")).await.expect("list"), []);
 }
 

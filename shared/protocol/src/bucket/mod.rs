@@ -120,6 +120,19 @@ pub trait Bucket: Send + Sync {
     /// All objects under a prefix, in the order of their keys.
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, BucketError>;
 
+    /// The first `most` objects (at most 1,000) under a prefix whose keys come after one.
+    async fn list_page(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<ObjectInfo>, BucketError> {
+        let mut objects = self.list(prefix).await?;
+        objects.retain(|o| after.is_none_or(|after| o.key.as_str() > after));
+        objects.truncate(most);
+        Ok(objects)
+    }
+
     /// Deletes objects; those that do not exist are no error.
     async fn delete(&self, keys: &[String]) -> Result<(), BucketError>;
 }

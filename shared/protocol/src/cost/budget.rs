@@ -17,8 +17,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::attempts::{self, AttemptTimes};
-use crate::bucket::BucketError;
-use crate::context::Context;
+use crate::bucket::{Bucket, BucketError, ObjectInfo};
+use crate::context::{Context, find};
 use crate::cost::requests::Requests;
 use crate::cost::workers::{
     FUNCTION_TIMEOUT_SECONDS, MIB, SCAN_BYTES_PER_VCPU_SECOND_MIN, TASK_OVERHEAD_SECONDS_MAX,
@@ -115,6 +115,33 @@ struct Seen<'a> {
     large: HashMap<TaskId, DateTime<Utc>>,
 }
 
+impl<'a> Seen<'a> {
+    /// From the objects of its attempts, its commits and its messages that were given up.
+    fn new(
+        stage: &'a Stage,
+        layout: &'a Layout,
+        tried: &[ObjectInfo],
+        committed: &'a [ObjectInfo],
+        dead: &[ObjectInfo],
+    ) -> Self {
+        let (run, id) = (&layout.run, layout.stage);
+        let mut attempts: HashMap<_, Vec<_>> = HashMap::new();
+        for attempt in attempts::of_objects(&Key::stage_attempts_folder(run, id), tried) {
+            attempts.entry(attempt.first).or_default().push(attempt);
+        }
+        attempts.values_mut().for_each(|all| all.sort_by_key(|a| a.started));
+        let folder = Key::stage_dead_folder(run, id);
+        let task =
+            |key: &str| Some(TaskId(key.strip_prefix(&folder)?.split_once('/')?.0.parse().ok()?));
+        let mut large = HashMap::new();
+        for (task, time) in dead.iter().filter_map(|o| Some((task(&o.key)?, o.modified))) {
+            let since = large.entry(task).or_insert(time);
+            *since = time.min(*since);
+        }
+        Self { stage, layout, attempts, committed: attempts::commit_times(committed), large }
+    }
+}
+
 impl Seen<'_> {
     /// What an attempt runs on.
     fn kind(&self, is_sent_on: bool) -> WorkerKind {
@@ -157,31 +184,40 @@ pub(crate) async fn account(cx: &Context, plan: &Plan) -> Result<Account, Bucket
             account.rates.extend((0..tasks).map(|_| cx.workers.rate(stage.worker)));
             continue;
         };
-        let mut attempts: HashMap<_, Vec<_>> = HashMap::new();
-        for attempt in attempts::of_stage(cx, &layout).await? {
-            attempts.entry(attempt.first).or_default().push(attempt);
-        }
-        let objects = cx.bucket.list(&Key::stage_out_folder(run, id)).await?;
-        let folder = Key::stage_dead_folder(run, id);
-        let dead = cx.bucket.list(&folder).await?;
-        let task =
-            |key: &str| Some(TaskId(key.strip_prefix(&folder)?.split_once('/')?.0.parse().ok()?));
-        let mut large = HashMap::new();
-        for (task, time) in dead.iter().filter_map(|o| Some((task(&o.key)?, o.modified))) {
-            let since = large.entry(task).or_insert(time);
-            *since = time.min(*since);
-        }
-        attempts.values_mut().for_each(|all| all.sort_by_key(|a| a.started));
-        let seen = Seen {
-            stage,
-            layout: &layout,
-            attempts,
-            committed: attempts::commit_times(&objects),
-            large,
-        };
+        let tried = cx.bucket.list(&Key::stage_attempts_folder(run, id)).await?;
+        let committed = cx.bucket.list(&Key::stage_out_folder(run, id)).await?;
+        let dead = cx.bucket.list(&Key::stage_dead_folder(run, id)).await?;
+        let seen = Seen::new(stage, &layout, &tried, &committed, &dead);
         account.add(&cx.workers, &seen, cx.clock.now());
     }
     Ok(account)
+}
+
+/// Dollars that a run has taken until a time, by all the objects of its working folder.
+pub(crate) async fn spent(
+    bucket: &dyn Bucket,
+    plan: &Plan,
+    workers: &Workers,
+    objects: &[ObjectInfo],
+    now: DateTime<Utc>,
+) -> Result<f64, BucketError> {
+    let mut account = Account::default();
+    for stage in plan.stages.iter().filter(|s| s.reused.is_none()) {
+        let (run, id) = (&plan.run, stage.id);
+        let key = Key::Layout(run, id).to_string();
+        if !objects.iter().any(|o| o.key == key) {
+            continue;
+        }
+        let Some(layout) = find::<Layout>(bucket, &key).await? else { continue };
+        let under = |folder: String| -> Vec<ObjectInfo> {
+            objects.iter().filter(|o| o.key.starts_with(&folder)).cloned().collect()
+        };
+        let tried = under(Key::stage_attempts_folder(run, id));
+        let committed = under(Key::stage_out_folder(run, id));
+        let dead = under(Key::stage_dead_folder(run, id));
+        account.add(workers, &Seen::new(stage, &layout, &tried, &committed, &dead), now);
+    }
+    Ok(account.spent)
 }
 
 #[cfg(test)]

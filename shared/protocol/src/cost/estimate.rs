@@ -4,6 +4,7 @@
 //! be along a key), how fast a statement gets through its rows. A range has a low end where little is
 //! left, and a high end where all is.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::figures::{Bounds, Estimated, StageEstimate};
@@ -14,7 +15,7 @@ use crate::ids::StageId;
 use crate::record::{Input, Output, Plan, Read, Stage, share_messages};
 
 /// The estimate of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Estimate {
     /// What it was made for.
     pub workers: Workers,

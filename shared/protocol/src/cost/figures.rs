@@ -1,10 +1,12 @@
 //! The terms in which an estimate and an account speak.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A number that lies between two others; written as `[low, high]`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "[T; 2]", into = "[T; 2]")]
+#[schemars(rename = "RangeOf_{T}")]
 pub struct Bounds<T: Copy> {
     pub low: T,
     pub high: T,
@@ -69,7 +71,8 @@ impl std::iter::Sum for Bounds<f64> {
 }
 
 /// What a run takes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "CostFigures_{N}_{F}")]
 pub struct CostFigures<N, F> {
     pub tasks: N,
     /// Bytes that are read of tables.
@@ -90,7 +93,7 @@ pub struct CostFigures<N, F> {
 pub type Estimated = CostFigures<Bounds<u64>, Bounds<f64>>;
 
 /// The estimate of a stage; of one that is taken over only its tasks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StageEstimate {
     pub tasks: Bounds<u64>,
     /// That name them; tiny tasks share some.

@@ -21,6 +21,7 @@ mod simulate;
 mod workers;
 
 pub(crate) use actual::actual;
+pub(crate) use budget::spent;
 pub use estimate::{Estimate, estimate};
 pub use figures::{Actual, Bounds, CostFigures, Deviation, Estimated, StageEstimate};
 pub use limits::limits;

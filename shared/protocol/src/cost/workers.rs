@@ -3,6 +3,7 @@
 //! Sources: AWS Lambda's documentation (memory and vCPUs, quotas, scaling with SQS), and for the
 //! bandwidth "Skyrise" (Bodner et al., SIGMOD 2025). What is an assumption of ours says so.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::figures::Bounds;
@@ -11,7 +12,7 @@ use crate::queue::WorkerKind;
 use crate::tuning::TINY_TASKS_AT_ONCE;
 
 /// The workers of a deployment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Workers {
     /// Memory of a worker, in MiB.
     pub mib: u32,

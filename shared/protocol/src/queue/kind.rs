@@ -1,3 +1,4 @@
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cost::Workers;
@@ -6,7 +7,7 @@ use crate::cost::Workers;
 ///
 /// A new kind is a line in each match below and in the table of queue variables, a queue and a function
 /// in the template.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum WorkerKind {
     /// Executes stages of statements.

@@ -1,11 +1,12 @@
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::AttemptId;
 use crate::record::Usage;
 
 /// The commit object of a task of the last stage: the files it made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Commit {
     pub attempt: AttemptId,
     pub files: Vec<ResultFile>,
@@ -14,7 +15,7 @@ pub struct Commit {
 }
 
 /// A file of the result.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ResultFile {
     pub key: String,
     /// Where it lies until it is published.
@@ -25,7 +26,7 @@ pub struct ResultFile {
 }
 
 /// An attempt's start record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AttemptStart {
     pub started: DateTime<Utc>,
     /// Which delivery of the message it is, from 1.
@@ -38,7 +39,7 @@ pub struct AttemptStart {
 }
 
 /// What an attempt that may be repeated failed of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AttemptError {
     pub failed: DateTime<Utc>,
     pub error: String,

@@ -24,7 +24,7 @@ pub use plan::{Input, Output, Plan, Publication, Read, Stage, StageIo};
 pub use preview::Preview;
 pub use rejected::RejectedPart;
 pub use run::{PinnedObject, Run, Source};
-pub use timeline::{StageTimes, TaskTimes, Timeline};
+pub use timeline::{StageTimes, TaskError, TaskTimes, Timeline};
 pub use usage::Usage;
 
 use serde::{Deserialize, Serialize};

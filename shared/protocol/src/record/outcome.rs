@@ -1,4 +1,5 @@
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cost::{Actual, Deviation, Estimated};
@@ -6,7 +7,7 @@ use crate::ids::{JobName, RunId, StageId};
 use crate::record::{ResultFile, Usage};
 
 /// `outcome.json`, and its copies `_SUCCESS` and `_FAILED`: how a run ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
     pub run: RunId,
     pub job: JobName,
@@ -42,7 +43,7 @@ pub struct Outcome {
 }
 
 /// How a run ended, in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     Succeeded,
@@ -62,7 +63,7 @@ impl Status {
 }
 
 /// What a stage came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StageSummary {
     pub stage: StageId,
     pub operators: String,

@@ -1,4 +1,5 @@
 use chrono::{DateTime, TimeDelta, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{JobName, RunId};
@@ -8,7 +9,7 @@ use crate::job::JobSpec;
 const DEADLINE: TimeDelta = TimeDelta::hours(6);
 
 /// `run.json`: what was asked for, by which event.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
     pub run: RunId,
     pub job: JobName,
@@ -34,7 +35,7 @@ impl Run {
 }
 
 /// The upload that started a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Source {
     pub bucket: String,
     pub key: String,
@@ -47,7 +48,7 @@ pub struct Source {
 }
 
 /// One version of an object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PinnedObject {
     pub key: String,
     /// Bytes.

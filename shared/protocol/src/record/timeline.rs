@@ -1,19 +1,42 @@
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::StageId;
 
 /// `tasks.json`: when the tasks of a run ran. Times are milliseconds since `created`; a list of tasks and one of
 /// their times belong together, so that a hundred thousand tasks are a few megabytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Timeline {
     pub created: DateTime<Utc>,
     /// Those of which something is known.
     pub stages: Vec<StageTimes>,
+    /// Dollars that the attempts have taken, of a run that has not succeeded (yet): the outcome says it of others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent_usd: Option<f64>,
+    /// What the last attempts failed of that left an error, at most [`Timeline::ERRORS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<TaskError>,
+}
+
+impl Timeline {
+    /// So many errors are kept.
+    pub const ERRORS_MAX: usize = 20;
+}
+
+/// What an attempt at a task failed of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TaskError {
+    pub stage: StageId,
+    pub task: u32,
+    pub at: i64,
+    pub error: String,
+    /// Where the attempt's log is.
+    pub log: String,
 }
 
 /// The tasks of a stage.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct StageTimes {
     pub stage: StageId,
@@ -38,7 +61,7 @@ pub struct StageTimes {
 }
 
 /// Something that happened to tasks.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskTimes {
     pub task: Vec<u32>,
     pub at: Vec<i64>,

@@ -1,11 +1,12 @@
 use std::iter::Sum;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What the committed attempts of tasks used for their work.
 ///
 /// Control records are not in it: about ten small requests for each task, and one LIST for each.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Usage {
     /// GET requests for table files and exchanges.
