@@ -1,4 +1,4 @@
-"""Compares infra/terraform with template.yaml: functions, their rights and events, layers, queues, alarms. Of the
+"""Compares infra/terraform with template.yaml: functions, their rights and events, routes, layers, queues, alarms. Of the
 environment, values that are plain text are compared, others by their variables' names; the bucket, the topics
 and the dashboard are not compared.
 
@@ -134,8 +134,10 @@ def of_template(template):
                 "periods": of["EvaluationPeriods"],
                 "threshold": number(of["Threshold"]),
             }
+    routes = [r["Properties"]["RouteKey"] for r in resources.values() if r["Type"] == "AWS::ApiGatewayV2::Route"]
     return {
         "functions": functions,
+        "routes": sorted(routes),
         "sources": sorted(sources, key=str),
         "layers": layers,
         "queues": queues,
@@ -175,6 +177,7 @@ def of_terraform(local):
     layers = {n: {"description": l["description"], "runtime": text(l["runtime"])} for n, l in local["layers"].items()}
     return {
         "functions": functions,
+        "routes": sorted(local["routes"]),
         "sources": sorted(sources, key=str),
         "layers": layers,
         "queues": local["queues"],

@@ -172,31 +172,6 @@ async fn a_message_that_nobody_understands_blocks_nobody_and_a_dead_one_is_dropp
 }
 
 #[tokio::test]
-async fn the_http_api_tells_what_a_run_is_doing() {
-    let emulator = with_numbers().await;
-    emulator.put("jobs/told.sql", GROUPS).await;
-    let run = emulator.ended("told", 1).await[0]["run"].as_str().expect("an id").to_owned();
-    let (status, body) = get(&emulator, &format!("/_api/runs/{run}")).await;
-    assert_eq!((status.as_str(), &body["state"]), ("200", &Value::from("succeeded")));
-    assert_eq!(get(&emulator, "/_api/runs/no-such-run").await.0, "404");
-    assert_eq!(get(&emulator, "/_api/runs/a%20b").await.0, "400");
-}
-
-/// One plain HTTP request: its status, and its body as JSON.
-async fn get(emulator: &Emulator, path: &str) -> (String, Value) {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let address = emulator.endpoint.strip_prefix("http://").expect("a URL");
-    let mut stream = tokio::net::TcpStream::connect(address).await.expect("connected");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.expect("sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.expect("answered");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-    let status = head.split_whitespace().nth(1).unwrap_or_default().to_owned();
-    (status, serde_json::from_str(body).unwrap_or(Value::Null))
-}
-
-#[tokio::test]
 async fn the_command_line_prints_results_and_fails_when_the_run_fails() {
     let emulator = with_numbers().await;
     let sql = "SELECT count(*) AS c FROM numbers";

@@ -14,6 +14,7 @@ mod engine;
 mod engine_faults;
 mod files;
 mod functions;
+mod http_api;
 mod iam_policies;
 mod inputs;
 mod liveness;

@@ -30,7 +30,6 @@ pub use s3::KeyPair;
 pub use template::TemplateError;
 
 use faults::{Injector, Targets};
-use http_api::{HttpApi, Route};
 use iam::Roles;
 use lambda::{Function, FunctionEnvironment, Mapping};
 use s3::{Notification, Notifications};
@@ -148,9 +147,7 @@ impl Local {
             .map_err(|reason| StartError::Folder { dir: options.dir.clone(), reason })?;
         let one_task_mib = options.one_task_mib.unwrap_or(machine::one_task_mib(worker_mib));
         let functions = functions(&template, &options, &endpoint, one_task_mib, faults.as_ref());
-        let routes = template.routes.iter().filter_map(|spec| {
-            Some(Route { spec: spec.clone(), function: find(&functions, &spec.function)? })
-        });
+        let api = http_api::of_template(&template.http_api, |id| find(&functions, id));
         let server = Server {
             s3,
             sqs: Sqs {
@@ -159,7 +156,7 @@ impl Local {
                 account: ACCOUNT.into(),
                 region: REGION.into(),
             },
-            api: HttpApi { routes: routes.collect() },
+            api,
             anonymous: options.keys.is_none(),
             faults: faults.clone(),
             roles: Arc::new(roles(&template)),
@@ -278,7 +275,11 @@ fn functions(
     let functions = template.functions.iter().map(|spec| {
         let mapped = template.mappings.iter().filter(|m| m.function == spec.id);
         let mapped = mapped.filter_map(|m| m.concurrency).max().unwrap_or(usize::MAX);
-        let concurrency = mapped.min(options.concurrency);
+        let is_routed = template.http_api.routes.iter().any(|route| route.function == spec.id);
+        let concurrency = match is_routed {
+            true => http_api::PROCESSES, // which wait, and do not work
+            false => mapped.min(options.concurrency),
+        };
         let command = options.functions.clone();
         let environment = FunctionEnvironment {
             endpoint: endpoint.to_owned(),

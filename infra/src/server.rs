@@ -18,7 +18,7 @@ use crate::iam::{Roles, s3_accesses};
 use crate::s3::Anonymous;
 use crate::sqs::{self, Sqs};
 
-/// Most bytes of an SQS or API request.
+/// Most bytes of an SQS request.
 const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 
 /// What answers on the port.
@@ -81,14 +81,14 @@ impl Server {
         let caller = self.roles.caller(request.headers());
         if sqs::is_request(request.headers()) {
             let (parts, body) = request.into_parts();
-            return match read(body).await {
+            return match read(body, MAX_BODY_BYTES).await {
                 Some(body) => self.sqs.handle(&parts.headers, &body, &caller).await,
                 None => too_large(),
             };
         }
         if request.uri().path().starts_with(http_api::PREFIX) {
             let (parts, body) = request.into_parts();
-            return match read(body).await {
+            return match read(body, http_api::BODY_BYTES_MAX).await {
                 Some(body) => {
                     self.api.handle(&parts.method, &parts.uri, &parts.headers, body).await
                 }
@@ -138,8 +138,8 @@ impl Server {
     }
 }
 
-async fn read(body: Incoming) -> Option<Bytes> {
-    Some(Limited::new(body, MAX_BODY_BYTES).collect().await.ok()?.to_bytes())
+async fn read(body: Incoming, most: usize) -> Option<Bytes> {
+    Some(Limited::new(body, most).collect().await.ok()?.to_bytes())
 }
 
 fn status(code: StatusCode) -> Response<s3s::Body> {

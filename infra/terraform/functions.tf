@@ -210,13 +210,13 @@ locals {
       handler     = "bootstrap"
       layers      = []
       memory      = 256
-      timeout     = 10
+      timeout     = 30
       storage     = 512
       loops       = false
       environment = {}
-      reads       = ["runs/*", "work/*"]
-      writes      = []
-      deletes     = []
+      reads       = ["jobs/api/*", "pipelines/*", "runs/*", "work/*", "results/*", "tables/*"]
+      writes      = ["jobs/api/*", "runs/*/cancel", "pipelines/*", "inbox/*", "tables/*"]
+      deletes     = ["pipelines/*"]
       sends       = []
       receives    = []
       hides       = []
@@ -331,38 +331,4 @@ resource "aws_lambda_event_source_mapping" "source" {
       maximum_pollers = 200
     }
   }
-}
-
-# ---- the HTTP API
-
-resource "aws_apigatewayv2_api" "api" {
-  name          = var.name
-  protocol_type = "HTTP"
-}
-
-resource "aws_apigatewayv2_stage" "api" {
-  api_id      = aws_apigatewayv2_api.api.id
-  name        = "$default"
-  auto_deploy = true
-}
-
-resource "aws_apigatewayv2_integration" "api" {
-  api_id                 = aws_apigatewayv2_api.api.id
-  integration_type       = "AWS_PROXY"
-  integration_uri        = aws_lambda_function.function["Api"].invoke_arn
-  payload_format_version = "2.0"
-}
-
-resource "aws_apigatewayv2_route" "run" {
-  api_id             = aws_apigatewayv2_api.api.id
-  route_key          = "GET /runs/{id}"
-  authorization_type = "AWS_IAM"
-  target             = "integrations/${aws_apigatewayv2_integration.api.id}"
-}
-
-resource "aws_lambda_permission" "api" {
-  action        = "lambda:InvokeFunction"
-  function_name = aws_lambda_function.function["Api"].function_name
-  principal     = "apigateway.amazonaws.com"
-  source_arn    = "${aws_apigatewayv2_api.api.execution_arn}/*"
 }

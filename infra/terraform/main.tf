@@ -28,7 +28,10 @@ locals {
 resource "aws_s3_bucket" "bucket" {
   bucket = local.bucket
   # what clients compare their Python with
-  tags = { "tidemill:python" = var.python_runtime }
+  tags = {
+    "tidemill:python" = var.python_runtime
+    "tidemill:api"    = aws_apigatewayv2_api.api.api_endpoint
+  }
   lifecycle {
     prevent_destroy = true
   }
@@ -71,6 +74,16 @@ resource "aws_s3_bucket_lifecycle_configuration" "bucket" {
     }
     expiration {
       days = 14
+    }
+  }
+  rule {
+    id     = "keys"
+    status = "Enabled"
+    filter {
+      prefix = "jobs/api/_keys/"
+    }
+    expiration {
+      days = 7
     }
   }
   rule {

@@ -178,8 +178,13 @@ output "bucket_name" {
 }
 
 output "api_url" {
-  description = "GET /runs/{id} tells what a run is doing."
+  description = "The HTTP API; GET /openapi.json describes it, and `tidemill api GET /runs` signs requests."
   value       = aws_apigatewayv2_api.api.api_endpoint
+}
+
+output "api_policies" {
+  description = "Attach them to who may look, and to who may start and end runs, through the HTTP API."
+  value       = { for name, policy in aws_iam_policy.api : name => policy.arn }
 }
 
 output "outcomes_topic" {

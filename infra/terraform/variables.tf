@@ -128,3 +128,33 @@ variable "scheduled_sql" {
   type        = string
   default     = "SELECT 1"
 }
+
+variable "jwt_issuer" {
+  description = "Who issues the tokens that the HTTP API takes; empty for requests that are signed with AWS credentials."
+  type        = string
+  default     = ""
+}
+
+variable "jwt_audience" {
+  description = "Whom those tokens are for."
+  type        = string
+  default     = ""
+}
+
+variable "jwt_read_scope" {
+  description = "The scope that a token needs to look; empty for none."
+  type        = string
+  default     = ""
+}
+
+variable "jwt_submit_scope" {
+  description = "The scope that a token needs to start and end runs, upload and change pipelines; empty for none."
+  type        = string
+  default     = ""
+}
+
+variable "cors_origin" {
+  description = "The origin whose pages may ask the HTTP API, e.g. https://console.example.com; empty for none."
+  type        = string
+  default     = ""
+}

@@ -1,9 +1,29 @@
-//! The HTTP API: `GET /runs/{id}` tells what a run is doing.
+//! The HTTP API: what runs do and have done, their results, and new runs.
+//!
+//! [`ROUTES`] says which requests there are. They are answered by [`Api`], which knows the bucket and nothing else,
+//! so that the same answers come from the function behind API Gateway and from a page on somebody's own machine.
 
-mod handler;
+mod answers;
+mod api;
+mod lambda;
+pub mod openapi;
+mod pipelines;
+mod problem;
+mod request;
+mod results;
+mod routes;
+mod runs;
+mod submit;
+mod tables;
+mod uploads;
+mod waiting;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use tidemill_aws::{Deployment, telemetry};
+
+pub use api::Api;
+pub use request::{Request, Response};
+pub use routes::{Operation, ROUTES, Route, find};
 
 /// Serves the function until Lambda ends it.
 ///
@@ -12,9 +32,11 @@ use tidemill_aws::{Deployment, telemetry};
 pub async fn run() -> Result<(), Error> {
     telemetry::init();
     let deployment = Deployment::from_env().await?;
+    let api =
+        Api::new((*deployment.bucket).clone(), tidemill_aws::env::optional("AWS_ENDPOINT_URL"));
     lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| {
-        let deployment = deployment.clone();
-        async move { Ok::<_, Error>(handler::handle(&deployment, event.payload).await) }
+        let api = api.clone();
+        async move { Ok::<_, Error>(lambda::handle(&api, event.payload).await) }
     }))
     .await
 }

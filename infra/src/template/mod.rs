@@ -4,12 +4,14 @@
 //! names it: nothing is accepted and ignored in silence.
 
 mod evaluate;
+mod http_api;
 mod resources;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::http_api::Cors;
 use crate::iam::Statement;
 use crate::sqs::Attributes;
 
@@ -37,7 +39,7 @@ pub(crate) struct Template {
     pub(crate) queues: Vec<QueueSpec>,
     pub(crate) functions: Vec<FunctionSpec>,
     pub(crate) mappings: Vec<MappingSpec>,
-    pub(crate) routes: Vec<RouteSpec>,
+    pub(crate) http_api: HttpApiSpec,
     /// Properties and types that do nothing here.
     pub(crate) without_effect: BTreeSet<String>,
 }
@@ -92,12 +94,18 @@ pub(crate) struct MappingSpec {
     pub(crate) partial: bool,
 }
 
+/// The HTTP API of a deployment.
+#[derive(Debug, Default)]
+pub(crate) struct HttpApiSpec {
+    pub(crate) routes: Vec<RouteSpec>,
+    pub(crate) cors: Option<Cors>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RouteSpec {
     pub(crate) function: String,
-    pub(crate) method: String,
-    /// E.g. `/runs/{id}`.
-    pub(crate) path: String,
+    /// E.g. `GET /runs/{run}`.
+    pub(crate) key: String,
 }
 
 /// What the template's parameters and pseudo parameters are on this machine.

@@ -16,7 +16,7 @@ use crate::iam::Statement;
 use crate::sqs::Attributes;
 
 /// Types that describe nothing which runs on this machine.
-const TYPES_WITHOUT_EFFECT: [&str; 13] = [
+const TYPES_WITHOUT_EFFECT: [&str; 15] = [
     "AWS::SQS::QueuePolicy",
     "AWS::S3::BucketPolicy",
     "AWS::Serverless::LayerVersion",
@@ -27,7 +27,9 @@ const TYPES_WITHOUT_EFFECT: [&str; 13] = [
     "AWS::SNS::TopicPolicy",
     "AWS::SNS::Subscription",
     "AWS::Scheduler::Schedule",
+    "AWS::IAM::ManagedPolicy",
     "AWS::IAM::Role",
+    "AWS::Lambda::Permission",
     "AWS::Serverless::HttpApi",
     "AWS::Events::Rule",
 ];
@@ -90,18 +92,22 @@ pub(crate) fn read(text: &str, setting: &Setting) -> Result<Template, TemplateEr
         conditions: &root["Conditions"],
         resources: &root["Resources"],
     };
-    let mut reader = Reader { evaluator, globals: &root["Globals"], template: Template::default() };
+    let (globals, template) = (&root["Globals"], Template::default());
+    let mut reader = Reader { evaluator, globals, template, integrations: BTreeMap::new() };
     for (id, resource) in root["Resources"].as_object().into_iter().flatten() {
         reader.resource(id, resource)?;
     }
+    reader.integrate()?;
     reader.check()?;
     Ok(reader.template)
 }
 
-struct Reader<'a> {
-    evaluator: Evaluator<'a>,
+pub(super) struct Reader<'a> {
+    pub(super) evaluator: Evaluator<'a>,
     globals: &'a Value,
-    template: Template,
+    pub(super) template: Template,
+    /// The functions that requests are handed to.
+    pub(super) integrations: BTreeMap<String, String>,
 }
 
 impl Reader<'_> {
@@ -116,6 +122,7 @@ impl Reader<'_> {
                 let binary = resource["Metadata"]["BuildProperties"]["Binary"].as_str();
                 self.function(id, binary, properties)
             }
+            _ if kind.starts_with("AWS::ApiGatewayV2::") => self.http_api(id, kind, properties),
             _ if TYPES_WITHOUT_EFFECT.contains(&kind) => {
                 self.template.without_effect.insert(kind.to_owned());
                 Ok(())
@@ -125,7 +132,7 @@ impl Reader<'_> {
     }
 
     /// Sorts out a property: `true` if it is to be emulated.
-    fn is_emulated(
+    pub(super) fn is_emulated(
         &mut self,
         id: &str,
         property: &str,
@@ -333,11 +340,11 @@ impl Reader<'_> {
                 }
                 Some("HttpApi") => {
                     only(&at, properties, &["ApiId", "Path", "Method", "Auth"])?;
-                    self.template.routes.push(RouteSpec {
-                        function: function.to_owned(),
-                        method: self.evaluator.text(&at, &properties["Method"])?.to_uppercase(),
-                        path: self.evaluator.text(&at, &properties["Path"])?,
-                    });
+                    let method = self.evaluator.text(&at, &properties["Method"])?.to_uppercase();
+                    let path = self.evaluator.text(&at, &properties["Path"])?;
+                    let key = format!("{method} {path}");
+                    let function = function.to_owned();
+                    self.template.http_api.routes.push(RouteSpec { function, key });
                 }
                 Some("Schedule" | "ScheduleV2") => {
                     self.template.without_effect.insert("Schedule".into());
@@ -432,7 +439,7 @@ impl Reader<'_> {
 }
 
 /// Refuses members that are not understood.
-fn only(at: &str, value: &Value, known: &[&str]) -> Result<(), TemplateError> {
+pub(super) fn only(at: &str, value: &Value, known: &[&str]) -> Result<(), TemplateError> {
     let unknown =
         value.as_object().into_iter().flatten().find(|(name, _)| !known.contains(&name.as_str()));
     match unknown {
@@ -475,7 +482,10 @@ mod tests {
         let url = "http://127.0.0.1:4566/000000000000/TaskQueue";
         assert_eq!(worker.environment["TIDEMILL_TASK_QUEUE_URL"], url);
         assert!(template.mappings.iter().all(|m| m.partial));
-        assert_eq!(template.routes[0].path, "/runs/{id}");
+        let routes = &template.http_api.routes;
+        let route = routes.iter().find(|route| route.key == "GET /runs/{run}").expect("a route");
+        assert_eq!((routes.len(), route.function.as_str()), (18, "Api"));
+        assert_eq!(template.http_api.cors, None);
     }
 
     #[test]
@@ -494,6 +504,15 @@ mod tests {
             ),
             ("VisibilityTimeout: 900", "VisibleTimeout: 5400", "VisibleTimeout"),
             ("Type: AWS::SQS::QueuePolicy", "Type: AWS::SQS::Politics", "AWS::SQS::Politics"),
+            (
+                "Type: AWS::ApiGatewayV2::Stage",
+                "Type: AWS::ApiGatewayV2::Scene",
+                "ApiGatewayV2::Scene",
+            ),
+            ("ProtocolType: HTTP", "ProtocolType: WEBSOCKET", "WEBSOCKET"),
+            ("PayloadFormatVersion: \"2.0\"", "PayloadFormatVersion: \"1.0\"", "1.0"),
+            ("[HasJwtIssuer, JWT, AWS_IAM]", "[HasJwtIssuer, AWS_IAM, JWT]", "JWT"),
+            ("integrations/${HttpApiIntegration}", "integrations/nothing", "nothing"),
         ] {
             let text = TEMPLATE.replacen(from, to, 1);
             assert_ne!(text, TEMPLATE);

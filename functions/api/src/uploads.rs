@@ -1,0 +1,108 @@
+//! Files that users upload: the bucket takes them, and a link says that it may.
+
+use chrono::Utc;
+use tidemill_aws::links::{Link, WriteIf};
+use tidemill_protocol::{Key, is_hidden};
+
+use crate::answers::{NewUpload, Upload, UploadParts, UploadRequest, UploadedParts};
+use crate::api::{self, Api};
+use crate::problem::Problem;
+use crate::request::{Request, Response};
+use crate::results::LINK_VALID;
+
+/// What S3 takes in one PUT.
+const PUT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
+
+/// What S3 takes as one object.
+const OBJECT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024 * 1024;
+
+/// Parts of an upload: a thousand links are about 2 MB.
+const PARTS_MAX: u64 = 1000;
+
+const PART_BYTES_MIN: u64 = 64 * 1024 * 1024;
+
+/// The longest key of S3, in bytes.
+const KEY_BYTES_MAX: usize = 1024;
+
+pub(crate) async fn begin(api: &Api, request: &Request) -> Result<Response, Problem> {
+    let NewUpload { key, bytes, etag } = api::body(request)?;
+    check_key(&key)?;
+    let bytes = bytes.unwrap_or(0);
+    if bytes > OBJECT_BYTES_MAX {
+        let why = format!("bytes is {bytes}: an object may have {OBJECT_BYTES_MAX}");
+        return Err(Problem::of_member("/bytes", why));
+    }
+    let expires = Utc::now() + LINK_VALID;
+    if bytes <= PUT_BYTES_MAX {
+        let Link { method, url, headers } =
+            api.bucket.write_link(&key, &write_if(etag), LINK_VALID).await?;
+        let headers = headers.into_iter().collect();
+        let whole = Upload::Whole(UploadRequest { key, method, url, headers, expires });
+        return Ok(Response::json(201, &whole));
+    }
+    let part_bytes = bytes.div_ceil(PARTS_MAX).max(PART_BYTES_MIN);
+    let upload = api.bucket.begin_upload(&key).await?;
+    let mut urls = vec![];
+    for part in 1..=i32::try_from(bytes.div_ceil(part_bytes)).unwrap_or(i32::MAX) {
+        urls.push(api.bucket.part_link(&key, &upload, part, LINK_VALID).await?.url);
+    }
+    let parts = Upload::Parts(UploadParts { key, upload, part_bytes, urls, expires });
+    Ok(Response::json(201, &parts))
+}
+
+pub(crate) async fn complete(api: &Api, request: &Request) -> Result<Response, Problem> {
+    let UploadedParts { key, upload, etags, etag } = api::body(request)?;
+    check_key(&key)?;
+    if etags.is_empty() {
+        return Err(Problem::of_member("/etags", "etags is empty: a file has one part at least"));
+    }
+    let parts: Vec<(i32, String)> = (1..).zip(etags).collect();
+    api.bucket.complete_upload(&key, &upload, &parts, &write_if(etag)).await?;
+    Ok(api::done())
+}
+
+fn write_if(etag: Option<String>) -> WriteIf {
+    etag.map_or(WriteIf::Absent, |etag| WriteIf::Is(etag.trim_matches('"').to_owned()))
+}
+
+/// Uploads go where users keep files: nobody uploads what is a run's own, or a job past its checks.
+fn check_key(key: &str) -> Result<(), Problem> {
+    let is_users = [Key::INBOX, Key::TABLES].iter().any(|prefix| key.starts_with(prefix));
+    let is_schema = key.starts_with(Key::TABLES) && key.ends_with("/_schema.json");
+    let has_empty = key.split('/').any(str::is_empty);
+    if is_users && !has_empty && (!is_hidden(key) || is_schema) && key.len() <= KEY_BYTES_MAX {
+        return Ok(());
+    }
+    let why = format!(
+        "key is '{key}': it must be a file under {} or {}, in folders that begin with no . or _, \
+         in at most {KEY_BYTES_MAX} bytes",
+        Key::INBOX,
+        Key::TABLES
+    );
+    Err(Problem::of_member("/key", why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uploads_go_to_tables_and_the_inbox_only() {
+        for key in
+            ["inbox/a.csv", "tables/t/a.parquet", "tables/t/_schema.json", "tables/t/x=1/a b.csv"]
+        {
+            assert_eq!(check_key(key), Ok(()), "{key}");
+        }
+        for key in [
+            "",
+            "inbox/",
+            "jobs/a.sql",
+            "tables/t/_a",
+            "inbox//a",
+            "tables/../jobs/a.sql",
+            "inbox/.a",
+        ] {
+            assert!(check_key(key).is_err(), "{key}");
+        }
+    }
+}
