@@ -2,6 +2,7 @@
 //! files and types of all kinds.
 
 mod aggregates;
+mod catalog;
 mod empty;
 mod joins;
 mod known;
@@ -14,6 +15,7 @@ mod spread;
 mod subqueries;
 mod tasks;
 mod types;
+mod unheeded;
 mod windows;
 
 use tidemill_compute::Resources;

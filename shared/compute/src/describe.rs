@@ -3,6 +3,7 @@
 use tidemill_protocol::record::{Plan, StageIo};
 use tidemill_protocol::{PlanRequest, WorkerKind, cost};
 
+use crate::catalog::text;
 use crate::engine_plan::{EnginePlan, single_stage};
 use crate::error::Failure;
 use crate::session::ENGINE_VERSION;
@@ -26,18 +27,22 @@ pub(crate) fn description(request: &PlanRequest<'_>, table: &Table) -> Result<Pl
     })
 }
 
-/// A statement whose rows are the columns of a table and their types.
-fn statement_of(table: &Table) -> String {
+/// The columns of a table, those of partition folders last, and their types.
+pub(crate) fn columns_of(table: &Table) -> Vec<(String, String)> {
     let fields = table.file_schema();
     let of_files =
         fields.fields().iter().map(|f| (f.name().clone(), sql_type::name(f.data_type())));
     let of_keys = table.partition_columns.iter();
     let of_keys = of_keys.map(|c| (c.name.clone(), sql_type::name(&c.kind.data_type())));
-    let quoted = |text: &str| text.replace('\'', "''");
-    let rows: Vec<_> = of_files
-        .chain(of_keys)
+    of_files.chain(of_keys).collect()
+}
+
+/// A statement whose rows are the columns of a table and their types.
+fn statement_of(table: &Table) -> String {
+    let rows: Vec<_> = columns_of(table)
+        .iter()
         .enumerate()
-        .map(|(n, (name, kind))| format!("({n}, '{}', '{}')", quoted(&name), quoted(&kind)))
+        .map(|(n, (name, kind))| format!("({n}, {}, {})", text(name), text(kind)))
         .collect();
     format!(
         "SELECT column_name, data_type FROM (VALUES {}) AS t(n, column_name, data_type) ORDER BY n",

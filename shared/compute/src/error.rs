@@ -55,6 +55,22 @@ impl From<datafusion::parquet::errors::ParquetError> for Failure {
     }
 }
 
+/// What is not supported, without the tree of the parser that follows its name.
+fn without_tree(text: &str) -> String {
+    const MARKS: [&str; 3] = [
+        "Unsupported ast node in sqltorel: ",
+        "Unsupported ast node ",
+        "Unsupported JOIN operator ",
+    ];
+    match MARKS.iter().find_map(|mark| text.strip_prefix(mark)) {
+        Some(tree) => {
+            let name = tree.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+            format!("{name}, as the statement has it")
+        }
+        None => text.to_owned(),
+    }
+}
+
 /// What a panic says.
 pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -314,7 +330,7 @@ fn plain(error: &DataFusionError) -> String {
             }
             other => other.to_string(),
         },
-        DataFusionError::NotImplemented(text) => format!("not supported: {text}"),
+        DataFusionError::NotImplemented(text) => format!("not supported: {}", without_tree(text)),
         DataFusionError::ResourcesExhausted(text) => {
             format!("the memory of the function does not suffice: {text}")
         }

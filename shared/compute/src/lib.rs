@@ -9,6 +9,7 @@
 //! 2. [`stage`]: the physical plan is cut at its exchanges, each fragment encoded;
 //! 3. [`task`]: a task decodes its fragment, runs its partitions, and spools one output object.
 
+mod catalog;
 mod columns;
 mod corrections;
 mod describe;
@@ -38,6 +39,7 @@ mod statement;
 mod store;
 mod table;
 mod task;
+mod unheeded;
 mod volatile;
 mod write;
 

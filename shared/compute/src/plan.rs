@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::expr::NullTreatment;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, displayable};
@@ -16,6 +17,7 @@ use tidemill_protocol::param::Params;
 use tidemill_protocol::record::{Plan, Publication, Stage, StageIo};
 use tidemill_protocol::{PlanRequest, WorkerKind, cost};
 
+use crate::catalog;
 use crate::corrections;
 use crate::describe::description;
 use crate::engine_plan::{EnginePlan, Write, single_stage};
@@ -43,6 +45,14 @@ pub(crate) async fn plan(
     request: &PlanRequest<'_>,
 ) -> Result<Plan, Failure> {
     let meter = Arc::new(Meter::default());
+    let expanded = match catalog::asking(request.spec.statement())? {
+        None => None,
+        Some(statement) => {
+            let state = planning_state(resources, request.now, &meter)?;
+            Some(catalog::expanded(&state, store, request.spec, statement).await?)
+        }
+    };
+    let request = &PlanRequest { spec: expanded.as_ref().unwrap_or(request.spec), ..*request };
     let parsed = parse(request.spec.statement(), &request.spec.params, &Known::default())?;
     let inputs = pin_inputs(store, bucket, resources, request, &parsed, &meter).await?;
     if let (true, [table]) = (parsed.describes, &inputs.tables[..]) {
@@ -50,6 +60,18 @@ pub(crate) async fn plan(
     }
     let shaped = shape(store, resources, request, &inputs, &meter).await?;
     assemble(request, inputs, shaped, parsed.explain).await
+}
+
+/// What tables are looked into with.
+fn planning_state(
+    resources: &Resources,
+    now: DateTime<Utc>,
+    meter: &Arc<Meter>,
+) -> Result<SessionState, Failure> {
+    let runtime = session::runtime(resources.memory, meter)?;
+    let mut state = session::session(runtime, Placement::SingleTask, MemoryMode::Normal, 1, now);
+    session::register_functions(&mut state, 0, &Callables::default())?;
+    Ok(state)
 }
 
 /// What a job reads and where it writes, as it is now.
@@ -69,9 +91,7 @@ async fn pin_inputs(
     meter: &Arc<Meter>,
 ) -> Result<Inputs, Failure> {
     let PlanRequest { spec, input, now, .. } = *request;
-    let runtime = session::runtime(resources.memory, meter)?;
-    let mut state = session::session(runtime, Placement::SingleTask, MemoryMode::Normal, 1, now);
-    session::register_functions(&mut state, 0, &Callables::default())?;
+    let state = planning_state(resources, now, meter)?;
     let functions = functions::find(&state, store, parsed, &spec.functions).await?;
     let references = table::references(&state, spec.statement(), parsed)?;
     check_table_options(request, &references)?;

@@ -16,6 +16,7 @@ use crate::error::{Failure, refused};
 use crate::forms;
 use crate::functions::Known;
 use crate::parameters;
+use crate::unheeded;
 use crate::write::{self, WriteRequest};
 
 /// How deep SQL may be nested.
@@ -147,10 +148,12 @@ impl Visitor for Checker {
     type Break = String;
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<String> {
+        unheeded::check_query(query)?;
         check_set(&query.body)
     }
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<String> {
+        unheeded::check_table(factor)?;
         let (TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. }) =
             factor
         else {
@@ -168,7 +171,10 @@ fn check_set(body: &SetExpr) -> ControlFlow<String> {
             check_set(left)?;
             check_set(right)
         }
-        SetExpr::Select(select) => select.from.iter().try_for_each(check_joins),
+        SetExpr::Select(select) => {
+            unheeded::check_select(select)?;
+            select.from.iter().try_for_each(check_joins)
+        }
         _ => ControlFlow::Continue(()),
     }
 }
