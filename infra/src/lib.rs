@@ -19,7 +19,7 @@ mod template;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -90,6 +90,7 @@ pub struct Local {
     functions: Vec<Arc<Function>>,
     tasks: JoinSet<()>,
     faults: Option<Arc<Injector>>,
+    console: Arc<OnceLock<String>>,
     /// The folder is ours while this is open.
     _lock: std::fs::File,
 }
@@ -148,7 +149,9 @@ impl Local {
         let one_task_mib = options.one_task_mib.unwrap_or(machine::one_task_mib(worker_mib));
         let functions = functions(&template, &options, &endpoint, one_task_mib, faults.as_ref());
         let api = http_api::of_template(&template.http_api, |id| find(&functions, id));
+        let console = Arc::new(OnceLock::new());
         let server = Server {
+            console: console.clone(),
             s3,
             sqs: Sqs {
                 queues: queues.clone(),
@@ -168,7 +171,16 @@ impl Local {
         }
         let without_effect = template.without_effect;
         let workers = options.concurrency;
-        Ok(Self { address, workers, without_effect, functions, tasks, faults, _lock: lock })
+        Ok(Self {
+            address,
+            workers,
+            without_effect,
+            functions,
+            tasks,
+            faults,
+            console,
+            _lock: lock,
+        })
     }
 
     /// E.g. `http://127.0.0.1:4566`.
@@ -179,6 +191,16 @@ impl Local {
     /// The most processes of a function at once.
     pub fn workers(&self) -> usize {
         self.workers
+    }
+
+    /// The port that it answers on.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Where `/_console` leads to.
+    pub fn set_console(&self, url: String) {
+        let _ = self.console.set(url);
     }
 
     /// Where the HTTP API is.

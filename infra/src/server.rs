@@ -1,6 +1,6 @@
 //! One port for S3, SQS and the HTTP API.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use chrono::Utc;
@@ -30,7 +30,12 @@ pub(crate) struct Server {
     pub(crate) anonymous: bool,
     pub(crate) faults: Option<Arc<Injector>>,
     pub(crate) roles: Arc<Roles>,
+    /// Where the console is, if there is one.
+    pub(crate) console: Arc<OnceLock<String>>,
 }
+
+/// What leads to the console; no bucket can have this name.
+const CONSOLE: &str = "/_console";
 
 impl Server {
     /// Serves until it is dropped.
@@ -94,6 +99,13 @@ impl Server {
                 }
                 None => too_large(),
             };
+        }
+        if let Some(url) = self.console.get().filter(|_| request.uri().path() == CONSOLE)
+            && let Ok(url) = url.parse()
+        {
+            let mut response = status(StatusCode::FOUND);
+            response.headers_mut().insert(hyper::header::LOCATION, url);
+            return response;
         }
         if !caller.is_user() {
             let needs = s3_accesses(request.method(), request.uri(), request.headers());

@@ -22,6 +22,8 @@ pub struct Context {
     pub attempt: AttemptId,
     /// Where the log of this invocation is, for people.
     pub log: String,
+    /// The last lines of that log, as far as this process wrote them.
+    pub last_lines: fn() -> String,
     /// Which delivery of its message this is, from 1. Later deliveries repair what an earlier
     /// one may have left half done.
     pub delivery: u32,

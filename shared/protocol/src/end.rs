@@ -2,7 +2,7 @@
 //!
 //! `outcome.json` is created once and is the only decision. All that follows are copies that
 //! anyone may make again ([`finish`]), in this order: publication into a table, `_SUCCESS` or
-//! `_FAILED`, the timeline of the tasks, sweep, `closed`. Publication comes before `_SUCCESS`, so that whoever sees the
+//! `_FAILED`, the timeline of the tasks, a report if the job asks for one, sweep, `closed`. Publication comes before `_SUCCESS`, so that whoever sees the
 //! marker sees the rows; the sweep comes after it, so that nothing is removed that a copy still
 //! needs; `closed` is last, so that its absence means there may be work to repair.
 
@@ -11,17 +11,18 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use tracing::{info, warn};
 
 use crate::METRICS;
-use crate::bucket::{BucketError, Created, ObjectInfo};
+use crate::bucket::{Body, BucketError, Created, NewObject, ObjectInfo};
 use crate::committed;
 use crate::context::{Context, ProtocolError};
 use crate::cost::{self, budget};
 use crate::ids::{JobName, RunId};
-use crate::job::OnBadRow;
+use crate::job::{JobOptions, OnBadRow};
 use crate::key::Key;
 use crate::record::{
     Commit, Layout, Outcome, PinnedObject, Plan, RejectedPart, ResultFile, Run, StageSummary,
     Status, Usage,
 };
+use crate::report::{self, RunRecords};
 use crate::timeline;
 
 const PARALLEL_COPIES: usize = 16;
@@ -172,8 +173,12 @@ pub async fn finish(cx: &Context, outcome: &Outcome) -> Result<(), ProtocolError
     cx.create(marker, outcome).await?;
     let objects = cx.bucket.list(&Key::work_folder(run)).await?;
     keep_timeline(cx, outcome, &objects).await?;
-    if succeeded {
-        sweep(cx, run, objects).await?;
+    let options = options(cx, run).await?;
+    if options.report {
+        leave_report(cx, outcome).await?;
+    }
+    if succeeded && !options.keep_work {
+        sweep(cx, objects).await?;
     }
     cx.mark(closed).await?;
     Ok(())
@@ -228,18 +233,36 @@ async fn keep_timeline(
     Ok(())
 }
 
+/// What the job of a run says of its end.
+async fn options(cx: &Context, run: &RunId) -> Result<JobOptions, BucketError> {
+    let asked: Option<Run> = cx.find(&Key::Run(run).to_string()).await?;
+    Ok(asked.and_then(|run| run.spec).map(|spec| spec.options).unwrap_or_default())
+}
+
+/// Leaves the run as a page beside its result.
+async fn leave_report(cx: &Context, outcome: &Outcome) -> Result<(), BucketError> {
+    let (run, made) = (&outcome.run, outcome.ended);
+    let Some(records) = RunRecords::find(&*cx.bucket, run, made).await? else { return Ok(()) };
+    let bucket = records.status.request.as_ref().map(|request| request.source.bucket.clone());
+    let bucket = bucket.unwrap_or_default();
+    let page = report::html(&records, None, &bucket, made);
+    let key = Key::Report(&outcome.job, run).to_string();
+    let page = NewObject::new(&key, Body::Bytes(page.into()), &cx.attempt);
+    cx.bucket.create(page).await?;
+    Ok(())
+}
+
 /// Removes working keys that came after a run had succeeded.
 pub(crate) async fn sweep_late(cx: &Context, run: &RunId) -> Result<(), ProtocolError> {
+    if options(cx, run).await?.keep_work {
+        return Ok(());
+    }
     let objects = cx.bucket.list(&Key::work_folder(run)).await?;
-    sweep(cx, run, objects).await
+    sweep(cx, objects).await
 }
 
 /// Removes the working keys of a run that succeeded.
-async fn sweep(cx: &Context, run: &RunId, objects: Vec<ObjectInfo>) -> Result<(), ProtocolError> {
-    let asked: Option<Run> = cx.find(&Key::Run(run).to_string()).await?;
-    if asked.and_then(|r| r.spec).is_some_and(|s| s.options.keep_work) {
-        return Ok(());
-    }
+async fn sweep(cx: &Context, objects: Vec<ObjectInfo>) -> Result<(), ProtocolError> {
     let keys: Vec<_> = objects.into_iter().map(|o| o.key).collect();
     cx.bucket.delete(&keys).await?;
     Ok(())

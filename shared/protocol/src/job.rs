@@ -150,6 +150,9 @@ pub struct JobOptions {
     /// Keep the working keys after success.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keep_work: bool,
+    /// Leave a page that shows the run beside its result: `_report.html`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub report: bool,
 }
 
 /// What a deployment says of jobs that say nothing of it.

@@ -63,6 +63,8 @@ pub enum Key<'a> {
     Success(&'a JobName, &'a RunId),
     /// `results/<job>/<run>/_preview.json`: its first rows, for who does not read Parquet.
     Preview(&'a JobName, &'a RunId),
+    /// `results/<job>/<run>/_report.html`: the run as a page, if its job asks for one.
+    Report(&'a JobName, &'a RunId),
     /// `results/<job>/<run>/_FAILED`: a copy of the outcome.
     Failed(&'a JobName, &'a RunId),
 }
@@ -234,6 +236,7 @@ impl std::fmt::Display for Key<'_> {
                 write!(f, "{folder}{folders}{slash}tm-{run}-{:05}-{file}", t.0)
             }
             Key::Preview(job, run) => write!(f, "results/{job}/{run}/_preview.json"),
+            Key::Report(job, run) => write!(f, "results/{job}/{run}/_report.html"),
             Key::Success(job, run) => write!(f, "results/{job}/{run}/_SUCCESS"),
             Key::Failed(job, run) => write!(f, "results/{job}/{run}/_FAILED"),
         }

@@ -28,6 +28,7 @@ pub mod param;
 pub mod pipeline;
 pub mod queue;
 pub mod record;
+pub mod report;
 mod retry;
 pub mod runs;
 pub mod status;

@@ -68,7 +68,7 @@ async fn errors(
         let mut number = || parts.next()?.parse::<u32>().ok();
         let (Some(stage), Some(task)) = (number(), number()) else { continue };
         let found = find::<AttemptError>(bucket, &format!("{attempt}.error")).await?;
-        let Some(AttemptError { error, .. }) = found else { continue };
+        let Some(AttemptError { error, lines, .. }) = found else { continue };
         let start = find::<AttemptStart>(bucket, attempt).await?;
         errors.push(TaskError {
             stage: StageId(u16::try_from(stage).unwrap_or(u16::MAX)),
@@ -76,6 +76,7 @@ async fn errors(
             at: (at - created).num_milliseconds(),
             error,
             log: start.map(|start| start.log).unwrap_or_default(),
+            lines,
         });
     }
     Ok(errors)

@@ -43,4 +43,7 @@ pub struct AttemptStart {
 pub struct AttemptError {
     pub failed: DateTime<Utc>,
     pub error: String,
+    /// The last lines of its log.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub lines: String,
 }

@@ -33,6 +33,9 @@ pub struct TaskError {
     pub error: String,
     /// Where the attempt's log is.
     pub log: String,
+    /// Its last lines.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub lines: String,
 }
 
 /// The tasks of a stage.

@@ -62,7 +62,8 @@ impl Attempt<'_> {
     ) -> Result<(), ProtocolError> {
         let Self { cx, plan, stage, .. } = *self;
         let key = format!("{}.error", Key::Attempt(&plan.run, stage.id, message.task, &cx.attempt));
-        cx.create(key, AttemptError { failed: cx.clock.now(), error }).await?;
+        cx.create(key, AttemptError { failed: cx.clock.now(), error, lines: (cx.last_lines)() })
+            .await?;
         Ok(())
     }
 }
