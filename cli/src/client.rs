@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{anyhow, bail};
+use aws_config::SdkConfig;
 use aws_config::meta::region::RegionProviderChain;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
@@ -18,19 +19,33 @@ use crate::endpoint;
 /// The region where none is configured.
 const REGION: &str = "us-east-1";
 
+/// The bucket where none is named.
+const BUCKET_VARIABLE: &str = "TIDEMILL_BUCKET";
+
 /// Where the job runs.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Target {
     /// Run on this machine, with the buckets in this folder.
     #[arg(long, value_name = "DIR", conflicts_with = "bucket")]
     pub(crate) local: Option<PathBuf>,
-    /// Run in this bucket of a deployment (AWS, or AWS_ENDPOINT_URL). Without --local and
-    /// --bucket: in the emulator at AWS_ENDPOINT_URL, or on port 4566.
+    /// Run in this bucket of a deployment (AWS, or AWS_ENDPOINT_URL); TIDEMILL_BUCKET names it, too.
+    /// Without --local and --bucket: in the emulator at AWS_ENDPOINT_URL, or on port 4566.
     #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) bucket: Option<String>,
 }
 
 impl Target {
+    /// The bucket of a deployment, if it is one.
+    fn deployed(&self) -> Option<String> {
+        let named = || std::env::var(BUCKET_VARIABLE).ok().filter(|name| !name.is_empty());
+        self.bucket.clone().or_else(|| named().filter(|_| self.local.is_none()))
+    }
+
+    /// Whether it is named, by this command line or the environment.
+    pub(crate) fn names_one(&self) -> bool {
+        self.local.is_some() || self.deployed().is_some() || endpoint::of_environment().is_some()
+    }
+
     /// What names the same target on another command line, with a space before it.
     pub(crate) fn flags(&self) -> String {
         match (&self.local, &self.bucket) {
@@ -45,6 +60,9 @@ impl Target {
 pub(crate) struct Client {
     pub(crate) bucket: S3Bucket,
     pub(crate) local: Option<Local>,
+    pub(crate) config: SdkConfig,
+    /// Of S3, where that is not AWS.
+    pub(crate) endpoint: Option<String>,
 }
 
 impl Client {
@@ -52,7 +70,7 @@ impl Client {
         if let Some(dir) = &target.local {
             return Self::of_local(crate::local::start(dir).await?).await;
         }
-        if let Some(name) = &target.bucket {
+        if let Some(name) = target.deployed() {
             let region = RegionProviderChain::default_provider().or_else(REGION);
             let mut config = aws_config::from_env().region(region);
             if let Some((_, endpoint)) = endpoint::of_environment() {
@@ -68,11 +86,11 @@ impl Client {
                     full_text(&e)
                 );
             }
-            let bucket = S3Bucket::new(bucket::client(&config), name.clone());
-            return Ok(Self { bucket, local: None });
+            let bucket = S3Bucket::new(bucket::client(&config), name);
+            let endpoint = config.endpoint_url().map(str::to_owned);
+            return Ok(Self { bucket, local: None, config, endpoint });
         }
-        let endpoint = endpoint::of_running_emulator().await?;
-        Ok(Self { bucket: at(&endpoint).await, local: None })
+        Ok(Self::at(endpoint::of_running_emulator().await?, None).await)
     }
 
     /// Opens a target for some work on its bucket, and closes it again.
@@ -87,7 +105,14 @@ impl Client {
     }
 
     pub(crate) async fn of_local(local: Local) -> anyhow::Result<Self> {
-        Ok(Self { bucket: at(&local.endpoint()).await, local: Some(local) })
+        Ok(Self::at(local.endpoint(), Some(local)).await)
+    }
+
+    /// The emulator's own bucket.
+    async fn at(endpoint: String, local: Option<Local>) -> Self {
+        let config = config_at(&endpoint).await;
+        let bucket = S3Bucket::new(bucket::client(&config), BUCKET.into());
+        Self { bucket, local, config, endpoint: Some(endpoint) }
     }
 
     /// Stops the emulator, if this command runs it.
@@ -106,16 +131,19 @@ pub(crate) fn no_such_run(run: &RunId, bucket: &S3Bucket) -> anyhow::Error {
     )
 }
 
-/// The emulator's own bucket.
-async fn at(endpoint: &str) -> S3Bucket {
+/// The emulator's own bucket, as this process reaches it.
+pub(crate) async fn bucket_at(endpoint: &str) -> S3Bucket {
+    S3Bucket::new(bucket::client(&config_at(endpoint).await), BUCKET.into())
+}
+
+async fn config_at(endpoint: &str) -> SdkConfig {
     let variable = |name: &str| std::env::var(name).unwrap_or_else(|_| "local".into());
     let (key, secret) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"));
-    let config = aws_config::from_env()
+    aws_config::from_env()
         // before what the environment says: `--local` has an emulator of its own
         .endpoint_url(endpoint)
         .region(REGION)
         .credentials_provider(Credentials::new(key, secret, None, None, "local"))
         .load()
-        .await;
-    S3Bucket::new(bucket::client(&config), BUCKET.into())
+        .await
 }

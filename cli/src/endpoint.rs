@@ -23,13 +23,18 @@ fn named(variable: impl Fn(&str) -> Option<String>) -> Option<(&'static str, Str
     VARIABLES.into_iter().find_map(|name| Some((name, variable(name).filter(|v| !v.is_empty())?)))
 }
 
+/// Whether an emulator answers where none is named.
+pub(crate) async fn is_somebody_there() -> bool {
+    TcpStream::connect(("127.0.0.1", PORT)).await.is_ok()
+}
+
 /// The endpoint of an emulator that is there.
 ///
 /// # Errors
 /// Nobody answers there.
 pub(crate) async fn of_running_emulator() -> anyhow::Result<String> {
     let Some((name, endpoint)) = of_environment() else {
-        if TcpStream::connect(("127.0.0.1", PORT)).await.is_err() {
+        if !is_somebody_there().await {
             bail!(
                 "no emulator answers on port {PORT}: start one with `tidemill local`, or name a \
                  folder with --local DIR, or a bucket with --bucket NAME"

@@ -10,6 +10,7 @@ use tidemill_aws::S3Bucket;
 use tidemill_protocol::Key;
 use tidemill_protocol::job::explained;
 use tidemill_protocol::record::{Outcome, Plan, Status};
+use tidemill_protocol::status::status;
 
 use crate::client::{Client, Target};
 use crate::options::Options;
@@ -38,6 +39,9 @@ pub(crate) struct ExplainArgs {
     /// many as there are.
     #[arg(long, value_name = "SIZE", num_args = 0..=1)]
     simulate: Option<Option<Size>>,
+    /// Print the estimate as JSON.
+    #[arg(long, conflicts_with = "simulate")]
+    json: bool,
     #[command(flatten)]
     target: Target,
     #[command(flatten)]
@@ -53,6 +57,9 @@ impl ExplainArgs {
         };
         Client::with(&self.target, async |bucket| {
             let outcome = submit_and_wait(bucket, &job, &self.target).await?;
+            if self.json {
+                return say_json(bucket, &outcome).await;
+            }
             say(bucket, &outcome, self.simulate.map(|size| (size, asked))).await
         })
         .await
@@ -91,14 +98,28 @@ impl ExplainArgs {
     }
 }
 
+/// The estimate of a statement that a run explains.
+async fn say_json(bucket: &S3Bucket, outcome: &Outcome) -> anyhow::Result<ExitCode> {
+    ensure_success(outcome)?;
+    let found = status(bucket, &outcome.run).await?;
+    let estimate = found.and_then(|found| found.explained).context("the run left no plan")?;
+    println!("{}", serde_json::to_string_pretty(&estimate)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn ensure_success(outcome: &Outcome) -> anyhow::Result<()> {
+    match outcome.status {
+        Status::Succeeded => Ok(()),
+        _ => bail!("{}", outcome.reason.as_deref().unwrap_or("the run did not succeed")),
+    }
+}
+
 async fn say(
     bucket: &S3Bucket,
     outcome: &Outcome,
     simulated: Option<(Option<Size>, Option<u32>)>,
 ) -> anyhow::Result<ExitCode> {
-    if outcome.status != Status::Succeeded {
-        bail!("{}", outcome.reason.as_deref().unwrap_or("the run did not succeed"));
-    }
+    ensure_success(outcome)?;
     if let Some((size, asked)) = simulated {
         let key = Key::Plan(&outcome.run).to_string();
         let plan: Option<Plan> = tidemill_protocol::context::find(bucket, &key).await?;

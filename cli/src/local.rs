@@ -7,6 +7,8 @@ use clap::Args;
 use tidemill_infra::{Faults, FunctionCommand, KeyPair, Local, Options, PORT};
 use tracing_subscriber::EnvFilter;
 
+use crate::client::bucket_at;
+use crate::console::Console;
 use crate::terminal::{AboveBars, say};
 
 /// Options of the emulator.
@@ -19,6 +21,9 @@ pub(crate) struct LocalArgs {
     /// The port of S3, SQS and the HTTP API on the loopback address.
     #[arg(long, default_value_t = PORT)]
     port: u16,
+    /// The port of the console; the one after --port, or any that is free.
+    #[arg(long, value_name = "PORT")]
+    console_port: Option<u16>,
     /// The most processes of a function; never more than there are cores.
     #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
     concurrency: usize,
@@ -70,7 +75,7 @@ const THREADS: [&str; 5] = [
 ];
 
 /// The interpreter if none is named.
-const PYTHON: &str = "python3";
+pub(crate) const PYTHON: &str = "python3";
 
 const TEMPLATE: &str = include_str!("../../template.yaml");
 
@@ -96,7 +101,9 @@ impl LocalArgs {
             faults: self.faults.clone(),
         };
         let local = Local::start(options).await?;
-        announce(&local, &self.dir);
+        let console = console(&local, self.console_port).await?;
+        local.set_console(console.url());
+        announce(&local, &console, &self.dir);
         if let Some(faults) = &self.faults {
             println!("faults: {faults}");
         }
@@ -188,11 +195,28 @@ fn log_to_stderr() {
     let _ = logs.with_ansi(colours).with_target(false).without_time().try_init();
 }
 
-fn announce(local: &Local, dir: &Path) {
+/// The console of the emulator's bucket.
+async fn console(local: &Local, port: Option<u16>) -> anyhow::Result<Console> {
+    let endpoint = local.endpoint();
+    let bucket = bucket_at(&endpoint).await;
+    let start = |port| Console::start(bucket.clone(), Some(endpoint.clone()), port);
+    match port {
+        Some(port) => start(port).await.with_context(|| {
+            format!("port {port} cannot be used; choose another with --console-port")
+        }),
+        None => match start(local.port().saturating_add(1)).await {
+            Ok(console) => Ok(console),
+            Err(_) => start(0).await.context("the console has no port"),
+        },
+    }
+}
+
+fn announce(local: &Local, console: &Console, dir: &Path) {
     let endpoint = local.endpoint();
     println!("tidemill local is ready");
     println!("  endpoint   {endpoint}  (S3 in path style, SQS)");
-    println!("  HTTP API   {}/runs/{{id}}", local.api_url());
+    println!("  console    {}", console.url());
+    println!("  HTTP API   {}/runs", local.api_url());
     println!(
         "  bucket     {}  in {}",
         tidemill_infra::BUCKET,
@@ -208,7 +232,7 @@ fn announce(local: &Local, dir: &Path) {
     println!("no local effect: {}", local.without_effect().collect::<Vec<_>>().join(", "));
 }
 
-async fn wait_for_signal() -> std::io::Result<()> {
+pub(crate) async fn wait_for_signal() -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use clap::Args;
 use tidemill_aws::S3Bucket;
 use tidemill_protocol::JobName;
-use tidemill_protocol::runs::{RunFilter, RunSummary, runs};
+use tidemill_protocol::runs::{RunFilter, RunSummary, RunsPage, runs};
 use tidemill_protocol::status::RunState;
 
 use crate::client::{Client, Target};
@@ -27,6 +27,9 @@ pub(crate) struct LsArgs {
     /// Only runs in this state; several are allowed.
     #[arg(long, value_name = "STATE", value_parser = str::parse::<RunState>)]
     state: Vec<RunState>,
+    /// Print JSON, as GET /runs of the HTTP API answers.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     target: Target,
 }
@@ -48,6 +51,11 @@ impl LsArgs {
             if listed.len() == self.limit || cursor.is_none() {
                 break;
             }
+        }
+        if self.json {
+            let page = RunsPage { runs: listed, next: cursor };
+            println!("{}", serde_json::to_string_pretty(&page)?);
+            return Ok(ExitCode::SUCCESS);
         }
         say(&listed);
         match cursor {

@@ -1,5 +1,7 @@
 //! Progress of a run: a bar for each stage, or plain lines where there is no terminal.
 
+use std::time::{Duration, Instant};
+
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tidemill_protocol::record::{Outcome, Status, Usage};
 use tidemill_protocol::status::{RunStatus, StageStatus};
@@ -7,7 +9,12 @@ use tidemill_protocol::{RunId, dollars};
 
 use crate::terminal::{self, say};
 
+/// How long nothing is shown of a statement in a shell.
+const QUIET: Duration = Duration::from_millis(700);
+
 pub(crate) struct Progress {
+    /// Only bars are shown, and not before this time.
+    quiet_until: Option<Instant>,
     bars: Option<(&'static MultiProgress, Vec<ProgressBar>)>,
     /// How far each stage was when it was looked at last.
     said: Vec<String>,
@@ -16,10 +23,19 @@ pub(crate) struct Progress {
 impl Progress {
     pub(crate) fn new(run: &RunId) -> Self {
         say(&format!("run {run}"));
-        Self { bars: terminal::bars().map(|bars| (bars, vec![])), said: vec![] }
+        Self { quiet_until: None, bars: terminal::bars().map(|bars| (bars, vec![])), said: vec![] }
+    }
+
+    /// Of a run that most often is over before there is something to show.
+    pub(crate) fn quiet() -> Self {
+        let bars = terminal::bars().map(|bars| (bars, vec![]));
+        Self { quiet_until: Some(Instant::now() + QUIET), bars, said: vec![] }
     }
 
     pub(crate) fn show(&mut self, status: &RunStatus) {
+        if self.quiet_until.is_some_and(|until| Instant::now() < until || self.bars.is_none()) {
+            return;
+        }
         for (number, stage) in status.stages.iter().enumerate() {
             let Some(extent) = extent(stage) else { continue };
             let line = format!("stage {number}: {extent}  {}", stage.operators);
@@ -42,12 +58,14 @@ impl Progress {
             bar.finish_and_clear();
             all.remove(bar);
         }
-        self.said.iter().filter(|line| !line.is_empty()).for_each(|line| say(line));
+        if self.quiet_until.is_none() {
+            self.said.iter().filter(|line| !line.is_empty()).for_each(|line| say(line));
+        }
     }
 
     pub(crate) fn finish(&mut self, outcome: &Outcome) {
         self.leave();
-        if outcome.status == Status::Succeeded {
+        if outcome.status == Status::Succeeded && self.quiet_until.is_none() {
             let Usage { requests, read_bytes, .. } = outcome.usage;
             let cost = outcome
                 .actual

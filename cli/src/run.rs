@@ -13,7 +13,7 @@ use crate::options::Options;
 use crate::parameters::Parameters;
 use crate::results::Printer;
 use crate::statement::StatementArgs;
-use crate::submit::submit_and_wait;
+use crate::submit::{submit, submit_and_wait};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -23,9 +23,11 @@ use crate::submit::submit_and_wait;
   tidemill run top.sql --local data --output top.parquet
   tidemill run -e 'SELECT * FROM flights WHERE carrier = $c AND day = $1' --param c=AA --param 1=2013-01-31
   tidemill run - --format csv < top.sql > top.csv
+  tidemill run top.sql --detach                          prints the run's id; `tidemill wait RUN` waits for its end
 
-Ctrl-C cancels the run and waits for its end; a second one leaves at once. The exit status is 0 if the
-run succeeded, 130 after Ctrl-C, else 1.")]
+Ctrl-C asks whether the run is to be cancelled or left at work; where nobody can be asked it cancels the run and
+waits for its end, and a second one leaves at once. The exit status is 0 if the run succeeded, 130 after Ctrl-C,
+else 1.")]
 pub(crate) struct RunArgs {
     #[command(flatten)]
     statement: StatementArgs,
@@ -37,6 +39,9 @@ pub(crate) struct RunArgs {
     options: Options,
     #[command(flatten)]
     parameters: Parameters,
+    /// Do not wait for the end: print the run's id.
+    #[arg(short, long, conflicts_with_all = ["local", "format", "output"])]
+    detach: bool,
 }
 
 /// A job ready to be dropped.
@@ -52,6 +57,10 @@ impl RunArgs {
         self.printer.check()?;
         let job = self.job()?;
         Client::with(&self.target, async |bucket| {
+            if self.detach {
+                println!("{}", submit(bucket, &job).await?);
+                return Ok(ExitCode::SUCCESS);
+            }
             let outcome = submit_and_wait(bucket, &job, &self.target).await?;
             show(bucket, &outcome, &self.printer).await
         })

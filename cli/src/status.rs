@@ -18,6 +18,9 @@ pub(crate) struct StatusArgs {
     /// The run, as `tidemill run` prints it.
     #[arg(value_parser = RunId::parse)]
     run: RunId,
+    /// Print JSON, as GET /runs/RUN of the HTTP API answers.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     target: Target,
 }
@@ -31,6 +34,10 @@ impl StatusArgs {
         let run = &self.run;
         let found = status(bucket, run).await?;
         let found = found.ok_or_else(|| no_such_run(run, bucket))?;
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&found)?);
+            return Ok(ExitCode::SUCCESS);
+        }
         say_state(&found);
         for (number, stage) in found.stages.iter().enumerate() {
             let extent = extent(stage).unwrap_or_else(|| "waits for its inputs".into());

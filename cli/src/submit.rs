@@ -1,5 +1,6 @@
 //! Dropping a job, and following its run to its end.
 
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -13,7 +14,7 @@ use crate::client::Target;
 use crate::interrupt::{Interrupted, Interrupts};
 use crate::progress::Progress;
 use crate::run::Job;
-use crate::terminal::say;
+use crate::terminal::{self, say};
 
 /// How often the bucket is asked how far a run is, at first, and at last.
 const POLL: Duration = Duration::from_millis(20);
@@ -28,7 +29,17 @@ const UNNOTICED: Duration = Duration::from_secs(30);
 /// How long a run that was cancelled is waited for.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(20);
 
-/// Drops a job, follows its run, and returns how it ended. A signal cancels the run.
+/// Drops a job; its run.
+pub(crate) async fn submit(bucket: &S3Bucket, job: &Job) -> anyhow::Result<RunId> {
+    let (run, key) = submission(&JobName::new(&job.name), job.extension);
+    bucket
+        .put(&key, job.text.clone().into(), &[])
+        .await
+        .with_context(|| format!("dropping the job at s3://{}/{key} failed", bucket.name()))?;
+    Ok(run)
+}
+
+/// Drops a job, follows its run, and returns how it ended. A signal cancels the run, or asks.
 ///
 /// # Errors
 /// An [`Interrupted`], if there was a signal.
@@ -38,14 +49,33 @@ pub(crate) async fn submit_and_wait(
     target: &Target,
 ) -> anyhow::Result<Outcome> {
     let mut interrupts = Interrupts::listen()?;
-    let (run, key) = submission(&JobName::new(&job.name), job.extension);
-    bucket
-        .put(&key, job.text.clone().into(), &[])
-        .await
-        .with_context(|| format!("dropping the job at s3://{}/{key} failed", bucket.name()))?;
-    let mut progress = Progress::new(&run);
-    let following = Following { bucket, run: &run, target };
-    following.to_the_end(&mut progress, &mut interrupts).await
+    let run = submit(bucket, job).await?;
+    follow(bucket, &run, target, &mut interrupts).await
+}
+
+/// Follows a run to its end, and returns how it ended. A signal cancels it, or asks.
+///
+/// # Errors
+/// An [`Interrupted`], if there was a signal.
+pub(crate) async fn follow(
+    bucket: &S3Bucket,
+    run: &RunId,
+    target: &Target,
+    interrupts: &mut Interrupts,
+) -> anyhow::Result<Outcome> {
+    let following = Following { bucket, run, target, asks: terminal::can_ask() };
+    following.to_the_end(&mut Progress::new(run), interrupts).await
+}
+
+/// The same in a shell, where a signal ends the statement, and only what takes long is shown.
+pub(crate) async fn follow_quietly(
+    bucket: &S3Bucket,
+    run: &RunId,
+    target: &Target,
+    interrupts: &mut Interrupts,
+) -> anyhow::Result<Outcome> {
+    let following = Following { bucket, run, target, asks: false };
+    following.to_the_end(&mut Progress::quiet(), interrupts).await
 }
 
 /// A new run of a job, and the key that its job file starts it by.
@@ -72,11 +102,57 @@ fn next_look(followed: Duration) -> Duration {
     followed.mul_f64(POLL_SHARE).clamp(POLL, POLL_MAX)
 }
 
+/// What is to become of a run whose follower was interrupted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    Cancel,
+    Leave,
+    Wait,
+}
+
+impl Wish {
+    fn of_answer(text: &str) -> Self {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "c" | "cancel" => Self::Cancel,
+            "l" | "leave" => Self::Leave,
+            _ => Self::Wait,
+        }
+    }
+}
+
+/// Somebody who was asked, and has not answered yet.
+type Asked<'a> = Pin<Box<dyn Future<Output = Wish> + 'a>>;
+
+/// The answer of who was asked; of nobody there is none.
+async fn answer(asked: &mut Option<Asked<'_>>) -> Wish {
+    match asked {
+        Some(asked) => asked.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Asks what is to become of a run.
+async fn ask(run: &RunId) -> Wish {
+    say(&format!(
+        "run {run}: c cancels it, l leaves it at work, Enter goes on waiting; Ctrl-C again leaves"
+    ));
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut text = String::new();
+        std::io::stdin().read_line(&mut text).map(|_| text)
+    });
+    match answer.await {
+        Ok(Ok(text)) => Wish::of_answer(&text),
+        _ => Wish::Leave,
+    }
+}
+
 /// A run that this command waits for.
 struct Following<'a> {
     bucket: &'a S3Bucket,
     run: &'a RunId,
     target: &'a Target,
+    /// Whether somebody is there to say what a signal is to do.
+    asks: bool,
 }
 
 impl Following<'_> {
@@ -87,7 +163,8 @@ impl Following<'_> {
         progress: &mut Progress,
         interrupts: &mut Interrupts,
     ) -> anyhow::Result<Outcome> {
-        let mut is_cancelled = false;
+        let (mut is_to_be_cancelled, mut is_cancelled) = (false, false);
+        let mut asked: Option<Asked> = None;
         let patience = tokio::time::sleep(CANCEL_PATIENCE);
         tokio::pin!(patience);
         let ending = self.outcome(progress);
@@ -102,11 +179,27 @@ impl Following<'_> {
                     if is_cancelled {
                         return Err(self.left_behind().into());
                     }
-                    is_cancelled = true;
-                    self.cancel();
-                    patience.as_mut().reset(tokio::time::Instant::now() + CANCEL_PATIENCE);
+                    match (self.asks, &asked) {
+                        (true, None) => asked = Some(Box::pin(ask(self.run))),
+                        // who says nothing and presses again means it
+                        (true, Some(_)) => return Err(self.left().into()),
+                        (false, _) => is_to_be_cancelled = true,
+                    }
+                }
+                wish = answer(&mut asked) => {
+                    asked = None;
+                    match wish {
+                        Wish::Wait => {}
+                        Wish::Leave => return Err(self.left().into()),
+                        Wish::Cancel => is_to_be_cancelled = true,
+                    }
                 }
                 () = &mut patience, if is_cancelled => return Err(self.left_behind().into()),
+            }
+            if is_to_be_cancelled && !is_cancelled {
+                is_cancelled = true;
+                self.cancel();
+                patience.as_mut().reset(tokio::time::Instant::now() + CANCEL_PATIENCE);
             }
         }
     }
@@ -176,11 +269,42 @@ impl Following<'_> {
         })
     }
 
+    fn left(&self) -> Interrupted {
+        let (run, flags) = (self.run, self.target.flags());
+        let goes_on = match self.target.local {
+            // the emulator of this command ends with it
+            Some(_) => "it goes on when an emulator has this folder again",
+            None => "it goes on",
+        };
+        Interrupted(format!(
+            "left run {run}, and {goes_on}: `tidemill wait {run}{flags}` waits for its end, \
+             `tidemill cancel {run}{flags}` ends it"
+        ))
+    }
+
     fn left_behind(&self) -> Interrupted {
         let (run, flags) = (self.run, self.target.flags());
         Interrupted(format!(
             "left while run {run} was being cancelled: `tidemill status {run}{flags}` says whether it \
              has ended, `tidemill cancel {run}{flags}` cancels it"
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_clear_answer_ends_a_run_or_leaves_it() {
+        for (answer, wish) in [
+            ("c\n", Wish::Cancel),
+            ("Leave", Wish::Leave),
+            ("", Wish::Wait),
+            ("\n", Wish::Wait),
+            ("what?", Wish::Wait),
+        ] {
+            assert_eq!(Wish::of_answer(answer), wish, "{answer:?}");
+        }
     }
 }

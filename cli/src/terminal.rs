@@ -14,6 +14,11 @@ pub(crate) fn bars() -> Option<&'static MultiProgress> {
     io::stderr().is_terminal().then(|| &*BARS)
 }
 
+/// Whether somebody sits there who can be asked.
+pub(crate) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
 /// Writes a line to standard error, above the bars.
 pub(crate) fn say(line: &str) {
     // nobody is left to be told that standard error is closed

@@ -56,6 +56,7 @@ impl World {
             clock: Arc::new(SystemClock),
             attempt: AttemptId(format!("attempt-{attempt}")),
             log: "log".into(),
+            last_lines: String::new,
             delivery,
             time_left: self.time_left,
             message: "message".into(),

@@ -22,13 +22,17 @@ use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tidemill_aws::S3Bucket;
 use tidemill_protocol::Key;
 use tidemill_protocol::bucket::Bucket;
-use tidemill_protocol::record::Outcome;
+use tidemill_protocol::context;
+use tidemill_protocol::record::{Outcome, Preview};
 
 use crate::terminal::{say, width};
 use format::Format;
 
 /// Rows of a table that are printed to a terminal or a pipe; a file has all.
 const TABLE_ROWS: usize = 100;
+
+/// A preview has values of up to so many bytes as they are.
+const PREVIEW_VALUE_BYTES: usize = 2_000;
 
 /// The file that stands for standard output.
 const STANDARD_OUTPUT: &str = "-";
@@ -43,6 +47,12 @@ pub(crate) struct Printer {
     /// Write all rows to this file; - is standard output.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// At most so many rows.
+    #[arg(long, value_name = "ROWS")]
+    limit: Option<usize>,
+    /// Say the type of each column of a table.
+    #[arg(long)]
+    types: bool,
 }
 
 impl Printer {
@@ -88,21 +98,42 @@ impl Printer {
     }
 
     pub(crate) async fn print(&self, bucket: &S3Bucket, outcome: &Outcome) -> anyhow::Result<()> {
-        let (schema, batches) = read(bucket, outcome).await?;
+        let rows = usize::try_from(outcome.rows).unwrap_or(usize::MAX);
+        let most = self.most_rows();
+        if let Some(most) = most.filter(|_| self.is_for_people())
+            && let Some(preview) = preview(bucket, outcome, most.min(rows)).await?
+        {
+            return self.say(table::write_preview(&preview, rows, &self.room(), io::stdout()));
+        }
+        let (schema, batches) = read_first(bucket, outcome, most).await?;
         let (schema, batches) = with_distinct_names(&schema, batches)?;
         let result = match self.file() {
-            None => self.write(&schema, &batches, io::stdout()),
+            None => self.write(&schema, &batches, rows, io::stdout()),
             Some(path) => {
                 let file = File::create(path)
                     .with_context(|| format!("creating {} failed", path.display()))?;
-                self.write(&schema, &batches, file)
+                self.write(&schema, &batches, rows, file)
                     .with_context(|| format!("writing {} failed", path.display()))
             }
         };
-        match result {
-            // `| head` has seen enough
-            Err(e) if is_broken_pipe(&e) => Ok(()),
-            other => other,
+        ended(result)
+    }
+
+    /// Whether rows are printed as a table, and not written to a file.
+    fn is_for_people(&self) -> bool {
+        self.output.is_none() && self.format().is_ok_and(|format| format == Format::Table)
+    }
+
+    /// The most rows that are printed or written; all, if nothing limits them.
+    fn most_rows(&self) -> Option<usize> {
+        self.limit.or_else(|| self.is_for_people().then_some(TABLE_ROWS))
+    }
+
+    fn room(&self) -> table::Room {
+        let rows = self.most_rows();
+        match self.file() {
+            Some(_) => table::Room { rows, columns: None, types: self.types },
+            None => table::Room { rows, columns: width(), types: self.types },
         }
     }
 
@@ -110,18 +141,12 @@ impl Printer {
         &self,
         schema: &SchemaRef,
         batches: &[RecordBatch],
+        rows: usize,
         to: impl Write + Send,
     ) -> anyhow::Result<()> {
         match self.format()? {
             Format::Table => {
-                let room = match self.file() {
-                    Some(_) => table::Room::default(),
-                    None => table::Room {
-                        rows: self.output.is_none().then_some(TABLE_ROWS),
-                        columns: width(),
-                    },
-                };
-                table::write(schema, batches, &room, to)?.iter().for_each(|line| say(line));
+                return self.say(table::write(schema, batches, rows, &self.room(), to));
             }
             Format::Csv => csv::write(schema, batches, to)?,
             Format::Json => json::write(batches, to)?,
@@ -133,6 +158,34 @@ impl Printer {
         }
         Ok(())
     }
+
+    /// Says what is left out of a table.
+    fn say(&self, written: anyhow::Result<Option<String>>) -> anyhow::Result<()> {
+        ended(written.map(|left_out| left_out.iter().for_each(|line| say(line))))
+    }
+}
+
+/// What writing came to: `| head` has seen enough.
+fn ended(result: anyhow::Result<()>) -> anyhow::Result<()> {
+    match result {
+        Err(e) if is_broken_pipe(&e) => Ok(()),
+        other => other,
+    }
+}
+
+/// The first rows of a result as its run left them, if they are so many.
+async fn preview(
+    bucket: &S3Bucket,
+    outcome: &Outcome,
+    rows: usize,
+) -> anyhow::Result<Option<Preview>> {
+    let key = Key::Preview(&outcome.job, &outcome.run).to_string();
+    let found: Option<Preview> = context::find(bucket, &key).await?;
+    // values that are too long for it, or have no text, are looked at where they are
+    let is_whole = |text: &String| text.len() < PREVIEW_VALUE_BYTES && !text.starts_with("ERROR");
+    Ok(found.filter(|preview| {
+        preview.rows.len() == rows && preview.rows.iter().flatten().flatten().all(is_whole)
+    }))
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -147,9 +200,38 @@ pub(crate) async fn read(
     bucket: &S3Bucket,
     outcome: &Outcome,
 ) -> anyhow::Result<(SchemaRef, Vec<RecordBatch>)> {
+    read_first(bucket, outcome, None).await
+}
+
+/// The first rows, from as many parts as have them.
+async fn read_first(
+    bucket: &S3Bucket,
+    outcome: &Outcome,
+    most: Option<usize>,
+) -> anyhow::Result<(SchemaRef, Vec<RecordBatch>)> {
+    let (schema, mut batches) = read_parts(bucket, outcome, most).await?;
+    if let Some(most) = most {
+        let mut left = most;
+        for batch in &mut batches {
+            *batch = batch.slice(0, batch.num_rows().min(left));
+            left -= batch.num_rows();
+        }
+    }
+    Ok((schema, batches))
+}
+
+async fn read_parts(
+    bucket: &S3Bucket,
+    outcome: &Outcome,
+    most: Option<usize>,
+) -> anyhow::Result<(SchemaRef, Vec<RecordBatch>)> {
     let mut schema = None;
-    let mut batches = vec![];
+    let mut batches: Vec<RecordBatch> = vec![];
     for file in &outcome.files {
+        let read: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        if schema.is_some() && most.is_some_and(|most| read >= most) {
+            break;
+        }
         let object = bucket.get(&file.key, None).await?;
         let bytes: Bytes = object.bytes;
         if file.key.ends_with(Key::CALLS_PART) {

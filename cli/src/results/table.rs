@@ -9,6 +9,9 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::arrow::util::pretty::pretty_format_batches;
+use tidemill_compute::sql_type;
+use tidemill_protocol::job;
+use tidemill_protocol::record::Preview;
 
 /// What stands for all that is left out.
 const ELLIPSIS: &str = "…";
@@ -25,18 +28,46 @@ pub(super) struct Room {
     pub(super) rows: Option<usize>,
     /// Characters of a line.
     pub(super) columns: Option<usize>,
+    /// Whether a column says its type below its name.
+    pub(super) types: bool,
 }
 
-/// Writes a table; what is not in it is in the answer, in a sentence for people.
+/// Writes a table; what is not in it is in the answer, in a sentence for people. `rows` is how many the result has,
+/// of which these are the first.
 pub(super) fn write(
     schema: &SchemaRef,
     batches: &[RecordBatch],
+    rows: usize,
+    room: &Room,
+    to: impl Write,
+) -> anyhow::Result<Option<String>> {
+    let read: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    let shown = room.rows.map_or(read, |most| read.min(most));
+    write_columns(columns(schema, batches, shown, room.types)?, (shown, rows), room, to)
+}
+
+/// Writes the first rows of a result as its run left them.
+pub(super) fn write_preview(
+    preview: &Preview,
+    rows: usize,
+    room: &Room,
+    to: impl Write,
+) -> anyhow::Result<Option<String>> {
+    let shown = preview.rows.len();
+    let column = |(number, column): (usize, &job::Column)| Column {
+        name: titled(&column.name, room.types.then_some(&column.sql_type)),
+        cells: preview.rows.iter().map(|row| row[number].clone().unwrap_or_default()).collect(),
+    };
+    let columns = preview.columns.iter().enumerate().map(column).collect();
+    write_columns(columns, (shown, rows), room, to)
+}
+
+fn write_columns(
+    mut columns: Vec<Column>,
+    (shown, rows): (usize, usize),
     room: &Room,
     mut to: impl Write,
 ) -> anyhow::Result<Option<String>> {
-    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-    let shown = room.rows.map_or(rows, |most| rows.min(most));
-    let mut columns = columns(schema, batches, shown)?;
     let mut left_out = vec![];
     if shown < rows {
         left_out.push(format!("{shown} of {rows} rows shown"));
@@ -51,6 +82,11 @@ pub(super) fn write(
     to.flush()?;
     let all = "--format csv prints all, --output FILE.csv writes all to a file";
     Ok((!left_out.is_empty()).then(|| format!("{}: {all}", left_out.join(", "))))
+}
+
+/// The name of a column, with its type below it if that is asked for.
+fn titled(name: &str, sql_type: Option<&String>) -> String {
+    sql_type.map_or_else(|| name.to_owned(), |sql_type| format!("{name}\n{sql_type}"))
 }
 
 /// A column of texts.
@@ -86,18 +122,21 @@ fn columns(
     schema: &SchemaRef,
     batches: &[RecordBatch],
     rows: usize,
+    types: bool,
 ) -> anyhow::Result<Vec<Column>> {
-    let mut columns: Vec<Column> = schema
-        .fields()
-        .iter()
-        .map(|field| Column { name: field.name().clone(), cells: vec![] })
-        .collect();
+    let title = |field: &Field| {
+        let sql_type = types.then(|| sql_type::name(field.data_type()));
+        titled(field.name(), sql_type.as_ref())
+    };
+    let mut columns: Vec<Column> =
+        schema.fields().iter().map(|field| Column { name: title(field), cells: vec![] }).collect();
     let mut left = rows;
     for batch in batches {
         let batch = batch.slice(0, batch.num_rows().min(left));
         left -= batch.num_rows();
         for (column, array) in columns.iter_mut().zip(batch.columns()) {
-            let texts = texts(&column.name, array)?;
+            let name = column.name.lines().next().unwrap_or_default();
+            let texts = texts(name, array)?;
             column.cells.extend(texts.iter().map(|text| text.unwrap_or_default().to_owned()));
         }
     }
@@ -189,7 +228,8 @@ mod tests {
         let arrays = cells.iter().map(column).collect();
         let batch = RecordBatch::try_new(schema.clone(), arrays).expect("a batch");
         let mut text = vec![];
-        let left_out = write(&schema, &[batch.clone(), batch], room, &mut text).expect("a table");
+        let batches = [batch.clone(), batch];
+        let left_out = write(&schema, &batches, 6, room, &mut text).expect("a table");
         (String::from_utf8(text).expect("text"), left_out)
     }
 
@@ -207,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_table_says_of_how_many_rows_it_shows_the_first() {
-        let (text, left_out) = table(&["x"], &Room { rows: Some(4), columns: None });
+        let (text, left_out) = table(&["x"], &Room { rows: Some(4), ..Room::default() });
         assert!(left_out.expect("not all").starts_with("4 of 6 rows shown: --format csv"));
         assert!(text.ends_with("… 2 more rows\n"), "{text}");
         assert_eq!(text.matches("| x  |").count(), 4, "{text}");
@@ -215,9 +255,30 @@ mod tests {
     }
 
     #[test]
+    fn a_column_says_its_type_if_it_is_asked() {
+        let (text, _) = table(&["x"], &Room { types: true, ..Room::default() });
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[1].contains("c0") && lines[2].contains("varchar"), "{text}");
+    }
+
+    #[test]
+    fn a_preview_is_the_same_table() {
+        let column = |name: &str| job::Column { name: name.into(), sql_type: "text".into() };
+        let preview = Preview {
+            columns: vec![column("a"), column("b")],
+            rows: vec![vec![Some("1".into()), None]],
+        };
+        let mut text = vec![];
+        let left_out = write_preview(&preview, 3, &Room::default(), &mut text).expect("a table");
+        let text = String::from_utf8(text).expect("text");
+        assert!(text.contains("| 1 |   |") && text.ends_with("… 2 more rows\n"), "{text}");
+        assert!(left_out.expect("not all").starts_with("1 of 3 rows shown"));
+    }
+
+    #[test]
     fn a_table_fits_the_terminal_and_says_what_was_cut() {
         let long = "0123456789".repeat(20);
-        let room = Room { rows: None, columns: Some(40) };
+        let room = Room { columns: Some(40), ..Room::default() };
         let (text, left_out) = table(&["short", &long], &room);
         assert!(text.lines().all(|line| measure_text_width(line) <= 40), "{text}");
         assert!(text.contains("| short |") && text.contains("56… |"), "{text}");

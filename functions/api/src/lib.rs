@@ -19,7 +19,7 @@ mod uploads;
 mod waiting;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use tidemill_aws::{Deployment, telemetry};
+use tidemill_aws::{bucket_from_env, telemetry};
 
 pub use api::Api;
 pub use request::{Request, Response};
@@ -31,9 +31,8 @@ pub use routes::{Operation, ROUTES, Route, find};
 /// A variable is missing, or the Runtime API is gone.
 pub async fn run() -> Result<(), Error> {
     telemetry::init();
-    let deployment = Deployment::from_env().await?;
-    let api =
-        Api::new((*deployment.bucket).clone(), tidemill_aws::env::optional("AWS_ENDPOINT_URL"));
+    let (bucket, endpoint) = bucket_from_env().await?;
+    let api = Api::new(bucket, endpoint);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| {
         let api = api.clone();
         async move { Ok::<_, Error>(lambda::handle(&api, event.payload).await) }

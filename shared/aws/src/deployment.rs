@@ -11,6 +11,7 @@ use tidemill_protocol::{AttemptId, Context, SystemClock, WorkerKind, Workers};
 use crate::bucket::S3Bucket;
 use crate::env::{self, MissingVariable};
 use crate::queue::SqsQueues;
+use crate::telemetry;
 use crate::trace::Trace;
 
 /// What is left of an invocation's time for ending a run.
@@ -46,6 +47,17 @@ pub struct Deployment {
     log: String,
 }
 
+/// The bucket of the deployment alone, and the endpoint of S3 where that is not AWS: of a function that sends nothing.
+///
+/// # Errors
+/// A variable is missing.
+pub async fn bucket_from_env() -> Result<(S3Bucket, Option<String>), MissingVariable> {
+    let name = env::required(env::BUCKET)?;
+    let config = aws_config::load_from_env().await;
+    let endpoint = config.endpoint_url().map(str::to_owned);
+    Ok((S3Bucket::new(crate::bucket::client(&config), name), endpoint))
+}
+
 impl Deployment {
     /// Reads the environment and builds the clients.
     ///
@@ -72,6 +84,7 @@ impl Deployment {
             clock: Arc::new(SystemClock),
             attempt: AttemptId(uuid::Uuid::new_v4().simple().to_string()),
             log: self.log.clone(),
+            last_lines: telemetry::last_lines,
             delivery: delivery(message),
             time_left: time_left(invocation),
             message: message.message_id.clone().unwrap_or_default(),

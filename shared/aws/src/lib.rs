@@ -24,7 +24,7 @@ mod visibility;
 
 pub use batch::{Handled, batch};
 pub use bucket::S3Bucket;
-pub use deployment::{Deployment, StartError};
+pub use deployment::{Deployment, StartError, bucket_from_env};
 pub use queue::SqsQueues;
 pub use runtime::{exit, runtime};
 #[cfg(feature = "store")]

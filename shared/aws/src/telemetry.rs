@@ -1,7 +1,9 @@
 //! What a function says of itself: structured logs on standard error (JSON on Lambda, text on a
 //! laptop), and on Lambda metrics on standard output.
 
-use std::sync::Mutex;
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
 
 use tidemill_protocol::METRICS;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -11,6 +13,40 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::env;
 use crate::metrics::Metrics;
+
+/// So many bytes of the log are remembered.
+const REMEMBERED_BYTES: usize = 4096;
+
+static LAST: Mutex<VecDeque<u8>> = Mutex::new(VecDeque::new());
+
+/// The last lines that this process has logged, whole ones: they are kept with the error of an attempt.
+pub fn last_lines() -> String {
+    let last: Vec<u8> =
+        LAST.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
+    let text = String::from_utf8_lossy(&last);
+    match text.split_once('\n') {
+        Some((_, rest)) if last.len() == REMEMBERED_BYTES => rest.to_owned(),
+        _ => text.into_owned(),
+    }
+}
+
+/// Standard error, and a memory of what was last written there.
+struct Remembered;
+
+impl Write for Remembered {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = io::stderr().write(bytes)?;
+        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        last.extend(&bytes[..written]);
+        let excess = last.len().saturating_sub(REMEMBERED_BYTES);
+        last.drain(..excess);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
 
 /// Starts logging and counting; a second call does nothing.
 pub fn init() {
@@ -22,7 +58,7 @@ pub fn init() {
         Err(_) => filter,
     };
     let logs = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(|| Remembered)
         .with_target(false)
         .with_ansi(false);
     // Lambda adds its own time; the local emulator adds the function's name
@@ -43,5 +79,20 @@ fn metrics() -> Metrics<std::io::Stdout> {
         deployment: env::optional(env::BUCKET).unwrap_or_default(),
         function: env::optional(env::FUNCTION_NAME).unwrap_or_default(),
         out: Mutex::new(std::io::stdout()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_whole_lines_are_remembered() {
+        for n in 0..1000 {
+            writeln!(Remembered, "line {n}").expect("written");
+        }
+        let last = last_lines();
+        assert!(last.ends_with("line 999\n") && last.starts_with("line "), "{last}");
+        assert!(last.len() <= REMEMBERED_BYTES && last.len() > REMEMBERED_BYTES - 20);
     }
 }

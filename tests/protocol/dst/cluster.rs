@@ -306,6 +306,7 @@ impl SimulatedCluster {
             clock: self.clock.clone(),
             attempt: AttemptId(format!("process-{process}")),
             log: "log".into(),
+            last_lines: String::new,
             delivery: if repairs { message.receives } else { 1 },
             time_left: Duration::from_secs(895),
             message: number.to_string(),

@@ -1,0 +1,221 @@
+//! What the prompt knows: where a statement ends, and the words that may come next.
+
+use std::collections::BTreeMap;
+
+use rustyline::Context;
+use rustyline::completion::Completer;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+
+use super::commands;
+use super::session::Session;
+use super::split::split;
+use crate::tables::tables;
+
+const KEYWORDS: [&str; 60] = [
+    "ALL",
+    "AND",
+    "AS",
+    "ASC",
+    "BETWEEN",
+    "BY",
+    "CASE",
+    "CAST",
+    "COPY",
+    "COUNT",
+    "CREATE",
+    "CROSS",
+    "DATE",
+    "DESC",
+    "DESCRIBE",
+    "DISTINCT",
+    "ELSE",
+    "END",
+    "EXCEPT",
+    "EXISTS",
+    "EXPLAIN",
+    "FALSE",
+    "FILTER",
+    "FIRST",
+    "FROM",
+    "FULL",
+    "GROUP",
+    "HAVING",
+    "IN",
+    "INNER",
+    "INSERT",
+    "INTERSECT",
+    "INTERVAL",
+    "INTO",
+    "IS",
+    "JOIN",
+    "LAST",
+    "LEFT",
+    "LIKE",
+    "LIMIT",
+    "NOT",
+    "NULL",
+    "NULLS",
+    "OFFSET",
+    "ON",
+    "OR",
+    "ORDER",
+    "OVER",
+    "PARTITION",
+    "RIGHT",
+    "SELECT",
+    "SHOW",
+    "TABLES",
+    "THEN",
+    "TIMESTAMP",
+    "TRUE",
+    "UNION",
+    "USING",
+    "WHEN",
+    "WHERE",
+];
+
+/// Keywords that another word follows most often without being typed.
+const MORE_KEYWORDS: [&str; 5] = ["VALUES", "WITH", "GROUP BY", "ORDER BY", "TO"];
+
+#[derive(Default)]
+pub(super) struct Helper {
+    /// Their columns, by their names.
+    tables: BTreeMap<String, Vec<String>>,
+}
+
+impl Helper {
+    /// Looks up which tables and columns there are.
+    pub(super) async fn learn(&mut self, session: &mut Session) {
+        let Ok(found) = tables(&session.client.bucket).await else { return };
+        self.tables = found.into_keys().map(|table| (table, vec![])).collect();
+        if self.tables.is_empty() {
+            return;
+        }
+        let sql = "SELECT table_name, column_name FROM information_schema.columns \
+                   ORDER BY table_name, ordinal_position";
+        // without columns there are still tables
+        for row in session.texts(sql).await.unwrap_or_default() {
+            if let [table, column] = row.as_slice()
+                && let Some(columns) = self.tables.get_mut(table)
+            {
+                columns.push(column.clone());
+            }
+        }
+    }
+
+    /// The words that begin so, and go on from what is before them.
+    fn words(&self, before: &str, begun: &str) -> Vec<String> {
+        if begun.starts_with('.') && before.trim().is_empty() {
+            let names = commands::NAMES.iter().filter(|name| name.starts_with(begun));
+            return names.map(|name| (*name).to_owned()).collect();
+        }
+        let last = before.split_whitespace().next_back().unwrap_or_default().to_lowercase();
+        let begins = |word: &&String| {
+            word.get(..begun.len()).is_some_and(|start| start.eq_ignore_ascii_case(begun))
+        };
+        let tables = || self.tables.keys().filter(begins).cloned();
+        if ["from", "join", "into", "describe", ".schema"].contains(&last.as_str())
+            || last.ends_with(',') && is_from(before)
+        {
+            return tables().collect();
+        }
+        let mut words: Vec<String> =
+            self.tables.values().flatten().filter(begins).cloned().collect();
+        words.extend(tables());
+        words.sort();
+        words.dedup();
+        if !begun.is_empty() {
+            let keywords = KEYWORDS.iter().chain(&MORE_KEYWORDS).map(|word| (*word).to_owned());
+            words.extend(keywords.filter(|word| begins(&word)).map(|word| {
+                match begun.chars().all(|c| c.is_lowercase()) {
+                    true => word.to_lowercase(),
+                    false => word,
+                }
+            }));
+        }
+        words
+    }
+}
+
+/// Whether the last clause of a text is that of its tables.
+fn is_from(text: &str) -> bool {
+    let text = text.to_lowercase();
+    let last = |word: &str| text.rfind(word);
+    last("from")
+        > ["where", "select", "group", "order", " on "].iter().filter_map(|w| last(w)).max()
+}
+
+/// Where the word begins that ends at a place.
+fn begin_of_word(line: &str, at: usize) -> usize {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+    let word = line[..at].char_indices().rev().take_while(|(_, c)| is_part(*c)).last();
+    let begin = word.map_or(at, |(byte, _)| byte);
+    // of `table.column` the column
+    match line[begin..at].rfind('.') {
+        Some(dot) if dot > 0 => begin + dot + 1,
+        _ => begin,
+    }
+}
+
+impl Completer for Helper {
+    type Candidate = String;
+
+    fn complete(
+        &self,
+        line: &str,
+        at: usize,
+        _: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<String>)> {
+        let begin = begin_of_word(line, at);
+        Ok((begin, self.words(&line[..begin], &line[begin..at])))
+    }
+}
+
+impl Validator for Helper {
+    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        let text = context.input();
+        let (statements, rest) = split(text);
+        let is_whole = text.trim().is_empty()
+            || text.trim_start().starts_with('.')
+            || (rest.is_empty() && !statements.is_empty());
+        Ok(if is_whole { ValidationResult::Valid(None) } else { ValidationResult::Incomplete })
+    }
+}
+
+impl Hinter for Helper {
+    type Hint = String;
+}
+
+impl Highlighter for Helper {}
+
+impl rustyline::Helper for Helper {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_fit_what_is_before_them() {
+        let flights = ("flights".to_owned(), vec!["origin".to_owned(), "dest".to_owned()]);
+        let helper = Helper { tables: [flights, ("planes".to_owned(), vec![])].into() };
+        let of = |line: &str| {
+            let begin = begin_of_word(line, line.len());
+            helper.words(&line[..begin], &line[begin..])
+        };
+        assert_eq!(of("SELECT * FROM "), ["flights", "planes"]);
+        assert_eq!(of("SELECT * FROM flights, p"), ["planes"]);
+        assert_eq!(
+            of("SELECT flights.o"),
+            ["origin"]
+                .map(str::to_owned)
+                .into_iter()
+                .chain(["offset", "on", "or", "order", "over", "order by"].map(str::to_owned))
+                .collect::<Vec<_>>()
+        );
+        assert_eq!(of("SEL"), ["SELECT"]);
+        assert_eq!(of(".sch"), [".schema"]);
+        assert_eq!(of(".schema fl"), ["flights"]);
+    }
+}

@@ -1,0 +1,205 @@
+//! Files of this machine as tables of a statement.
+//!
+//! A statement names them as it names keys: `FROM 'x.csv'`. They are put under a key of their own in the bucket of an
+//! emulator that ends with this command, and the job says that the table is there.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::ast::{ObjectName, TableFactor, Visit, Visitor};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use tidemill_protocol::job::TableOptions;
+
+/// What stands for standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// Where files are in the bucket.
+const PREFIX: &str = "files/";
+
+/// The folder of the bucket that files are put into.
+#[derive(Debug)]
+pub(super) struct Files {
+    bucket: PathBuf,
+    /// Standard input can be read once.
+    input: Option<TableOptions>,
+    known: u32,
+}
+
+impl Files {
+    pub(super) fn new(bucket: PathBuf) -> Self {
+        Self { bucket, input: None, known: 0 }
+    }
+
+    /// The tables of a statement that are files of this machine, which are put into the bucket.
+    pub(super) fn tables(&mut self, sql: &str) -> anyhow::Result<BTreeMap<String, TableOptions>> {
+        let mut tables = BTreeMap::new();
+        for name in quoted_tables(sql) {
+            if let Some(options) = self.table(&name)? {
+                tables.insert(name, options);
+            }
+        }
+        Ok(tables)
+    }
+
+    fn table(&mut self, name: &str) -> anyhow::Result<Option<TableOptions>> {
+        if name == STANDARD_INPUT {
+            if self.input.is_none() {
+                self.input = Some(self.standard_input()?);
+            }
+            return Ok(self.input.clone());
+        }
+        let path = Path::new(name);
+        if path.is_file() {
+            return self.put(&[path.to_owned()], file_name(path)?).map(Some);
+        }
+        if path.is_dir() {
+            let files = files_of(path, |_| true)?;
+            return self.put(&files, "").map(Some);
+        }
+        let Some(pattern) =
+            path.file_name().and_then(|n| n.to_str()).filter(|n| n.contains(['*', '?']))
+        else {
+            return Ok(None);
+        };
+        let matcher =
+            glob::Pattern::new(pattern).with_context(|| format!("'{name}' is no pattern"))?;
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let files = files_of(folder, |name| matcher.matches(name))?;
+        if files.is_empty() {
+            bail!("no file is like {name}");
+        }
+        self.put(&files, "").map(Some)
+    }
+
+    /// Puts files into a folder of their own. The table is one of them, or all.
+    fn put(&mut self, files: &[PathBuf], name: &str) -> anyhow::Result<TableOptions> {
+        self.known += 1;
+        let location = format!("{PREFIX}{}/", self.known);
+        let folder = self.bucket.join(&location);
+        std::fs::create_dir_all(&folder).context("the folder of files cannot be made")?;
+        for file in files {
+            let to = folder.join(file_name(file)?);
+            // a copy shares its blocks where the file system can; the file itself is not touched
+            std::fs::copy(file, &to)
+                .with_context(|| format!("reading {} failed", file.display()))?;
+        }
+        Ok(TableOptions { location: Some(format!("{location}{name}")), ..TableOptions::default() })
+    }
+
+    fn standard_input(&mut self) -> anyhow::Result<TableOptions> {
+        let mut spool = tempfile::Builder::new().prefix("stdin").tempfile()?;
+        io::copy(&mut io::stdin().lock(), &mut spool).context("reading standard input failed")?;
+        spool.flush()?;
+        let mut begin = [0; 4];
+        let read = io::Read::read(&mut std::fs::File::open(spool.path())?, &mut begin)?;
+        let extension = match &begin[..read] {
+            b"PAR1" => "parquet",
+            [b'{', ..] => "json",
+            _ => "csv",
+        };
+        let named = spool.path().with_extension(extension);
+        std::fs::rename(spool.path(), &named)?;
+        let put = self.put(std::slice::from_ref(&named), file_name(&named)?);
+        let _ = std::fs::remove_file(&named); // a temporary file that has been copied
+        put
+    }
+}
+
+fn file_name(path: &Path) -> anyhow::Result<&str> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.with_context(|| format!("{} has no name in UTF-8", path.display()))
+}
+
+/// The files of a folder, in the order of their names.
+fn files_of(folder: &Path, is_one: impl Fn(&str) -> bool) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = vec![];
+    for entry in
+        std::fs::read_dir(folder).with_context(|| format!("reading {} failed", folder.display()))?
+    {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if path.is_file() && !name.starts_with(['.', '_']) && is_one(name) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The names between quotes that stand in the place of tables.
+fn quoted_tables(sql: &str) -> Vec<String> {
+    struct Names(Vec<String>);
+    impl Names {
+        fn add(&mut self, name: &ObjectName) {
+            if let [part] = name.0.as_slice()
+                && let Some(ident) = part.as_ident().filter(|ident| ident.quote_style.is_some())
+                && !self.0.contains(&ident.value)
+            {
+                self.0.push(ident.value.clone());
+            }
+        }
+    }
+    impl Visitor for Names {
+        type Break = ();
+
+        fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+            if let TableFactor::Table { name, args: None, .. } = factor {
+                self.add(name);
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let parsed = DFParserBuilder::new(sql).with_dialect(&GenericDialect {}).build();
+    let parsed = parsed.and_then(|mut parser| parser.parse_statement());
+    let mut names = Names(vec![]);
+    let mut statement = parsed.ok();
+    while let Some(Statement::Explain(explained)) = statement {
+        statement = Some(*explained.statement);
+    }
+    match statement {
+        Some(Statement::Statement(statement)) => drop(statement.visit(&mut names)),
+        Some(Statement::CopyTo(copy)) => {
+            if let datafusion::sql::parser::CopyToSource::Query(query) = copy.source {
+                let _ = query.visit(&mut names);
+            }
+        }
+        _ => {}
+    }
+    names.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_quoted_names_in_the_place_of_tables_are_files() {
+        let sql = "SELECT 'x.csv', \"y\" FROM 'a.csv' JOIN \"b.parquet\" b USING (k) WHERE k IN (SELECT 1 FROM '-') AND t.c = 'z'";
+        assert_eq!(quoted_tables(sql), ["a.csv", "b.parquet", "-"]);
+        assert_eq!(quoted_tables("EXPLAIN SELECT 1 FROM 'c.csv'"), ["c.csv"]);
+        assert_eq!(quoted_tables("SELECT 1 FROM plain"), Vec::<String>::new());
+        assert_eq!(quoted_tables("no sql"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn files_of_a_pattern_are_a_table_together() {
+        let (from, bucket) =
+            (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        for name in ["b.csv", "a.csv", "c.json", ".a.csv"] {
+            std::fs::write(from.path().join(name), "n\n1\n").expect("a file");
+        }
+        let mut files = Files::new(bucket.path().to_owned());
+        let sql = format!("SELECT * FROM '{}/*.csv'", from.path().display());
+        let tables = files.tables(&sql).expect("tables");
+        let location = tables.values().next().and_then(|t| t.location.clone()).expect("a place");
+        let there = files_of(&bucket.path().join(&location), |_| true).expect("files");
+        let names: Vec<_> = there.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+        assert_eq!(names, ["a.csv", "b.csv"]);
+        let none = files.tables(&format!("SELECT * FROM '{}/*.txt'", from.path().display()));
+        assert!(none.expect_err("none").to_string().contains("no file is like"));
+    }
+}

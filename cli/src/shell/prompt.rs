@@ -1,0 +1,107 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use rustyline::error::ReadlineError;
+use rustyline::history::FileHistory;
+use rustyline::{CompletionType, Config, Editor};
+
+use super::commands::{self, Next};
+use super::complete::Helper;
+use super::session::{Session, is_interrupted};
+use super::split::split;
+use crate::terminal::say;
+
+const PROMPT: &str = "tidemill> ";
+
+/// Lines that the history keeps.
+const HISTORY_LINES: usize = 10_000;
+
+/// The variables of folders that programs keep their state in (XDG Base Directory Specification).
+const STATE_HOME: &str = "XDG_STATE_HOME";
+const HOME: &str = "HOME";
+
+/// Reads statements and commands until there are no more.
+pub(super) async fn run(session: &mut Session) -> anyhow::Result<ExitCode> {
+    let config = Config::builder()
+        .completion_type(CompletionType::List)
+        .max_history_size(HISTORY_LINES)?
+        .auto_add_history(true)
+        .build();
+    let mut editor: Editor<Helper, FileHistory> = Editor::with_config(config)?;
+    let mut helper = Helper::default();
+    helper.learn(session).await;
+    editor.set_helper(Some(helper));
+    let history = history();
+    if let Some(file) = &history {
+        let _ = editor.load_history(file); // there is none the first time
+    }
+    greet(session);
+    loop {
+        let line = tokio::task::block_in_place(|| editor.readline(PROMPT));
+        let text = match line {
+            Ok(text) => text,
+            // Ctrl-C clears the line
+            Err(ReadlineError::Interrupted) => continue,
+            Err(ReadlineError::Eof) => break,
+            Err(e) => return Err(e.into()),
+        };
+        let done = match text.trim_start().starts_with('.') {
+            true => commands::execute(session, text.trim()).await,
+            false => execute(session, &text).await.map(|()| Next::Prompt),
+        };
+        match done {
+            Ok(Next::Prompt) => {}
+            Ok(Next::Leave) => break,
+            Err(e) if is_interrupted(&e) => say(&format!("{e}")),
+            Err(e) => say(&format!("error: {e:#}")),
+        }
+        if may_change_tables(&text)
+            && let Some(helper) = editor.helper_mut()
+        {
+            helper.learn(session).await;
+        }
+    }
+    if let Some(file) = &history {
+        if let Some(folder) = file.parent() {
+            let _ = std::fs::create_dir_all(folder);
+        }
+        if let Err(e) = editor.save_history(file) {
+            say(&format!("the history cannot be kept in {}: {e}", file.display()));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn execute(session: &mut Session, text: &str) -> anyhow::Result<()> {
+    let (mut statements, rest) = split(text);
+    statements.extend((!rest.is_empty()).then_some(rest));
+    for statement in statements {
+        session.run(&statement).await?;
+    }
+    Ok(())
+}
+
+fn greet(session: &Session) {
+    let version = env!("CARGO_PKG_VERSION");
+    let place = match session.is_private() {
+        true => "files of this folder: SELECT * FROM 'x.csv'".to_owned(),
+        false => match &session.client.endpoint {
+            Some(endpoint) => format!("bucket {} at {endpoint}", session.client.bucket.name()),
+            None => format!("bucket {}", session.client.bucket.name()),
+        },
+    };
+    println!("tidemill {version}: {place}");
+    println!("A statement ends with a semicolon. .help says more, .exit or Ctrl-D leaves.");
+}
+
+fn may_change_tables(text: &str) -> bool {
+    let text = text.to_lowercase();
+    ["insert", "copy", "create"].iter().any(|word| text.contains(word))
+}
+
+fn history() -> Option<PathBuf> {
+    let variable =
+        |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let state = variable(STATE_HOME).or_else(|| Some(variable(HOME)?.join(".local/state")))?;
+    Some(state.join("tidemill/history"))
+}

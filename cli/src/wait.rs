@@ -1,0 +1,46 @@
+use std::process::ExitCode;
+
+use clap::Args;
+use tidemill_aws::S3Bucket;
+use tidemill_protocol::{Bucket, Key, RunId};
+
+use crate::client::{Client, Target, no_such_run};
+use crate::interrupt::Interrupts;
+use crate::results::Printer;
+use crate::run::show;
+use crate::submit::follow;
+
+const EXAMPLES: &str = "Examples:
+  run=$(tidemill run top.sql --detach) && tidemill wait $run --output top.csv
+  tidemill wait top-20260102T030405678Z-00ff11aa22bb --bucket my-bucket";
+
+/// Waits for the end of a run, shows its progress and prints its result.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct WaitArgs {
+    /// The run, as `tidemill run` prints it.
+    #[arg(value_parser = RunId::parse)]
+    run: RunId,
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    printer: Printer,
+}
+
+impl WaitArgs {
+    pub(crate) async fn execute(self) -> anyhow::Result<ExitCode> {
+        self.printer.check()?;
+        Client::with(&self.target, async |bucket| self.wait(bucket).await).await
+    }
+
+    async fn wait(&self, bucket: &S3Bucket) -> anyhow::Result<ExitCode> {
+        let is_there = bucket.head(&Key::Run(&self.run).to_string()).await?.is_some();
+        // the id of a submission is there before its run is
+        if !is_there && self.run.submission().is_none() {
+            return Err(no_such_run(&self.run, bucket));
+        }
+        let mut interrupts = Interrupts::listen()?;
+        let outcome = follow(bucket, &self.run, &self.target, &mut interrupts).await?;
+        show(bucket, &outcome, &self.printer).await
+    }
+}

@@ -1,0 +1,205 @@
+//! What people see of runs: the console's server, reports, waiting, the shell.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+use tidemill_protocol::bucket::Bucket;
+
+use crate::support::emulator::{Emulator, PROGRAM};
+use crate::support::http::send;
+
+/// Where the console is, and its token.
+async fn console(emulator: &Emulator) -> (String, String) {
+    let found = send("GET", &format!("{}/_console", emulator.endpoint), &[], "").await;
+    assert_eq!(found.status, 302, "{found:?}");
+    let (address, token) = found.headers["location"].split_once("/?token=").expect("a token");
+    (address.to_owned(), token.to_owned())
+}
+
+#[tokio::test]
+async fn the_console_answers_only_who_has_its_address() {
+    let emulator = Emulator::start().await;
+    let (address, token) = console(&emulator).await;
+    let bearer = format!("Bearer {token}");
+    let authorized = ("authorization", bearer.as_str());
+    let page = send("GET", &address, &[], "").await;
+    assert_eq!(page.status, 200);
+    let policy = &page.headers["content-security-policy"];
+    assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    assert_eq!(page.headers["referrer-policy"], "no-referrer");
+    for (path, headers, status) in [
+        ("/app.js", vec![], 200),
+        ("/../Cargo.toml", vec![], 404),
+        ("/api/meta", vec![], 401),
+        ("/api/meta", vec![("authorization", "Bearer x")], 401),
+        ("/api/meta", vec![authorized], 200),
+        ("/api/meta", vec![authorized, ("origin", address.as_str())], 200),
+        ("/api/meta", vec![authorized, ("origin", "http://evil.example")], 403),
+        ("/api/meta", vec![authorized, ("origin", "null")], 403),
+        ("/api/meta", vec![authorized, ("host", "evil.example")], 403),
+        ("/app.js", vec![("host", "evil.example")], 403),
+        ("/api/elsewhere", vec![authorized], 404),
+    ] {
+        let answer = send("GET", &format!("{address}{path}"), &headers, "").await;
+        assert_eq!(answer.status, status, "{path} {headers:?} {answer:?}");
+    }
+    let job = json!({ "sql": "SELECT 6 * 7 AS answer" }).to_string();
+    let headers = [authorized, ("prefer", "wait=20")];
+    let run = send("POST", &format!("{address}/api/runs"), &headers, &job).await;
+    assert_eq!(run.body["results"]["preview"], json!([["42"]]), "{run:?}");
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[tokio::test]
+async fn a_run_is_left_at_work_waited_for_and_reported() {
+    let emulator = Emulator::start().await;
+    let started = emulator.command(&["run", "-e", "SELECT 40 + 2 AS answer", "--detach"]).await;
+    assert!(started.status.success(), "{started:?}");
+    let run = text(&started).trim().to_owned();
+    let waited = emulator.command(&["wait", &run, "--format", "csv"]).await;
+    assert_eq!(text(&waited), "answer\n42\n", "{waited:?}");
+    let typed = emulator.command(&["wait", &run, "--types"]).await;
+    assert!(text(&typed).contains("bigint") && text(&typed).contains("42"), "{typed:?}");
+
+    let page = emulator.command(&["report", &run, "-o", "-"]).await;
+    let page = text(&page);
+    assert!(page.contains("40 + 2") && page.contains(&run) && !page.contains("src="), "{page}");
+    let both = emulator.command(&["report", &run, "--compare", &run, "-o", "-"]).await;
+    assert!(text(&both).contains("\"compare\":{"));
+    let trace = emulator.command(&["report", &run, "--trace", "-o", "-"]).await;
+    let trace: Value = serde_json::from_str(&text(&trace)).expect("JSON");
+    assert_eq!(trace["traceEvents"][1]["name"], "task 0");
+
+    let status = emulator.command(&["status", &run, "--json"]).await;
+    let status: Value = serde_json::from_str(&text(&status)).expect("JSON");
+    assert_eq!(status["state"], "succeeded");
+    let listed = emulator.command(&["ls", "--json", "--state", "succeeded"]).await;
+    let listed: Value = serde_json::from_str(&text(&listed)).expect("JSON");
+    assert_eq!(listed["runs"][0]["run"], run.as_str());
+    let none = emulator.command(&["wait", "no-such-run"]).await;
+    assert!(!none.status.success());
+}
+
+#[tokio::test]
+async fn a_job_leaves_its_report_beside_its_result_if_it_asks_for_one() {
+    let emulator = Emulator::start().await;
+    let job = json!({ "sql": "SELECT 'a</script>b' AS x", "options": { "report": true } });
+    emulator.put("jobs/shown.json", job.to_string()).await;
+    let run = emulator.ended("shown", 1).await[0]["run"].as_str().expect("an id").to_owned();
+    let key = format!("results/shown/{run}/_report.html");
+    let start = std::time::Instant::now();
+    while emulator.bucket.head(&key).await.expect("a look").is_none() {
+        assert!(start.elapsed().as_secs() < 20, "{key} is not there");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let page = emulator.bucket.get(&key, None).await.expect("a page").bytes;
+    let page = String::from_utf8_lossy(&page);
+    assert!(page.contains("a\\u003c/script>b") && !page.contains("a</script>"), "{page}");
+}
+
+#[tokio::test]
+async fn what_attempts_failed_of_is_told_with_the_last_lines_of_their_logs() {
+    let emulator = Emulator::start_with(&["--faults".into(), "lose=0.3,seed=3".into()]).await;
+    let out = emulator.command(&["logs", "no-such-run"]).await;
+    assert!(!out.status.success());
+    let run = emulator.command(&["run", "-e", "SELECT 1", "--detach"]).await;
+    let run = text(&run).trim().to_owned();
+    emulator.command(&["wait", &run]).await;
+    let logs = emulator.command(&["logs", &run]).await;
+    assert!(text(&logs).starts_with(&format!("run {run} is succeeded")), "{logs:?}");
+}
+
+#[tokio::test]
+async fn the_api_is_asked_by_the_command_line() {
+    let emulator = Emulator::start().await;
+    let body = "{\"sql\": \"SELECT 1 AS one\"}";
+    let out =
+        emulator.command(&["api", "POST", "/runs", "-H", "Prefer: wait=20", "-d", body]).await;
+    let answer: Value = serde_json::from_str(&text(&out)).expect("JSON");
+    assert_eq!(answer["results"]["preview"], json!([["1"]]));
+    let out = emulator.command(&["api", "get", "runs?limit=1", "--include"]).await;
+    assert!(
+        text(&out).starts_with("HTTP/1.1 200 OK\n") && text(&out).contains("\"runs\":["),
+        "{out:?}"
+    );
+    let out = emulator.command(&["api", "GET", "/runs/none"]).await;
+    assert_eq!(out.status.code(), Some(1));
+    assert!(text(&out).contains("there is no run none"), "{out:?}");
+    let url = format!("{}/_api", emulator.endpoint);
+    let out = emulator.command(&["api", "GET", "/meta", "--url", &url]).await;
+    assert!(text(&out).contains("\"bucket\":\"tidemill\""), "{out:?}");
+}
+
+/// A shell in a folder, with something on its standard input.
+fn shell(folder: &std::path::Path, arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(PROGRAM)
+        .arg("sql")
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("AWS_ENDPOINT_URL")
+        .env_remove("TIDEMILL_BUCKET")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    child.stdin.take().expect("its input").write_all(input.as_bytes()).expect("written");
+    child.wait_with_output().expect("it ends")
+}
+
+#[test]
+fn files_of_a_folder_are_tables_where_they_are() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("days")).expect("a folder");
+    for (name, rows) in [("x.csv", "n\n1\n2\n"), ("days/a.csv", "n\n3\n"), ("days/b.csv", "n\n4\n")]
+    {
+        std::fs::write(folder.path().join(name), rows).expect("a file");
+    }
+    let csv = |sql: &str, input: &str| {
+        let out = shell(folder.path(), &["-e", sql, "--format", "csv"], input);
+        assert!(out.status.success(), "{sql}: {out:?}");
+        text(&out)
+    };
+    assert_eq!(csv("SELECT sum(n) AS s FROM 'x.csv'", ""), "s\n3\n");
+    assert_eq!(csv("SELECT sum(n) AS s FROM 'days/*.csv'", ""), "s\n7\n");
+    assert_eq!(csv("SELECT sum(n) AS s FROM '-'", "n\n5\n6\n"), "s\n11\n");
+    assert_eq!(
+        csv("SELECT count(*) AS c FROM '-' a JOIN 'x.csv' b USING (n)", "{\"n\": 2}\n"),
+        "c\n1\n"
+    );
+    let both =
+        shell(folder.path(), &["--format", "csv"], "SELECT 1 AS a;\nSELECT ';' AS b -- the last\n");
+    assert_eq!(text(&both), "a\n1\nb\n;\n", "{both:?}");
+    let failed = shell(folder.path(), &["-e", "SELECT nope FROM 'x.csv'; SELECT 1"], "");
+    assert_eq!((failed.status.code(), text(&failed).as_str()), (Some(1), ""), "{failed:?}");
+    let left: Vec<_> = std::fs::read_dir(folder.path()).expect("a folder").flatten().collect();
+    assert_eq!(left.len(), 2, "nothing else is left: {left:?}");
+}
+
+#[test]
+fn completions_and_manual_pages_are_made() {
+    for shell in ["bash", "zsh", "fish"] {
+        let out = Command::new(PROGRAM).args(["completions", shell]).output().expect("it runs");
+        assert!(out.status.success() && text(&out).contains("tidemill"), "{shell}");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = Command::new(PROGRAM).arg("man").arg("--dir").arg(folder.path()).output();
+    assert!(out.expect("it runs").status.success());
+    assert!(folder.path().join("tidemill-run.1").is_file());
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = format!(
+        "{PROGRAM} --help | head -1; {PROGRAM} ls --local {} | true",
+        folder.path().display()
+    );
+    let out = Command::new("bash").args(["-c", &script]).output().expect("it runs");
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(!said.contains("panicked"), "{said}");
+}
