@@ -170,7 +170,7 @@ pub const ROUTES: &[Route] = &[
         path: "/tables",
         operation: Operation::ListTables,
         summary: "List tables",
-        query: &[CURSOR],
+        query: &[("limit", "At most so many, 100 if nothing is said, and no more."), CURSOR],
         headers: &[],
     },
     Route {

@@ -9,7 +9,7 @@ use crate::problem::Problem;
 use crate::request::{Request, Response};
 
 /// Tables of a page: each is a LIST.
-const TABLES: i32 = 100;
+const TABLES_MAX: u64 = 100;
 
 /// Keys of a LIST.
 const KEYS: usize = 1000;
@@ -19,7 +19,9 @@ const FILES: u64 = 100;
 const FILES_MAX: u64 = 1000;
 
 pub(crate) async fn list(api: &Api, request: &Request) -> Result<Response, Problem> {
-    let (folders, next) = api.bucket.folders(Key::TABLES, request.query("cursor"), TABLES).await?;
+    let most = request.number("limit", TABLES_MAX, TABLES_MAX)?.max(1);
+    let most = i32::try_from(most).unwrap_or(i32::MAX);
+    let (folders, next) = api.bucket.folders(Key::TABLES, request.query("cursor"), most).await?;
     let folders = folders.into_iter().filter(|folder| !is_hidden(folder.trim_end_matches('/')));
     let tables = stream::iter(folders).map(|folder| summary(api, folder)).buffered(PARALLEL_LISTS);
     Ok(Response::json(200, &TablesPage { tables: tables.try_collect().await?, next }))
