@@ -3,6 +3,8 @@
 # functions on Python have no target: SAM itself installs what functions/python/packages asks for.
 
 PROFILE ?= lambda
+# of functions that work on no rows
+SMALL_PROFILE ?= lambda-small
 # any that has pip: what it installs is no program
 PYTHON ?= python3
 
@@ -11,8 +13,8 @@ PYTHON ?= python3
 
 functions:
 	cargo lambda build --arm64 --profile $(PROFILE) \
-	  -p tidemill-planner -p tidemill-worker -p tidemill-watcher -p tidemill-api -p tidemill-python \
-	  -p tidemill-python-sql
+	  -p tidemill-planner -p tidemill-worker -p tidemill-python -p tidemill-python-sql
+	cargo lambda build --arm64 --profile $(SMALL_PROFILE) -p tidemill-watcher -p tidemill-api
 
 build-Planner: functions
 	cp target/lambda/planner/bootstrap $(ARTIFACTS_DIR)/

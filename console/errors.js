@@ -18,6 +18,7 @@ export function ErrorList({ errors, failures }) {
   const list = (/** @type {TaskError[]} */ some) => html`<ol class="errors">${some.map((one) => html`<li>
       <p><b>Stage ${one.stage}, task ${one.task}</b> at ${seconds(one.at / 1000)}${one.log && html` · log <code>${one.log}</code>`}</p>
       <pre tabindex="0">${one.error}</pre>
+      ${one.lines && html`<details><summary>Last lines of the log</summary><pre tabindex="0">${one.lines}</pre></details>`}
     </li>`)}</ol>`;
   return html`${errors.length < failures && html`<p class="note">What the last ${count(errors.length)} of ${count(failures)} failed of.</p>`}
     ${list(errors.slice(0, FIRST))}

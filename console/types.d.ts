@@ -171,6 +171,7 @@ interface TaskError {
   at: number;
   error: string;
   log: string;
+  lines?: string;
 }
 
 interface Tasks {

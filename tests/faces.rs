@@ -82,6 +82,13 @@ async fn a_run_is_left_at_work_waited_for_and_reported() {
     assert_eq!(listed["runs"][0]["run"], run.as_str());
     let none = emulator.command(&["wait", "no-such-run"]).await;
     assert!(!none.status.success());
+    let twice = "SELECT 1 AS id, 2 AS id";
+    let table = emulator.command(&["run", "-e", twice]).await;
+    assert!(text(&table).contains("| id | id_1 |"), "{table:?}");
+    let first = emulator
+        .command(&["run", "-e", "SELECT * FROM generate_series(1, 500) AS t(n)", "--limit", "3"])
+        .await;
+    assert!(text(&first).contains("… 497 more rows"), "{first:?}");
 }
 
 #[tokio::test]
@@ -103,14 +110,25 @@ async fn a_job_leaves_its_report_beside_its_result_if_it_asks_for_one() {
 
 #[tokio::test]
 async fn what_attempts_failed_of_is_told_with_the_last_lines_of_their_logs() {
-    let emulator = Emulator::start_with(&["--faults".into(), "lose=0.3,seed=3".into()]).await;
-    let out = emulator.command(&["logs", "no-such-run"]).await;
-    assert!(!out.status.success());
-    let run = emulator.command(&["run", "-e", "SELECT 1", "--detach"]).await;
-    let run = text(&run).trim().to_owned();
+    let emulator = Emulator::start().await;
+    let none = emulator.command(&["logs", "no-such-run"]).await;
+    assert!(!none.status.success());
+    let started = emulator.command(&["run", "-e", "SELECT 1", "--detach"]).await;
+    let run = text(&started).trim().to_owned();
     emulator.command(&["wait", &run]).await;
-    let logs = emulator.command(&["logs", &run]).await;
-    assert!(text(&logs).starts_with(&format!("run {run} is succeeded")), "{logs:?}");
+    let quiet = emulator.command(&["logs", &run]).await;
+    assert!(text(&quiet).ends_with("no attempt at a task has left an error\n"), "{quiet:?}");
+    // as an attempt leaves it that failed before another one succeeded
+    let kept = json!({
+        "version": "1", "created": "2026-01-02T03:04:05Z", "stages": [],
+        "errors": [{ "stage": 2, "task": 7, "at": 1500, "error": "no room", "log": "worker-3", "lines": "INFO begun\n" }],
+    });
+    emulator.put(&format!("runs/{run}/tasks.json"), kept.to_string()).await;
+    let logs = text(&emulator.command(&["logs", &run]).await);
+    let told = "03:04:06.500  stage 2, task 7, log worker-3\n  no room\n  | INFO begun\n";
+    assert!(logs.ends_with(told), "{logs}");
+    let of_another = text(&emulator.command(&["logs", &run, "3", "--json"]).await);
+    assert_eq!(of_another, "[]\n");
 }
 
 #[tokio::test]
@@ -132,6 +150,36 @@ async fn the_api_is_asked_by_the_command_line() {
     let url = format!("{}/_api", emulator.endpoint);
     let out = emulator.command(&["api", "GET", "/meta", "--url", &url]).await;
     assert!(text(&out).contains("\"bucket\":\"tidemill\""), "{out:?}");
+}
+
+#[tokio::test]
+async fn buckets_and_endpoints_of_environment_and_profile_are_followed() {
+    let emulator = Emulator::start().await;
+    emulator.command(&["run", "-e", "SELECT 1"]).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let profile = folder.path().join("config");
+    let text =
+        format!("[profile mine]\nendpoint_url = {}\nregion = us-east-1\n", emulator.endpoint);
+    std::fs::write(&profile, text).expect("a file");
+    let ls = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = Command::new(PROGRAM);
+        command.arg("ls").args(arguments).env_remove("AWS_ENDPOINT_URL");
+        command.env("AWS_CONFIG_FILE", &profile).env("AWS_PROFILE", "mine");
+        command.env("AWS_ACCESS_KEY_ID", "any").env("AWS_SECRET_ACCESS_KEY", "any");
+        let out = command.envs(variables.iter().copied()).output().expect("it runs");
+        text_of_both(&out)
+    };
+    assert!(ls(&[], &[]).contains("succeeded"), "the profile's endpoint");
+    assert!(ls(&[], &[("TIDEMILL_BUCKET", "tidemill")]).contains("succeeded"));
+    let none = ls(&[], &[("TIDEMILL_BUCKET", "no-such-bucket")]);
+    assert!(none.contains("no-such-bucket") || none.contains("NoSuchBucket"), "{none}");
+    let dir = folder.path().join("data");
+    let own = ls(&["--local", dir.to_str().expect("text")], &[("TIDEMILL_BUCKET", "elsewhere")]);
+    assert!(own.contains("0 runs"), "{own}");
+}
+
+fn text_of_both(output: &Output) -> String {
+    format!("{}{}", text(output), String::from_utf8_lossy(&output.stderr))
 }
 
 /// A shell in a folder, with something on its standard input.

@@ -111,6 +111,9 @@ async fn who_waits_for_news_is_answered_when_there_are_some() {
     let slow = json!({ "sql": "SELECT count(*) FROM generate_series(1, 60000000) a, generate_series(1, 100) b" });
     let started = api.post("/runs", &[], &slow).await.body;
     let path = format!("/runs/{}", text(&started["run"]));
+    let patient = Instant::now();
+    assert_eq!(api.get(&format!("{path}?wait=1")).await.status, 200, "it has not ended");
+    assert!(patient.elapsed() >= Duration::from_secs(1));
     let mut tag = String::new();
     let start = Instant::now();
     loop {
@@ -192,6 +195,18 @@ async fn what_is_wrong_is_named() {
         ("GET", "/runs?limit=many", vec![], "", 400),
         ("GET", "/runs?limt=5", vec![], "", 400),
         ("GET", "/runs?state=ready", vec![], "", 400),
+        ("GET", "/runs?state=queued", vec![], "", 400),
+        ("GET", "/runs?limit=0", vec![], "", 400),
+        ("GET", "/tables?cursor=bad", vec![], "", 400),
+        ("POST", "/uploads", vec![], "{", 400),
+        ("POST", "/uploads", vec![], "{\"key\": \"tables/a.csv\"}", 422),
+        (
+            "PUT",
+            "/pipelines/a",
+            vec![("if-match", "*")],
+            "{\"prefix\": \"inbox/\", \"sql\": \"SELECT 1\"}",
+            412,
+        ),
         ("GET", "/runs/no-such-run", vec![], "", 404),
         ("GET", "/runs/a%20b", vec![], "", 400),
         ("GET", "/runs/no-such-run/tasks", vec![], "", 404),
@@ -296,6 +311,18 @@ async fn the_deployment_has_the_routes_that_the_function_answers() {
         template.lines().filter_map(|line| line.trim().strip_prefix("RouteKey: ")).collect();
     let answered: Vec<_> = ROUTES.iter().map(tidemill_api::Route::key).collect();
     assert_eq!(deployed, answered.iter().map(String::as_str).collect());
+    for route in ROUTES {
+        let (_, of_route) =
+            template.split_once(&format!("RouteKey: {}\n", route.key())).expect("it");
+        let of_route = of_route.split("\n\n").next().expect("its lines");
+        let scope = if route.reads() { "JwtReadScope" } else { "JwtSubmitScope" };
+        assert!(
+            of_route.contains(&format!("[Has{scope}, [!Ref {scope}]")),
+            "{} {of_route}",
+            route.key()
+        );
+        assert!(of_route.contains("[HasJwtIssuer, JWT, AWS_IAM]"), "{of_route}");
+    }
     let api = Asked::start().await;
     let described = api.get("/openapi.json").await.body;
     let described: usize = described["paths"]
@@ -305,6 +332,27 @@ async fn the_deployment_has_the_routes_that_the_function_answers() {
         .map(|path| path.as_object().expect("methods").len())
         .sum();
     assert_eq!(described, ROUTES.len());
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_start_nothing() {
+    let api = Asked::start().await;
+    let job = "{\"sql\": \"SELECT 1\"}";
+    for headers in [
+        [("origin", "https://evil.example"), ("content-type", "application/json")],
+        [("origin", "null"), ("content-type", "text/plain")],
+        [("host", "evil.example"), ("content-type", "text/plain")],
+    ] {
+        let answer = api.send("POST", "/runs", &headers, job).await;
+        assert_eq!(answer.status, 403, "{headers:?} {answer:?}");
+    }
+    let own = [
+        ("origin", api.0.endpoint.as_str()),
+        ("content-type", "application/x-www-form-urlencoded"),
+    ];
+    assert_eq!(api.send("POST", "/runs", &own, job).await.status, 415);
+    assert_eq!(api.send("GET", "/runs", &[("host", "evil.example")], "").await.status, 403);
+    assert_eq!(api.get("/runs").await.body["runs"], json!([]));
 }
 
 #[tokio::test]

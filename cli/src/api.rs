@@ -95,8 +95,8 @@ impl ApiArgs {
                 let name = client.bucket.name();
                 client.bucket.tag(TAG).await.with_context(|| {
                     format!(
-                        "bucket {name} has no tag {TAG} that says where its API is: give --url, which is the \
-                         stack's output ApiUrl"
+                        "bucket {name} has no tag {TAG} that says where its API is, or it may not be read with \
+                         these credentials: give --url, which is the stack's output ApiUrl"
                     )
                 })?
             }

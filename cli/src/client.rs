@@ -42,8 +42,11 @@ impl Target {
     }
 
     /// Whether it is named, by this command line or the environment.
-    pub(crate) fn names_one(&self) -> bool {
-        self.local.is_some() || self.deployed().is_some() || endpoint::of_environment().is_some()
+    pub(crate) async fn names_one(&self) -> bool {
+        self.local.is_some()
+            || self.deployed().is_some()
+            || endpoint::of_environment().is_some()
+            || endpoint::of_profile().await.is_some()
     }
 
     /// What names the same target on another command line, with a space before it.

@@ -24,7 +24,9 @@ pub(crate) struct CompletionsArgs {
 impl CompletionsArgs {
     pub(crate) fn execute(&self) -> ExitCode {
         let mut command = crate::Cli::command();
-        clap_complete::generate(self.shell, &mut command, "tidemill", &mut std::io::stdout());
+        let mut text = vec![];
+        clap_complete::generate(self.shell, &mut command, "tidemill", &mut text);
+        print!("{}", String::from_utf8_lossy(&text));
         ExitCode::SUCCESS
     }
 }
@@ -42,7 +44,11 @@ impl ManArgs {
     pub(crate) fn execute(&self) -> anyhow::Result<ExitCode> {
         let command = crate::Cli::command();
         match &self.dir {
-            None => clap_mangen::Man::new(command).render(&mut std::io::stdout())?,
+            None => {
+                let mut page = vec![];
+                clap_mangen::Man::new(command).render(&mut page)?;
+                print!("{}", String::from_utf8_lossy(&page));
+            }
             Some(dir) => {
                 std::fs::create_dir_all(dir)
                     .with_context(|| format!("creating {} failed", dir.display()))?;

@@ -28,12 +28,23 @@ pub(crate) async fn is_somebody_there() -> bool {
     TcpStream::connect(("127.0.0.1", PORT)).await.is_ok()
 }
 
+/// The endpoint that the profile of the environment names in the files of the AWS command line.
+pub(crate) async fn of_profile() -> Option<(&'static str, String)> {
+    // with a region nobody is asked for one
+    let config = aws_config::from_env().region("us-east-1").load().await;
+    config.endpoint_url().map(|endpoint| ("endpoint_url of the AWS profile", endpoint.to_owned()))
+}
+
 /// The endpoint of an emulator that is there.
 ///
 /// # Errors
 /// Nobody answers there.
 pub(crate) async fn of_running_emulator() -> anyhow::Result<String> {
-    let Some((name, endpoint)) = of_environment() else {
+    let named = match of_environment() {
+        Some(named) => Some(named),
+        None => of_profile().await,
+    };
+    let Some((name, endpoint)) = named else {
         if !is_somebody_there().await {
             bail!(
                 "no emulator answers on port {PORT}: start one with `tidemill local`, or name a \

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM while a run is followed: the first cancels the run, the second leaves.
+//! Ctrl-C and SIGTERM while a run is followed: the first cancels the run, or asks, the second leaves.
 
 use std::fmt;
 
@@ -9,7 +9,16 @@ use tokio::sync::mpsc;
 pub(crate) const EXIT_STATUS: u8 = 130;
 
 /// The signals that ask this process to end. Once this is dropped, the next one ends it at once.
-pub(crate) struct Interrupts(mpsc::Receiver<()>);
+pub(crate) struct Interrupts(mpsc::Receiver<Interrupt>);
+
+/// A signal that asks this process to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Interrupt {
+    /// Ctrl-C: somebody is there.
+    Key,
+    /// SIGTERM: most often nobody is.
+    Terminate,
+}
 
 impl Interrupts {
     pub(crate) fn listen() -> std::io::Result<Self> {
@@ -18,11 +27,11 @@ impl Interrupts {
         let (tell, told) = mpsc::channel(1);
         tokio::spawn(async move {
             loop {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                }
-                if tell.send(()).await.is_err() {
+                let interrupt = tokio::select! {
+                    _ = interrupt.recv() => Interrupt::Key,
+                    _ = terminate.recv() => Interrupt::Terminate,
+                };
+                if tell.send(interrupt).await.is_err() {
                     std::process::exit(EXIT_STATUS.into());
                 }
             }
@@ -31,10 +40,20 @@ impl Interrupts {
     }
 
     /// Waits for the next signal.
-    pub(crate) async fn next(&mut self) {
-        if self.0.recv().await.is_none() {
-            std::future::pending::<()>().await; // the runtime is going down
+    pub(crate) async fn next(&mut self) -> Interrupt {
+        match self.0.recv().await {
+            Some(interrupt) => interrupt,
+            None => std::future::pending().await, // the runtime is going down
         }
+    }
+
+    /// Forgets signals that came while nothing was followed; whether one of them asked the process to end.
+    pub(crate) fn forget(&mut self) -> bool {
+        let mut ends = false;
+        while let Ok(interrupt) = self.0.try_recv() {
+            ends |= interrupt == Interrupt::Terminate;
+        }
+        ends
     }
 }
 

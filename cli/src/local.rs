@@ -88,6 +88,7 @@ impl LocalArgs {
                 .with_context(|| format!("reading {} failed", path.display()))?,
         };
         let keys = self.access_key.zip(self.secret_key);
+        let has_keys = keys.is_some();
         let keys = keys.map(|(access_key, secret_key)| KeyPair { access_key, secret_key });
         let options = Options {
             dir: self.dir.clone(),
@@ -102,7 +103,10 @@ impl LocalArgs {
         };
         let local = Local::start(options).await?;
         let console = console(&local, self.console_port).await?;
-        local.set_console(console.url());
+        // whoever has no keys must not get its address
+        if !has_keys {
+            local.set_console(console.url());
+        }
         announce(&local, &console, &self.dir);
         if let Some(faults) = &self.faults {
             println!("faults: {faults}");

@@ -40,7 +40,9 @@ impl StatusArgs {
         }
         say_state(&found);
         for (number, stage) in found.stages.iter().enumerate() {
-            let extent = extent(stage).unwrap_or_else(|| "waits for its inputs".into());
+            let not_begun =
+                if found.state.has_ended() { "did not begin" } else { "waits for its inputs" };
+            let extent = extent(stage).unwrap_or_else(|| not_begun.into());
             println!("  stage {number}  {extent}  {}", stage.operators);
         }
         if let Some(request) = &found.request {

@@ -11,7 +11,7 @@ use tidemill_protocol::status::RunWatch;
 use tidemill_protocol::{JobName, Key, RunId, Submission};
 
 use crate::client::Target;
-use crate::interrupt::{Interrupted, Interrupts};
+use crate::interrupt::{Interrupt, Interrupted, Interrupts};
 use crate::progress::Progress;
 use crate::run::Job;
 use crate::terminal::{self, say};
@@ -24,7 +24,7 @@ const POLL_MAX: Duration = Duration::from_secs(2);
 const POLL_SHARE: f64 = 0.05;
 
 /// How long a submitted job may go unnoticed before that is said.
-const UNNOTICED: Duration = Duration::from_secs(30);
+pub(crate) const UNNOTICED: Duration = Duration::from_secs(30);
 
 /// How long a run that was cancelled is waited for.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(20);
@@ -98,7 +98,7 @@ pub(crate) async fn cancel(bucket: &S3Bucket, run: &RunId) -> anyhow::Result<()>
 
 /// The time until the next look at a run that has been followed for so long: looks grow apart, as each costs about
 /// $0.000006 in a deployment.
-fn next_look(followed: Duration) -> Duration {
+pub(crate) fn next_look(followed: Duration) -> Duration {
     followed.mul_f64(POLL_SHARE).clamp(POLL, POLL_MAX)
 }
 
@@ -175,11 +175,12 @@ impl Following<'_> {
                     let outcome = outcome?;
                     return if is_cancelled { Err(self.after_cancel(&outcome).into()) } else { Ok(outcome) };
                 }
-                () = interrupts.next() => {
+                interrupt = interrupts.next() => {
                     if is_cancelled {
                         return Err(self.left_behind().into());
                     }
-                    match (self.asks, &asked) {
+                    let asks = self.asks && interrupt == Interrupt::Key;
+                    match (asks, &asked) {
                         (true, None) => asked = Some(Box::pin(ask(self.run))),
                         // who says nothing and presses again means it
                         (true, Some(_)) => return Err(self.left().into()),
@@ -227,7 +228,7 @@ impl Following<'_> {
                     is_said = true;
                     say("still waiting for the planner to notice the job …");
                 }
-                tokio::time::sleep(POLL).await;
+                tokio::time::sleep(next_look(start.elapsed())).await;
                 continue;
             };
             is_noticed = true;

@@ -125,7 +125,13 @@ pub(crate) async fn tables(bucket: &S3Bucket) -> anyhow::Result<BTreeMap<String,
     let mut tables: BTreeMap<String, (usize, u64)> = BTreeMap::new();
     for object in bucket.list(Key::TABLES).await? {
         let path = object.key.strip_prefix(Key::TABLES).and_then(|rest| rest.split_once('/'));
-        let Some((table, _)) = path.filter(|_| !is_hidden(&object.key)) else { continue };
+        let Some((table, file)) = path else { continue };
+        if file == "_schema.json" {
+            tables.entry(table.to_owned()).or_default(); // declared, and perhaps without a file
+        }
+        if is_hidden(&object.key) {
+            continue;
+        }
         let (files, bytes) = tables.entry(table.to_owned()).or_default();
         *files += 1;
         *bytes += object.size;

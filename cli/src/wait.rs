@@ -1,4 +1,5 @@
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use tidemill_aws::S3Bucket;
@@ -8,7 +9,7 @@ use crate::client::{Client, Target, no_such_run};
 use crate::interrupt::Interrupts;
 use crate::results::Printer;
 use crate::run::show;
-use crate::submit::follow;
+use crate::submit::{UNNOTICED, follow, next_look};
 
 const EXAMPLES: &str = "Examples:
   run=$(tidemill run top.sql --detach) && tidemill wait $run --output top.csv
@@ -34,10 +35,14 @@ impl WaitArgs {
     }
 
     async fn wait(&self, bucket: &S3Bucket) -> anyhow::Result<ExitCode> {
-        let is_there = bucket.head(&Key::Run(&self.run).to_string()).await?.is_some();
         // the id of a submission is there before its run is
-        if !is_there && self.run.submission().is_none() {
-            return Err(no_such_run(&self.run, bucket));
+        let patience = if self.run.submission().is_some() { UNNOTICED } else { Duration::ZERO };
+        let (asked, start) = (Key::Run(&self.run).to_string(), Instant::now());
+        while bucket.head(&asked).await?.is_none() {
+            if start.elapsed() >= patience {
+                return Err(no_such_run(&self.run, bucket));
+            }
+            tokio::time::sleep(next_look(start.elapsed())).await;
         }
         let mut interrupts = Interrupts::listen()?;
         let outcome = follow(bucket, &self.run, &self.target, &mut interrupts).await?;

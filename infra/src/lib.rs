@@ -15,6 +15,7 @@ mod s3;
 mod server;
 mod sqs;
 mod template;
+mod web;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

@@ -17,6 +17,7 @@ use crate::http_api::{self, HttpApi};
 use crate::iam::{Roles, s3_accesses};
 use crate::s3::Anonymous;
 use crate::sqs::{self, Sqs};
+use crate::web;
 
 /// Most bytes of an SQS request.
 const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
@@ -83,6 +84,9 @@ impl Server {
     }
 
     async fn answer(&self, mut request: Request<Incoming>) -> Response<s3s::Body> {
+        if let Some(why) = web::refusal(request.method(), request.uri(), request.headers()) {
+            return denied(why);
+        }
         let caller = self.roles.caller(request.headers());
         if sqs::is_request(request.headers()) {
             let (parts, body) = request.into_parts();

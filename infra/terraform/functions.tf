@@ -214,7 +214,7 @@ locals {
       storage     = 512
       loops       = false
       environment = {}
-      reads       = ["jobs/api/*", "pipelines/*", "runs/*", "work/*", "results/*", "tables/*"]
+      reads       = ["jobs/api/*", "pipelines/*", "runs/*", "work/*", "results/*", "tables/*/_schema.json"]
       writes      = ["jobs/api/*", "runs/*/cancel", "pipelines/*", "inbox/*", "tables/*"]
       deletes     = ["pipelines/*"]
       sends       = []

@@ -96,6 +96,19 @@ resource "aws_s3_bucket_lifecycle_configuration" "bucket" {
   }
 }
 
+# links to results and uploads, for the pages that may ask the HTTP API
+resource "aws_s3_bucket_cors_configuration" "bucket" {
+  count  = var.cors_origin == "" ? 0 : 1
+  bucket = aws_s3_bucket.bucket.id
+  cors_rule {
+    allowed_origins = [var.cors_origin]
+    allowed_methods = ["GET", "PUT"]
+    allowed_headers = ["*"]
+    expose_headers  = ["ETag"]
+    max_age_seconds = 600
+  }
+}
+
 resource "aws_s3_bucket_policy" "bucket" {
   bucket = aws_s3_bucket.bucket.id
   policy = jsonencode({

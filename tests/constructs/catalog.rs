@@ -28,6 +28,7 @@ async fn what_the_catalog_has_not_is_said() {
     for (sql, word) in [
         ("SELECT * FROM information_schema.views", "information_schema.tables"),
         ("SHOW TABLES LIKE 'f%'", "information_schema.tables"),
+        ("SHOW FULL TABLES", "SHOW TABLES"),
         ("SHOW COLUMNS FROM facts", "DESCRIBE"),
     ] {
         let why = fixture().await.run(sql, None).await.expect_err(sql);
@@ -35,4 +36,19 @@ async fn what_the_catalog_has_not_is_said() {
     }
     let text = "SELECT 'information_schema.tables' AS t";
     assert_eq!(rows(text, None).await, ["information_schema.tables"]);
+}
+
+#[tokio::test]
+async fn a_statement_is_as_it_was_but_for_the_names_of_the_catalog() {
+    let of_dims = "FROM \"information_schema\".columns -- é\n WHERE table_name = 'dims'";
+    let count = rows(&format!("SELECT count(*) {of_dims}"), None).await;
+    let minus = format!("SELECT 'é', - -count(*)::bigint AS c, {of_dims}")
+        .replace("AS c, FROM", "AS c FROM");
+    assert_eq!(rows(&minus, None).await, [format!("é|{}", count[0])]);
+    let twice = "WITH t AS (SELECT * FROM information_schema.tables) SELECT count(*) FROM t, information_schema.tables AS u \
+                 WHERE t.table_name = u.table_name AND u.table_name IN ('dims', 'facts')";
+    assert_eq!(rows(twice, None).await, ["2"]);
+    assert_eq!(rows("-- first\nSHOW TABLES", None).await, rows("SHOW TABLES", None).await);
+    let explained = rows("EXPLAIN SELECT * FROM information_schema.tables", None).await;
+    assert!(!explained.is_empty());
 }

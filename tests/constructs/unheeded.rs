@@ -21,6 +21,8 @@ async fn a_word_that_would_not_be_heeded_is_refused_by_name() {
         ("SELECT g FROM facts FORMAT CSV", "FORMAT"),
         ("SELECT count(*) FROM facts PREWHERE g > 5", "PREWHERE"),
         ("SELECT g FROM facts CONNECT BY g = g", "CONNECT BY"),
+        ("SELECT * ILIKE 'g%' FROM facts", "ILIKE"),
+        ("SELECT count(*) FROM information_schema.tables TABLESAMPLE SYSTEM (10)", "TABLESAMPLE"),
         ("SELECT g, count(*) FROM facts GROUP BY g WITH ROLLUP", "ROLLUP"),
         ("SELECT g, count(*) FROM facts GROUP BY g WITH TOTALS", "TOTALS"),
     ] {

@@ -20,7 +20,7 @@ use crate::toy_engine::ToyEngine;
 
 fn world() -> World {
     let bucket: Arc<dyn Bucket> = Arc::new(MemoryBucket::default());
-    World::new(bucket.clone(), Arc::new(ToyEngine { bucket }))
+    World::new(bucket.clone(), Arc::new(ToyEngine::new(bucket)))
 }
 
 async fn answer(world: &World, outcome: &Outcome) -> String {
@@ -158,6 +158,20 @@ async fn when_tasks_ran_is_kept_of_runs_that_succeed_and_of_those_that_fail() {
             assert!(stage.started.task.len() >= stage.committed.task.len(), "{stage:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_an_attempt_failed_of_is_kept_of_a_run_that_succeeded() {
+    let world = world();
+    let event = world.upload("jobs/top.sql", "sum 97").await;
+    let outcomes = world.run(&event).await;
+    assert_eq!(outcomes[0].status, Status::Succeeded);
+    let key = Key::Tasks(&outcomes[0].run).to_string();
+    let found: Option<Timeline> = context::find(&*world.bucket, &key).await.expect("readable");
+    let errors = found.expect("it is kept").errors;
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].error.contains("the store was away"), "{errors:?}");
+    assert_eq!((errors[0].log.as_str(), errors[0].lines.as_str()), ("log", "the last line\n"));
 }
 
 /// What is done, and what has not begun, is not looked at again.

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use tidemill_protocol::bucket::Body;
@@ -11,11 +12,18 @@ use tidemill_protocol::{
 };
 
 /// Adds up the numbers below n in two sums and adds those: `sum n`. `hang` is never planned, and
-/// `sum 99` never executed; no memory suffices for `sum 98`.
+/// `sum 99` never executed; no memory suffices for `sum 98`, and the first attempt at `sum 97` fails.
 ///
 /// Stages 0 and 1 make the even and the odd numbers, one for each partition; stage 2 reads both.
 pub(crate) struct ToyEngine {
     pub(crate) bucket: Arc<dyn Bucket>,
+    pub(crate) has_failed: AtomicBool,
+}
+
+impl ToyEngine {
+    pub(crate) fn new(bucket: Arc<dyn Bucket>) -> Self {
+        Self { bucket, has_failed: AtomicBool::new(false) }
+    }
 }
 
 #[async_trait]
@@ -81,6 +89,10 @@ impl Engine for ToyEngine {
         }
         if request.plan.engine_plan == 98 {
             return Err(EngineError::OutOfMemory("too large".into()));
+        }
+        if request.plan.engine_plan == 97 && !self.has_failed.swap(true, Ordering::Relaxed) {
+            let what = "the store was away".to_owned();
+            return Err(EngineError::Transient { what, source: "a socket".into() });
         }
         let stage = request.layout.stage;
         let number = u64::from(request.task.0) * 2 + u64::from(stage.0);

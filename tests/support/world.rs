@@ -56,7 +56,7 @@ impl World {
             clock: Arc::new(SystemClock),
             attempt: AttemptId(format!("attempt-{attempt}")),
             log: "log".into(),
-            last_lines: String::new,
+            last_lines: || "the last line\n".into(),
             delivery,
             time_left: self.time_left,
             message: "message".into(),

@@ -183,9 +183,17 @@ async fn preview(
     let found: Option<Preview> = context::find(bucket, &key).await?;
     // values that are too long for it, or have no text, are looked at where they are
     let is_whole = |text: &String| text.len() < PREVIEW_VALUE_BYTES && !text.starts_with("ERROR");
-    Ok(found.filter(|preview| {
+    let Some(mut found) = found.filter(|preview| {
         preview.rows.len() == rows && preview.rows.iter().flatten().flatten().all(is_whole)
-    }))
+    }) else {
+        return Ok(None);
+    };
+    let names: Vec<&str> = found.columns.iter().map(|column| column.name.as_str()).collect();
+    let names = distinct(&names);
+    for (column, name) in found.columns.iter_mut().zip(names) {
+        column.name = name;
+    }
+    Ok(Some(found))
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -258,24 +266,32 @@ fn with_distinct_names(
     schema: &SchemaRef,
     batches: Vec<RecordBatch>,
 ) -> anyhow::Result<(SchemaRef, Vec<RecordBatch>)> {
-    let mut names: HashSet<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
-    if names.len() == schema.fields().len() {
+    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let distinct = distinct(&names);
+    if distinct == names {
         return Ok((schema.clone(), batches));
     }
-    let mut seen = HashSet::new();
-    let fields = schema.fields().iter().map(|field| {
-        if seen.insert(field.name().clone()) {
-            return field.clone();
-        }
-        let candidates = (1..).map(|n| format!("{}_{n}", field.name()));
-        let name = candidates.into_iter().find(|name| names.insert(name.clone()));
-        Arc::new(field.as_ref().clone().with_name(name.unwrap_or_default()))
-    });
+    let fields = schema.fields().iter().zip(distinct);
+    let fields = fields.map(|(field, name)| field.as_ref().clone().with_name(name));
     let fields: Vec<_> = fields.collect();
     let schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
     let batches = batches.into_iter();
     let batches = batches.map(|b| RecordBatch::try_new(schema.clone(), b.columns().to_vec()));
     Ok((schema.clone(), batches.collect::<Result<_, _>>()?))
+}
+
+/// Names, of which those that were there before have a number.
+fn distinct(names: &[&str]) -> Vec<String> {
+    let mut known: HashSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut seen = HashSet::new();
+    let one = |name: &&str| {
+        if seen.insert((*name).to_owned()) {
+            return (*name).to_owned();
+        }
+        let candidates = (1..).map(|n| format!("{name}_{n}"));
+        candidates.into_iter().find(|name| known.insert(name.clone())).unwrap_or_default()
+    };
+    names.iter().map(one).collect()
 }
 
 #[cfg(test)]

@@ -7,11 +7,13 @@ use rustyline::completion::Completer;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use tidemill_aws::S3Bucket;
+use tidemill_protocol::Key;
+use tidemill_protocol::bucket::BucketError;
 
 use super::commands;
 use super::session::Session;
 use super::split::split;
-use crate::tables::tables;
 
 const KEYWORDS: [&str; 60] = [
     "ALL",
@@ -76,8 +78,34 @@ const KEYWORDS: [&str; 60] = [
     "WHERE",
 ];
 
-/// Keywords that another word follows most often without being typed.
+/// Keywords of two words, and others.
 const MORE_KEYWORDS: [&str; 5] = ["VALUES", "WITH", "GROUP BY", "ORDER BY", "TO"];
+
+/// Of so many tables the columns are looked up, which is a run that looks into each.
+const LEARNED_TABLES_MAX: usize = 50;
+
+/// The names of the bucket's tables, by their folders.
+async fn table_names(bucket: &S3Bucket) -> Result<Vec<String>, BucketError> {
+    let (mut names, mut token) = (vec![], None);
+    loop {
+        let (folders, next) = bucket.folders(Key::TABLES, token.as_deref(), 1000).await?;
+        let name = |folder: String| {
+            folder.trim_start_matches(Key::TABLES).trim_end_matches('/').to_owned()
+        };
+        names.extend(folders.into_iter().map(name).filter(|name| !name.starts_with(['_', '.'])));
+        token = next;
+        if token.is_none() {
+            return Ok(names);
+        }
+    }
+}
+
+/// A name as a statement has it: between quotes where it would not be the same without.
+fn as_written(name: &str) -> String {
+    let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}
 
 #[derive(Default)]
 pub(super) struct Helper {
@@ -88,9 +116,9 @@ pub(super) struct Helper {
 impl Helper {
     /// Looks up which tables and columns there are.
     pub(super) async fn learn(&mut self, session: &mut Session) {
-        let Ok(found) = tables(&session.client.bucket).await else { return };
-        self.tables = found.into_keys().map(|table| (table, vec![])).collect();
-        if self.tables.is_empty() {
+        let Ok(found) = table_names(&session.client.bucket).await else { return };
+        self.tables = found.into_iter().map(|table| (table, vec![])).collect();
+        if self.tables.is_empty() || self.tables.len() > LEARNED_TABLES_MAX {
             return;
         }
         let sql = "SELECT table_name, column_name FROM information_schema.columns \
@@ -115,14 +143,15 @@ impl Helper {
         let begins = |word: &&String| {
             word.get(..begun.len()).is_some_and(|start| start.eq_ignore_ascii_case(begun))
         };
-        let tables = || self.tables.keys().filter(begins).cloned();
+        let written = |name: &String| as_written(name);
+        let tables = || self.tables.keys().filter(begins).map(written);
         if ["from", "join", "into", "describe", ".schema"].contains(&last.as_str())
             || last.ends_with(',') && is_from(before)
         {
             return tables().collect();
         }
         let mut words: Vec<String> =
-            self.tables.values().flatten().filter(begins).cloned().collect();
+            self.tables.values().flatten().filter(begins).map(written).collect();
         words.extend(tables());
         words.sort();
         words.dedup();
@@ -215,6 +244,10 @@ mod tests {
                 .collect::<Vec<_>>()
         );
         assert_eq!(of("SEL"), ["SELECT"]);
+        assert_eq!(
+            [as_written("a_1"), as_written("Cap"), as_written("a b")],
+            ["a_1", "\"Cap\"", "\"a b\""]
+        );
         assert_eq!(of(".sch"), [".schema"]);
         assert_eq!(of(".schema fl"), ["flights"]);
     }

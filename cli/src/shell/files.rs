@@ -3,14 +3,15 @@
 //! A statement names them as it names keys: `FROM 'x.csv'`. They are put under a key of their own in the bucket of an
 //! emulator that ends with this command, and the job says that the table is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context, bail};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
-use datafusion::sql::sqlparser::ast::{ObjectName, TableFactor, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{ObjectName, Query, TableFactor, Visit, Visitor};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use tidemill_protocol::job::TableOptions;
 
@@ -26,12 +27,16 @@ pub(super) struct Files {
     bucket: PathBuf,
     /// Standard input can be read once.
     input: Option<TableOptions>,
-    known: u32,
+    /// What was put there, by the files with their sizes and times.
+    known: HashMap<Vec<Known>, TableOptions>,
 }
+
+/// A file as it was when it was put into the bucket.
+type Known = (PathBuf, u64, Option<SystemTime>);
 
 impl Files {
     pub(super) fn new(bucket: PathBuf) -> Self {
-        Self { bucket, input: None, known: 0 }
+        Self { bucket, input: None, known: HashMap::new() }
     }
 
     /// The tables of a statement that are files of this machine, which are put into the bucket.
@@ -77,8 +82,15 @@ impl Files {
 
     /// Puts files into a folder of their own. The table is one of them, or all.
     fn put(&mut self, files: &[PathBuf], name: &str) -> anyhow::Result<TableOptions> {
-        self.known += 1;
-        let location = format!("{PREFIX}{}/", self.known);
+        let known = files.iter().map(|file| {
+            let metadata = std::fs::metadata(file)?;
+            Ok((file.clone(), metadata.len(), metadata.modified().ok()))
+        });
+        let known = known.collect::<io::Result<Vec<Known>>>().context("a file has disappeared")?;
+        if let Some(there) = self.known.get(&known) {
+            return Ok(there.clone());
+        }
+        let location = format!("{PREFIX}{}/", self.known.len());
         let folder = self.bucket.join(&location);
         std::fs::create_dir_all(&folder).context("the folder of files cannot be made")?;
         for file in files {
@@ -87,7 +99,10 @@ impl Files {
             std::fs::copy(file, &to)
                 .with_context(|| format!("reading {} failed", file.display()))?;
         }
-        Ok(TableOptions { location: Some(format!("{location}{name}")), ..TableOptions::default() })
+        let location = Some(format!("{location}{name}"));
+        let options = TableOptions { location, ..TableOptions::default() };
+        self.known.insert(known, options.clone());
+        Ok(options)
     }
 
     fn standard_input(&mut self) -> anyhow::Result<TableOptions> {
@@ -132,7 +147,8 @@ fn files_of(folder: &Path, is_one: impl Fn(&str) -> bool) -> anyhow::Result<Vec<
 
 /// The names between quotes that stand in the place of tables.
 fn quoted_tables(sql: &str) -> Vec<String> {
-    struct Names(Vec<String>);
+    #[derive(Default)]
+    struct Names(Vec<String>, Vec<String>);
     impl Names {
         fn add(&mut self, name: &ObjectName) {
             if let [part] = name.0.as_slice()
@@ -146,6 +162,12 @@ fn quoted_tables(sql: &str) -> Vec<String> {
     impl Visitor for Names {
         type Break = ();
 
+        fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+            let own = query.with.iter().flat_map(|with| &with.cte_tables);
+            self.1.extend(own.map(|table| table.alias.name.value.clone()));
+            ControlFlow::Continue(())
+        }
+
         fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
             if let TableFactor::Table { name, args: None, .. } = factor {
                 self.add(name);
@@ -155,7 +177,7 @@ fn quoted_tables(sql: &str) -> Vec<String> {
     }
     let parsed = DFParserBuilder::new(sql).with_dialect(&GenericDialect {}).build();
     let parsed = parsed.and_then(|mut parser| parser.parse_statement());
-    let mut names = Names(vec![]);
+    let mut names = Names::default();
     let mut statement = parsed.ok();
     while let Some(Statement::Explain(explained)) = statement {
         statement = Some(*explained.statement);
@@ -169,7 +191,8 @@ fn quoted_tables(sql: &str) -> Vec<String> {
         }
         _ => {}
     }
-    names.0
+    let Names(named, own) = names;
+    named.into_iter().filter(|name| !own.contains(name)).collect()
 }
 
 #[cfg(test)]
@@ -181,6 +204,10 @@ mod tests {
         let sql = "SELECT 'x.csv', \"y\" FROM 'a.csv' JOIN \"b.parquet\" b USING (k) WHERE k IN (SELECT 1 FROM '-') AND t.c = 'z'";
         assert_eq!(quoted_tables(sql), ["a.csv", "b.parquet", "-"]);
         assert_eq!(quoted_tables("EXPLAIN SELECT 1 FROM 'c.csv'"), ["c.csv"]);
+        assert_eq!(
+            quoted_tables("WITH \"d\" AS (SELECT 1) SELECT * FROM \"d\""),
+            Vec::<String>::new()
+        );
         assert_eq!(quoted_tables("SELECT 1 FROM plain"), Vec::<String>::new());
         assert_eq!(quoted_tables("no sql"), Vec::<String>::new());
     }

@@ -76,7 +76,9 @@ async fn execute(session: &mut Session, text: &str) -> anyhow::Result<()> {
     let (mut statements, rest) = split(text);
     statements.extend((!rest.is_empty()).then_some(rest));
     for statement in statements {
-        session.run(&statement).await?;
+        if session.run(&statement).await? != ExitCode::SUCCESS {
+            break; // what follows may build on it
+        }
     }
     Ok(())
 }
@@ -94,9 +96,12 @@ fn greet(session: &Session) {
     println!("A statement ends with a semicolon. .help says more, .exit or Ctrl-D leaves.");
 }
 
+/// Whether a statement of a text writes into a table.
 fn may_change_tables(text: &str) -> bool {
-    let text = text.to_lowercase();
-    ["insert", "copy", "create"].iter().any(|word| text.contains(word))
+    let (statements, rest) = split(text);
+    let first = |text: &String| text.split_whitespace().next().unwrap_or_default().to_lowercase();
+    let words: Vec<String> = statements.iter().chain([&rest]).map(first).collect();
+    words.iter().any(|word| ["insert", "copy", "create"].contains(&word.as_str()))
 }
 
 fn history() -> Option<PathBuf> {

@@ -40,7 +40,7 @@ pub(super) struct Session {
 impl Session {
     pub(super) async fn open(target: Target, printer: Printer) -> anyhow::Result<Self> {
         let interrupts = Interrupts::listen()?;
-        if target.names_one() || crate::endpoint::is_somebody_there().await {
+        if target.names_one().await || crate::endpoint::is_somebody_there().await {
             let client = Client::open(&target).await?;
             return Ok(Self {
                 client,
@@ -145,6 +145,9 @@ impl Session {
             Some(files) => files.tables(sql)?,
             None => Default::default(),
         };
+        if self.interrupts.forget() {
+            return Err(Interrupted("ended by a signal".into()).into());
+        }
         let job = JobSpec { tables, ..JobSpec::of_statement(sql.to_owned()) };
         let text =
             serde_json::to_string(&job).context("the statement cannot be written as JSON")?;

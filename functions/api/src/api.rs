@@ -79,6 +79,9 @@ impl Api {
 /// The body of a request, as JSON.
 pub(crate) fn body<T: serde::de::DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     let text = text(request)?;
+    if let Err(e) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
+        return Err(Problem::new(400, format!("the body is no JSON: {e}")));
+    }
     Ok(tidemill_protocol::job::decode("the request", "body", text)?)
 }
 

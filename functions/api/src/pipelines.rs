@@ -39,7 +39,12 @@ pub(crate) async fn put(api: &Api, request: &Request) -> Result<Response, Proble
     }
     text(request)?;
     Pipeline::parse("the request", &request.body)?;
+    if request.header("if-match") == Some("*") && !api.bucket_has(&key).await? {
+        let why = format!("there is no {key} that could be replaced");
+        return Err(Problem::new(412, why));
+    }
     let write_if = match (request.header("if-match"), request.header("if-none-match")) {
+        (Some("*"), _) => WriteIf::Any,
         (Some(etag), _) => WriteIf::Is(etag.trim_matches('"').to_owned()),
         (None, Some("*")) => WriteIf::Absent,
         (None, _) => WriteIf::Any,

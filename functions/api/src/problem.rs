@@ -25,6 +25,16 @@ pub struct Problem {
     retry_after: Option<u32>,
 }
 
+/// What S3 says of requests that it never takes ("Error responses", list of error codes).
+const REFUSALS: [&str; 6] = [
+    "EntityTooSmall",
+    "InvalidArgument",
+    "InvalidPart",
+    "InvalidRequest",
+    "KeyTooLong",
+    "MalformedXML",
+];
+
 /// What is wrong with a member of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 struct FieldError {
@@ -108,6 +118,11 @@ impl From<BucketError> for Problem {
             BucketError::Changed { .. } => Self::new(412, text),
             BucketError::Io { action, key, .. } if text.contains("AccessDenied") => {
                 Self::new(403, format!("{action} {key} is not allowed with these credentials"))
+            }
+            BucketError::Io { action, key, .. }
+                if REFUSALS.iter().any(|code| text.contains(code)) =>
+            {
+                Self::new(400, format!("{action} {key} is refused by the bucket: {text}"))
             }
             BucketError::Io { action, key, .. } => {
                 error!(error = %text, "a request to the bucket failed");

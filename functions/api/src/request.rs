@@ -33,14 +33,26 @@ impl Request {
         self.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// How many are asked for, from 1 to `most`, or a default.
+    pub(crate) fn limit(&self, default: u64, most: u64) -> Result<usize, Problem> {
+        let limit = self.number("limit", default, 1, most)?;
+        Ok(usize::try_from(limit).unwrap_or(usize::MAX))
+    }
+
     /// A whole number of the query, or a default.
-    pub(crate) fn number(&self, name: &str, default: u64, most: u64) -> Result<u64, Problem> {
+    pub(crate) fn number(
+        &self,
+        name: &str,
+        default: u64,
+        least: u64,
+        most: u64,
+    ) -> Result<u64, Problem> {
         let Some(text) = self.query(name) else { return Ok(default) };
         match text.parse() {
-            Ok(number) if number <= most => Ok(number),
+            Ok(number) if (least..=most).contains(&number) => Ok(number),
             _ => Err(Problem::of_parameter(
                 name,
-                format!("{name} is '{text}': it must be a whole number from 0 to {most}"),
+                format!("{name} is '{text}': it must be a whole number from {least} to {most}"),
             )),
         }
     }

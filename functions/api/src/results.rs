@@ -22,10 +22,10 @@ const PARALLEL_LINKS: usize = 32;
 
 pub(crate) async fn get(api: &Api, request: &Request) -> Result<Response, Problem> {
     let run = run_of(request)?;
-    let most = request.number("limit", FILES_MAX as u64, FILES_MAX as u64)?;
-    let from = request.number("cursor", 0, u64::from(u32::MAX))?;
+    let most = request.limit(FILES_MAX as u64, FILES_MAX as u64)?;
+    let from = request.number("cursor", 0, 0, u64::from(u32::MAX))?;
     let outcome = outcome(api, &run).await?;
-    let (most, from) = (usize::try_from(most).unwrap_or(0), usize::try_from(from).unwrap_or(0));
+    let from = usize::try_from(from).unwrap_or(usize::MAX);
     Ok(Response::json(200, &of(api, &outcome, most, from).await?))
 }
 

@@ -99,7 +99,7 @@ pub const ROUTES: &[Route] = &[
         summary: "Say what a run is doing, or how it ended",
         query: &[(
             "wait",
-            "Seconds to wait for news, at most 25, if `If-None-Match` has the ETag of the last answer.",
+            "Seconds to wait, at most 25: for news, if `If-None-Match` has the ETag of the last answer, else for the end of the run.",
         )],
         headers: &[(
             "If-None-Match",

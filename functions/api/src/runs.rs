@@ -21,11 +21,11 @@ const RUNS_MAX: u64 = 500;
 const NOTICED_SECONDS: u64 = 10;
 
 pub(crate) async fn list(api: &Api, request: &Request) -> Result<Response, Problem> {
-    let limit = request.number("limit", RUNS, RUNS_MAX)?;
+    let limit = request.limit(RUNS, RUNS_MAX)?;
     let job = request.query("job").map(JobName::new);
     let filter = RunFilter { job, states: states(request)? };
     let cursor = request.query("cursor");
-    let page = runs(&api.bucket, &filter, usize::try_from(limit).unwrap_or(0), cursor).await?;
+    let page = runs(&api.bucket, &filter, limit, cursor).await?;
     Ok(Response::json(200, &page))
 }
 
@@ -33,7 +33,13 @@ fn states(request: &Request) -> Result<Vec<RunState>, Problem> {
     let mut states = vec![];
     for word in request.query("state").into_iter().flat_map(|text| text.split(',')) {
         match word.trim() {
-            "active" => states.extend([RunState::Queued, RunState::Planning, RunState::Running]),
+            "active" => states.extend([RunState::Planning, RunState::Running]),
+            "queued" => {
+                let why =
+                    "runs that are queued are not listed yet: only who has started one knows it"
+                        .to_owned();
+                return Err(Problem::of_parameter("state", why));
+            }
             "ended" => {
                 states.extend([RunState::Succeeded, RunState::Failed, RunState::Cancelled]);
             }
@@ -45,10 +51,13 @@ fn states(request: &Request) -> Result<Vec<RunState>, Problem> {
 
 pub(crate) async fn get(api: &Api, request: &Request) -> Result<Response, Problem> {
     let run = run_of(request)?;
-    let wait = request.number("wait", 0, u64::MAX)?.min(WAIT_SECONDS_MAX);
+    let wait = request.number("wait", 0, 0, u64::MAX)?.min(WAIT_SECONDS_MAX);
     let known = request.header("if-none-match").map(|tag| tag.trim_start_matches("W/"));
-    let mut waiting = Waiting::new(api, &run, if known.is_some() { wait } else { 0 });
-    let found = waiting.until(|found| Some(tag(found).as_str()) != known).await?;
+    let mut waiting = Waiting::new(api, &run, wait);
+    let found = match known {
+        Some(known) => waiting.until(|found| tag(found) != known).await?,
+        None => waiting.until(|found| found.state.has_ended()).await?,
+    };
     let tag = tag(&found);
     let response = match known {
         Some(known) if known == tag => Response::empty(304),

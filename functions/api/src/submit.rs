@@ -145,8 +145,11 @@ fn read(request: &Request) -> Result<(Option<String>, Read), Problem> {
             }
             Ok((None, Read::Statement(text.to_owned())))
         }
-        // what `curl --data` says of any body
-        "application/json" | "application/x-www-form-urlencoded" => read_json(text),
+        "application/json" => read_json(text),
+        // what `curl --data` says of any body, and what pages of other sites may send unasked
+        "application/x-www-form-urlencoded" if request.header("origin").is_none() => {
+            read_json(text)
+        }
         other => {
             let why =
                 format!("the body is {other}: it must be application/json, or application/sql");

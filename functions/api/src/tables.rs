@@ -19,8 +19,7 @@ const FILES: u64 = 100;
 const FILES_MAX: u64 = 1000;
 
 pub(crate) async fn list(api: &Api, request: &Request) -> Result<Response, Problem> {
-    let most = request.number("limit", TABLES_MAX, TABLES_MAX)?.max(1);
-    let most = i32::try_from(most).unwrap_or(i32::MAX);
+    let most = i32::try_from(request.limit(TABLES_MAX, TABLES_MAX)?).unwrap_or(i32::MAX);
     let (folders, next) = api.bucket.folders(Key::TABLES, request.query("cursor"), most).await?;
     let folders = folders.into_iter().filter(|folder| !is_hidden(folder.trim_end_matches('/')));
     let tables = stream::iter(folders).map(|folder| summary(api, folder)).buffered(PARALLEL_LISTS);
@@ -42,9 +41,9 @@ pub(crate) async fn get(api: &Api, request: &Request) -> Result<Response, Proble
     if !tidemill_protocol::is_table_folder(&location) {
         return Err(Problem::of_parameter("table", format!("'{table}' is no name of a table")));
     }
-    let limit = usize::try_from(request.number("limit", FILES, FILES_MAX)?).unwrap_or(0);
+    let limit = request.limit(FILES, FILES_MAX)?;
     let after = request.query("cursor").map(|cursor| format!("{location}{cursor}"));
-    let objects = api.bucket.list_page(&location, after.as_deref(), limit.clamp(1, KEYS)).await?;
+    let objects = api.bucket.list_page(&location, after.as_deref(), limit).await?;
     if objects.is_empty() && after.is_none() {
         let why = format!("there is no table {table}: no file is under {location}");
         return Err(Problem::new(404, why));

@@ -2,6 +2,7 @@
 
 use chrono::Utc;
 use tidemill_aws::links::{Link, WriteIf};
+use tidemill_protocol::bucket::BucketError;
 use tidemill_protocol::{Key, is_hidden};
 
 use crate::answers::{NewUpload, Upload, UploadParts, UploadRequest, UploadedParts};
@@ -57,7 +58,13 @@ pub(crate) async fn complete(api: &Api, request: &Request) -> Result<Response, P
         return Err(Problem::of_member("/etags", "etags is empty: a file has one part at least"));
     }
     let parts: Vec<(i32, String)> = (1..).zip(etags).collect();
-    api.bucket.complete_upload(&key, &upload, &parts, &write_if(etag)).await?;
+    let completed = api.bucket.complete_upload(&key, &upload, &parts, &write_if(etag)).await;
+    completed.map_err(|e| match e {
+        BucketError::NotFound { key } => {
+            Problem::new(404, format!("there is no upload {upload} of {key}"))
+        }
+        other => other.into(),
+    })?;
     Ok(api::done())
 }
 
@@ -67,14 +74,16 @@ fn write_if(etag: Option<String>) -> WriteIf {
 
 /// Uploads go where users keep files: nobody uploads what is a run's own, or a job past its checks.
 fn check_key(key: &str) -> Result<(), Problem> {
-    let is_users = [Key::INBOX, Key::TABLES].iter().any(|prefix| key.starts_with(prefix));
+    // a file beside the folders of tables belongs to none
+    let is_of_table = key.strip_prefix(Key::TABLES).is_some_and(|rest| rest.contains('/'));
+    let is_users = key.starts_with(Key::INBOX) || is_of_table;
     let is_schema = key.starts_with(Key::TABLES) && key.ends_with("/_schema.json");
     let has_empty = key.split('/').any(str::is_empty);
     if is_users && !has_empty && (!is_hidden(key) || is_schema) && key.len() <= KEY_BYTES_MAX {
         return Ok(());
     }
     let why = format!(
-        "key is '{key}': it must be a file under {} or {}, in folders that begin with no . or _, \
+        "key is '{key}': it must be a file under {} or in the folder of a table under {}, in folders that begin with no . or _, \
          in at most {KEY_BYTES_MAX} bytes",
         Key::INBOX,
         Key::TABLES
@@ -96,6 +105,7 @@ mod tests {
         for key in [
             "",
             "inbox/",
+            "tables/a.csv",
             "jobs/a.sql",
             "tables/t/_a",
             "inbox//a",

@@ -80,7 +80,7 @@ impl Reader<'_> {
 
     fn stage(&mut self, id: &str, properties: &Map<String, Value>) -> Result<(), TemplateError> {
         for (property, value) in properties {
-            let without = ["ApiId", "AutoDeploy", "Description", "Tags"];
+            let without = ["ApiId", "AutoDeploy", "DefaultRouteSettings", "Description", "Tags"];
             if self.is_emulated(id, property, &["StageName"], &without)? {
                 self.one_of(&format!("{id}.{property}"), value, &["$default"])?;
             }

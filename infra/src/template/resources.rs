@@ -34,7 +34,8 @@ const TYPES_WITHOUT_EFFECT: [&str; 15] = [
     "AWS::Events::Rule",
 ];
 
-const BUCKET_WITHOUT_EFFECT: [&str; 6] = [
+const BUCKET_WITHOUT_EFFECT: [&str; 7] = [
+    "CorsConfiguration",
     "PublicAccessBlockConfiguration",
     "BucketEncryption",
     "LifecycleConfiguration",

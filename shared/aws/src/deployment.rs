@@ -78,6 +78,7 @@ impl Deployment {
 
     /// The context of one delivery of one message.
     pub fn context(&self, message: &SqsMessage, invocation: &lambda_runtime::Context) -> Context {
+        telemetry::forget();
         Context {
             bucket: self.bucket.clone(),
             queue: Arc::new(self.queues.of(Trace::of(message, invocation))),

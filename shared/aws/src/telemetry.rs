@@ -19,13 +19,18 @@ const REMEMBERED_BYTES: usize = 4096;
 
 static LAST: Mutex<VecDeque<u8>> = Mutex::new(VecDeque::new());
 
-/// The last lines that this process has logged, whole ones: they are kept with the error of an attempt.
+/// Forgets what was logged: an invocation begins, perhaps for somebody else's run.
+pub(crate) fn forget() {
+    LAST.lock().unwrap_or_else(PoisonError::into_inner).clear();
+}
+
+/// The last lines that this invocation has logged: they are kept with the error of an attempt.
 pub fn last_lines() -> String {
     let last: Vec<u8> =
         LAST.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
     let text = String::from_utf8_lossy(&last);
     match text.split_once('\n') {
-        Some((_, rest)) if last.len() == REMEMBERED_BYTES => rest.to_owned(),
+        Some((_, rest)) if last.len() == REMEMBERED_BYTES && !rest.is_empty() => rest.to_owned(),
         _ => text.into_owned(),
     }
 }
@@ -88,6 +93,10 @@ mod tests {
 
     #[test]
     fn only_the_last_whole_lines_are_remembered() {
+        writeln!(Remembered, "of another run").expect("written");
+        forget();
+        writeln!(Remembered, "line").expect("written");
+        assert_eq!(last_lines(), "line\n");
         for n in 0..1000 {
             writeln!(Remembered, "line {n}").expect("written");
         }

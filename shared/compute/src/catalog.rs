@@ -2,20 +2,17 @@
 //!
 //! They stand in the plan as the rows that they have when a job is planned, so that all tasks see the same.
 
-use std::collections::BTreeSet;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
-use datafusion::error::DataFusionError;
 use datafusion::execution::session_state::SessionState;
-use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::parser::{CopyToSource, CopyToStatement, DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{
-    Ident, Query, ShowStatementOptions, Statement as SqlStatement, TableAlias, TableFactor,
-    VisitMut, VisitorMut,
+    Ident, ShowStatementOptions, Statement as SqlStatement, TableFactor, Visit, Visitor,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
-use datafusion::sql::sqlparser::parser::Parser;
-use futures::stream::{self, StreamExt};
+use datafusion::sql::sqlparser::tokenizer::Location;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use object_store::ObjectStore;
 use object_store::path::Path;
 use tidemill_protocol::job::{JobSpec, Work};
@@ -47,57 +44,103 @@ const COLUMN_COLUMNS: [&str; 7] = [
     "data_type",
 ];
 
-/// A job with the rows of what its statement asks of the catalog.
+/// A job with the rows of what its statement asks of the catalog. They stand in the text at the places of the names,
+/// so that all else is as it was.
 pub(crate) async fn expanded(
     state: &SessionState,
     store: &Arc<dyn ObjectStore>,
     spec: &JobSpec,
-    mut statement: SqlStatement,
+    asked: Asking,
 ) -> Result<JobSpec, Failure> {
-    let mut asked = Asked::default();
-    let _ = statement.visit(&mut asked);
     let tables = names(store).await?;
-    let of_tables = asked.names.contains("tables").then(|| rows_of_tables(&tables));
-    let of_columns = match asked.names.contains("columns") {
-        true => Some(rows_of_columns(state, store, spec, &tables).await?),
-        false => None,
+    let of_columns = match asked.places.iter().any(|place| place.table == "columns") {
+        true => rows_of_columns(state, store, spec, &tables).await?,
+        false => String::new(),
     };
-    let mut rows = Rows { tables: of_tables, columns: of_columns };
-    if let ControlFlow::Break(why) = statement.visit(&mut rows) {
-        return refused(why);
+    let mut sql = asked.sql;
+    // from the last, so that those before stay where they are
+    for Place { table, bytes, has_alias } in asked.places.into_iter().rev() {
+        let rows = match table.as_str() {
+            "tables" => &rows_of_tables(&tables),
+            "columns" => &of_columns,
+            _ => {
+                return refused(format!(
+                    "there is no {SCHEMA}.{table}: {SCHEMA}.tables and {SCHEMA}.columns are there"
+                ));
+            }
+        };
+        let alias = if has_alias { String::new() } else { format!(" AS {table}") };
+        sql.replace_range(bytes, &format!("({rows}){alias}"));
     }
-    let work = Work::Statement(statement.to_string());
-    Ok(JobSpec { work, ..spec.clone() })
+    Ok(JobSpec { work: Work::Statement(sql), ..spec.clone() })
 }
 
-/// The statement that asks something of the catalog; nothing, if it asks nothing.
-pub(crate) fn asking(sql: &str) -> Result<Option<SqlStatement>, Failure> {
+/// A statement that asks something of the catalog.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    sql: String,
+    places: Vec<Place>,
+}
+
+/// A table of the catalog in the text of a statement.
+#[derive(Debug)]
+struct Place {
+    table: String,
+    bytes: Range<usize>,
+    has_alias: bool,
+}
+
+/// What a statement asks of the catalog; nothing, if it asks nothing.
+pub(crate) fn asking(sql: &str) -> Result<Option<Asking>, Failure> {
     let small = sql.to_lowercase();
-    if !small.contains(SCHEMA) && !small.trim_start().starts_with("show") {
+    if !small.contains(SCHEMA) && !small.contains("show") {
         return Ok(None);
     }
-    let parsed =
-        DFParserBuilder::new(sql).with_dialect(&GenericDialect {}).build()?.parse_statements();
-    let Ok(mut statements) = parsed else { return Ok(None) }; // the parser says elsewhere what is wrong
-    let (Some(statement), None) = (statements.pop_front(), statements.pop_front()) else {
-        return Ok(None);
+    let sql = match shown(sql)? {
+        Some(listing) => listing,
+        None => sql.to_owned(),
     };
-    let Statement::Statement(statement) = statement else { return Ok(None) };
+    let mut places = Places { sql: &sql, found: vec![] };
+    let mut statement = parsed(&sql);
+    while let Some(Statement::Explain(explained)) = statement {
+        statement = Some(*explained.statement);
+    }
+    let _ = match statement {
+        Some(Statement::Statement(statement)) => statement.visit(&mut places),
+        Some(Statement::CopyTo(CopyToStatement { source: CopyToSource::Query(query), .. })) => {
+            query.visit(&mut places)
+        }
+        _ => return Ok(None),
+    };
+    let mut places = places.found;
+    places.sort_by_key(|place| place.bytes.start);
+    Ok((!places.is_empty()).then_some(Asking { sql, places }))
+}
+
+/// The only statement of a text; nothing, if it is none: the parser says elsewhere what is wrong.
+fn parsed(sql: &str) -> Option<Statement> {
+    let mut parser = DFParserBuilder::new(sql).with_dialect(&GenericDialect {}).build().ok()?;
+    let mut statements = parser.parse_statements().ok()?;
+    statements.pop_front().filter(|_| statements.is_empty())
+}
+
+/// The statement that says what SHOW asks for; nothing, if it is another.
+fn shown(sql: &str) -> Result<Option<String>, Failure> {
+    let Some(Statement::Statement(statement)) = parsed(sql) else { return Ok(None) };
     match *statement {
-        SqlStatement::ShowTables { show_options, .. } => {
-            if has_options(&show_options) {
+        SqlStatement::ShowTables { terse, history, extended, full, external, show_options } => {
+            if terse || history || extended || full || external || has_options(&show_options) {
                 return refused(
-                    "SHOW TABLES takes no LIKE, FROM or LIMIT here: SELECT table_name FROM \
-                     information_schema.tables WHERE … does",
+                    "only SHOW TABLES itself is supported: SELECT table_name FROM information_schema.tables \
+                     WHERE … says more",
                 );
             }
-            let sql = format!("SELECT table_name FROM {SCHEMA}.tables ORDER BY table_name");
-            Ok(Some(parse(&sql)?))
+            Ok(Some(format!("SELECT table_name FROM {SCHEMA}.tables ORDER BY table_name")))
         }
         SqlStatement::ShowColumns { .. } => {
             refused("SHOW COLUMNS is not supported: DESCRIBE t says the same")
         }
-        other => Ok(small.contains(SCHEMA).then_some(other)),
+        _ => Ok(None),
     }
 }
 
@@ -110,70 +153,39 @@ fn has_options(options: &ShowStatementOptions) -> bool {
         || filter_position.is_some()
 }
 
-fn parse(sql: &str) -> Result<SqlStatement, Failure> {
-    let parsed = Parser::new(&GenericDialect {}).try_with_sql(sql);
-    let parsed = parsed.and_then(|mut parser| parser.parse_statement());
-    parsed.map_err(|e| DataFusionError::SQL(Box::new(e), None).into())
+/// Looks for the tables of the catalog in a statement.
+struct Places<'a> {
+    sql: &'a str,
+    found: Vec<Place>,
 }
 
-/// The table of the schema that a part of a statement names.
-fn table_of(factor: &TableFactor) -> Option<String> {
-    let TableFactor::Table { name, args: None, .. } = factor else { return None };
-    let parts: Option<Vec<String>> =
-        name.0.iter().map(|part| part.as_ident().map(folded)).collect();
-    match parts?.as_slice() {
-        [schema, table] if schema == SCHEMA => Some(table.clone()),
-        _ => None,
-    }
-}
-
-/// The tables of the schema that a statement names.
-#[derive(Default)]
-struct Asked {
-    names: BTreeSet<String>,
-}
-
-impl VisitorMut for Asked {
+impl Visitor for Places<'_> {
     type Break = ();
 
-    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
-        self.names.extend(table_of(factor));
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        let TableFactor::Table { name, alias, args: None, .. } = factor else {
+            return ControlFlow::Continue(());
+        };
+        let parts: Option<Vec<&Ident>> = name.0.iter().map(|part| part.as_ident()).collect();
+        if let Some([schema, table]) = parts.as_deref()
+            && folded(schema) == SCHEMA
+        {
+            let at = |location| offset(self.sql, location);
+            let bytes = at(schema.span.start)..at(table.span.end);
+            let place = Place { table: folded(table), bytes, has_alias: alias.is_some() };
+            self.found.push(place);
+        }
         ControlFlow::Continue(())
     }
 }
 
-/// The rows that stand in the place of tables.
-struct Rows {
-    tables: Option<Query>,
-    columns: Option<Query>,
-}
-
-impl VisitorMut for Rows {
-    type Break = String;
-
-    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<String> {
-        let Some(name) = table_of(factor) else { return ControlFlow::Continue(()) };
-        let rows = match name.as_str() {
-            "tables" => &self.tables,
-            "columns" => &self.columns,
-            _ => &None,
-        };
-        let Some(rows) = rows else {
-            return ControlFlow::Break(format!(
-                "there is no {SCHEMA}.{name}: {SCHEMA}.tables and {SCHEMA}.columns are there"
-            ));
-        };
-        let TableFactor::Table { alias, .. } = factor else { return ControlFlow::Continue(()) };
-        let alias = alias.take().unwrap_or_else(|| TableAlias {
-            explicit: true,
-            name: Ident::new(name),
-            columns: vec![],
-            at: None,
-        });
-        let (subquery, alias) = (Box::new(rows.clone()), Some(alias));
-        *factor = TableFactor::Derived { lateral: false, subquery, alias, sample: None };
-        ControlFlow::Continue(())
-    }
+/// The byte at a line and a column, which are counted in characters from 1.
+fn offset(text: &str, at: Location) -> usize {
+    let lines = usize::try_from(at.line).unwrap_or(1).saturating_sub(1);
+    let start: usize = text.split_inclusive('\n').take(lines).map(str::len).sum();
+    let column = usize::try_from(at.column).unwrap_or(1).saturating_sub(1);
+    let rest = &text[start..];
+    start + rest.char_indices().nth(column).map_or(rest.len(), |(byte, _)| byte)
 }
 
 /// The names of the bucket's tables.
@@ -187,7 +199,7 @@ fn folder(table: &str) -> String {
     format!("{}{table}/", Key::TABLES)
 }
 
-fn rows_of_tables(tables: &[String]) -> Query {
+fn rows_of_tables(tables: &[String]) -> String {
     let row = |table: &String| {
         vec![text(CATALOG_NAME), text(SCHEMA_NAME), text(table), text("BASE TABLE")]
     };
@@ -199,7 +211,7 @@ async fn rows_of_columns(
     store: &Arc<dyn ObjectStore>,
     spec: &JobSpec,
     tables: &[String],
-) -> Result<Query, Failure> {
+) -> Result<String, Failure> {
     if tables.len() > TABLES_MAX {
         return refused(format!(
             "{SCHEMA}.columns looks into each of the bucket's {} tables, and at most into {TABLES_MAX}: DESCRIBE t \
@@ -208,7 +220,8 @@ async fn rows_of_columns(
         ));
     }
     let looked: Vec<_> = tables.iter().map(|table| find(state, store, spec, table)).collect();
-    let pinned: Vec<_> = stream::iter(looked).buffered(PARALLEL_TABLES).collect().await;
+    let pinned: Vec<Option<Table>> =
+        stream::iter(looked).buffered(PARALLEL_TABLES).try_collect().await?;
     let mut rows = vec![];
     for (name, table) in tables.iter().zip(&pinned) {
         for (number, (column, kind)) in table.iter().flat_map(columns_of).enumerate() {
@@ -232,8 +245,13 @@ async fn find(
     store: &Arc<dyn ObjectStore>,
     spec: &JobSpec,
     table: &str,
-) -> Option<Table> {
-    table::find(state, store, &folder(table), spec).await.ok().flatten()
+) -> Result<Option<Table>, Failure> {
+    match table::find(state, store, &folder(table), spec).await {
+        Ok(found) => Ok(found),
+        // another attempt may read it
+        Err(e) if e.store_error().is_some() => Err(e),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Between quotes.
@@ -241,10 +259,10 @@ pub(crate) fn text(value: &str) -> String {
     format!("'{}'", value.replace('\'', "''"))
 }
 
-/// A query with these rows.
-fn values(columns: &[&str], rows: &[Vec<String>]) -> Query {
+/// A query with these rows, on one line.
+fn values(columns: &[&str], rows: &[Vec<String>]) -> String {
     let names = columns.join(", ");
-    let sql = match rows {
+    match rows {
         [] => {
             let none = columns.iter().map(|name| match *name {
                 "ordinal_position" => format!("0 AS {name}"),
@@ -256,10 +274,5 @@ fn values(columns: &[&str], rows: &[Vec<String>]) -> Query {
             let rows: Vec<_> = rows.iter().map(|row| format!("({})", row.join(", "))).collect();
             format!("SELECT {names} FROM (VALUES {}) AS rows({names})", rows.join(", "))
         }
-    };
-    // of quoted texts and numbers alone
-    match parse(&sql) {
-        Ok(SqlStatement::Query(query)) => *query,
-        _ => unreachable!("{sql} is a query"),
     }
 }

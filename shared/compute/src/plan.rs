@@ -47,9 +47,9 @@ pub(crate) async fn plan(
     let meter = Arc::new(Meter::default());
     let expanded = match catalog::asking(request.spec.statement())? {
         None => None,
-        Some(statement) => {
+        Some(asking) => {
             let state = planning_state(resources, request.now, &meter)?;
-            Some(catalog::expanded(&state, store, request.spec, statement).await?)
+            Some(catalog::expanded(&state, store, request.spec, asking).await?)
         }
     };
     let request = &PlanRequest { spec: expanded.as_ref().unwrap_or(request.spec), ..*request };

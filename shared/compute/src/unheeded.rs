@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{GroupByExpr, Query, Select, TableFactor};
+use datafusion::sql::sqlparser::ast::{GroupByExpr, Query, Select, SelectItem, TableFactor};
 
 /// Refuses the first that is there.
 fn refuse(all: &[(bool, &str)]) -> ControlFlow<String> {
@@ -36,7 +36,14 @@ pub(crate) fn check_select(select: &Select) -> ControlFlow<String> {
                 .into(),
         );
     }
+    let is_filtered = select.projection.iter().any(|item| match item {
+        SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) => {
+            options.opt_ilike.is_some()
+        }
+        _ => false,
+    });
     refuse(&[
+        (is_filtered, "ILIKE after *"),
         (select.prewhere.is_some(), "PREWHERE"),
         (!select.connect_by.is_empty(), "CONNECT BY"),
         (select.select_modifiers.is_some(), "a modifier after SELECT"),

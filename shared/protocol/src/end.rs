@@ -224,7 +224,7 @@ async fn keep_timeline(
     let took = TimeDelta::milliseconds((outcome.seconds * 1e3).round() as i64);
     let (run, created) = (&outcome.run, outcome.ended - took);
     let timeline = match outcome.status {
-        Status::Succeeded => timeline::of_run(run, created, objects),
+        Status::Succeeded => timeline::succeeded(&*cx.bucket, run, created, objects).await?,
         Status::Failed | Status::Cancelled => {
             timeline::unfinished(&*cx.bucket, run, created, objects, outcome.ended).await?
         }

@@ -68,6 +68,9 @@ impl From<RunId> for String {
 }
 
 impl RunId {
+    /// What the names of jobs begin with that take up a run.
+    const RETRY: &'static str = "retry-";
+
     /// The id of the run that an event starts. It depends on the event alone, so an event that is
     /// delivered twice is one run, and a file that is uploaded twice (another sequencer) is two.
     pub fn of_event(job: &JobName, time: DateTime<Utc>, identity: &[&str]) -> Self {
@@ -99,9 +102,13 @@ impl RunId {
         Ok(Self(text.into()))
     }
 
-    /// Whether it is a run of this job: a longer name may begin with the same.
-    pub fn is_of(&self, job: &JobName) -> bool {
-        self.submission().is_some_and(|(slug, _)| slug == job.slug())
+    /// Whether it can be a run of this job, or of its retry: names that differ may be the same in ids.
+    pub fn may_be_of(&self, job: &JobName) -> bool {
+        let slug = job.slug();
+        self.submission().is_some_and(|(name, _)| {
+            let retried = name.strip_prefix(Self::RETRY);
+            name == slug || retried.is_some_and(|name| name.starts_with(&slug))
+        })
     }
 
     /// What it was submitted as, and the job's name as ids have it: `-` for `/` and `.`.
@@ -232,7 +239,10 @@ mod tests {
         let run = RunId::of_submission(&JobName::new("a/top"), &submission);
         assert_eq!(run.as_str(), "a-top-20260102T030405678Z-1f0a9c33aa00");
         assert_eq!(run.submission(), Some(("a-top", submission)));
-        assert!(run.is_of(&JobName::new("a/top")) && !run.is_of(&JobName::new("a")));
+        assert!(run.may_be_of(&JobName::new("a/top")) && !run.may_be_of(&JobName::new("a")));
+        let retry =
+            RunId::of_submission(&JobName::new("retry-a-top-00ff"), &Submission::new(time(), 1));
+        assert!(retry.may_be_of(&JobName::new("a/top")) && !retry.may_be_of(&JobName::new("b")));
         for other in [
             "",
             "top",

@@ -486,8 +486,19 @@ impl JobSpec {
 
 /// The statement that says what a statement would do; it may be one that says so already.
 pub fn explained(sql: &str) -> String {
-    let first = sql.split_whitespace().next().unwrap_or_default();
+    let first = without_comments(sql).split_whitespace().next().unwrap_or_default();
     if first.eq_ignore_ascii_case("EXPLAIN") { sql.to_owned() } else { format!("EXPLAIN {sql}") }
+}
+
+/// A statement without the comments that it begins with.
+fn without_comments(sql: &str) -> &str {
+    let sql = sql.trim_start();
+    let rest = match sql.get(..2) {
+        Some("--") => sql.split_once('\n').map(|(_, rest)| rest),
+        Some("/*") => sql.split_once("*/").map(|(_, rest)| rest),
+        _ => None,
+    };
+    rest.map_or(sql, without_comments)
 }
 
 /// A result may be appended to a table folder and nowhere else.
@@ -530,6 +541,14 @@ mod tests {
         }
         assert_eq!(pointer("{"), None);
         assert_eq!(pointer(r#"{"sql": "s"} x"#), None);
+    }
+
+    #[test]
+    fn what_explains_already_is_not_explained_twice() {
+        assert_eq!(explained("SELECT 1"), "EXPLAIN SELECT 1");
+        for sql in ["explain SELECT 1", "-- a\n /* b */ EXPLAIN SELECT 1"] {
+            assert_eq!(explained(sql), sql);
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A run as one page that needs nothing else, and as a trace.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -133,13 +135,13 @@ pub fn trace(tasks: &Timeline, operators: &[String]) -> Value {
         let mut attempts: Vec<(u32, i64)> =
             stage.started.task.iter().copied().zip(stage.started.at.iter().copied()).collect();
         attempts.sort_by_key(|(task, at)| (*at, *task));
+        let mut ends: BTreeSet<(u32, i64, &str)> = BTreeSet::new();
+        for (times, how) in [(&stage.failed, "failed"), (&stage.committed, "committed")] {
+            ends.extend(times.task.iter().zip(&times.at).map(|(task, at)| (*task, *at, how)));
+        }
         let end = |task: u32, from: i64| {
-            let of = |times: &crate::record::TaskTimes| {
-                let all = times.task.iter().zip(&times.at);
-                all.filter(|(t, at)| **t == task && **at >= from).map(|(_, at)| *at).min()
-            };
-            let ends = [(of(&stage.failed), "failed"), (of(&stage.committed), "committed")];
-            ends.into_iter().filter_map(|(at, how)| Some((at?, how))).min()
+            let mut after = ends.range((task, from, "")..);
+            after.next().filter(|(of, _, _)| *of == task).map(|(_, at, how)| (*at, *how))
         };
         let mut rows: Vec<i64> = vec![];
         for (task, at) in attempts {

@@ -29,7 +29,6 @@ const READ_MAX: usize = 1_000;
 pub struct RunSummary {
     pub run: RunId,
     pub job: JobName,
-    /// `running` is said of one that is being planned, too.
     pub state: RunState,
     pub created: DateTime<Utc>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,7 +69,13 @@ pub struct RunFilter {
 
 impl RunFilter {
     fn takes(&self, found: &RunSummary) -> bool {
-        self.states.is_empty() || self.states.contains(&found.state)
+        let is_of_job = self.job.as_ref().is_none_or(|job| found.job == *job);
+        is_of_job && (self.states.is_empty() || self.states.contains(&found.state))
+    }
+
+    /// Whether a run may be one by its id: that of a retry says so before the name.
+    fn may_take(&self, run: &RunId) -> bool {
+        self.job.as_ref().is_none_or(|job| run.may_be_of(job))
     }
 }
 
@@ -92,8 +97,7 @@ pub async fn runs(
         looked_at += keys.len();
         let asked = |key: String| {
             let run = Key::recent_run(&key)?;
-            let is_asked = filter.job.as_ref().is_none_or(|job| run.is_of(job));
-            is_asked.then_some((key, run))
+            filter.may_take(&run).then_some((key, run))
         };
         let is_last_page = keys.len() < PAGE_KEYS;
         let last = keys.last().map(|o| o.key.clone());
@@ -149,11 +153,14 @@ async fn look(
             reason: outcome.reason,
         }));
     }
-    let asked = find::<Run>(bucket, &Key::Run(&run).to_string()).await?;
-    Ok(asked.map(|asked| RunSummary {
+    let Some(asked) = find::<Run>(bucket, &Key::Run(&run).to_string()).await? else {
+        return Ok(None);
+    };
+    let has_plan = bucket.head(&Key::Plan(&run).to_string()).await?.is_some();
+    Ok(Some(RunSummary {
         run,
         job: asked.job,
-        state: RunState::Running,
+        state: if has_plan { RunState::Running } else { RunState::Planning },
         created,
         ended: None,
         seconds: None,

@@ -288,7 +288,14 @@ impl RunWatch {
         plan: &Plan,
         outcome: &Outcome,
     ) -> Result<(), BucketError> {
-        let mut stages: Vec<_> = plan.stages.iter().map(StageStatus::waiting).collect();
+        if outcome.status != Status::Succeeded {
+            // its working keys are kept for a week
+            self.look_at_stages(bucket, plan).await?;
+        }
+        let mut stages = match self.stages.is_empty() {
+            true => plan.stages.iter().map(StageStatus::waiting).collect(),
+            false => std::mem::take(&mut self.stages),
+        };
         for summary in &outcome.stages {
             if let Some(stage) = stages.get_mut(usize::from(summary.stage.0)) {
                 *stage = stage.clone().ended(summary);
@@ -299,7 +306,7 @@ impl RunWatch {
         {
             for times in &kept.stages {
                 if let Some(stage) = stages.get_mut(usize::from(times.stage.0)) {
-                    stage.committed = times.committed.task.len();
+                    stage.committed = stage.committed.max(times.committed.task.len());
                 }
             }
         }

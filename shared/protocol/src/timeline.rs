@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use futures::future::try_join_all;
 
 use crate::bucket::{Bucket, BucketError, ObjectInfo};
 use crate::context::find;
@@ -29,6 +30,17 @@ pub async fn timeline(
     };
     let objects = bucket.list(&Key::work_folder(run)).await?;
     unfinished(bucket, run, asked.created, &objects, now).await.map(Some)
+}
+
+/// The timeline of a run that succeeded, with what attempts failed of on the way.
+pub(crate) async fn succeeded(
+    bucket: &dyn Bucket,
+    run: &RunId,
+    created: DateTime<Utc>,
+    objects: &[ObjectInfo],
+) -> Result<Timeline, BucketError> {
+    let errors = errors(bucket, run, created, objects).await?;
+    Ok(Timeline { errors, ..of_run(run, created, objects) })
 }
 
 /// The timeline of a run that has not succeeded, with what it has taken and failed of.
@@ -62,24 +74,41 @@ async fn errors(
         .filter(|(_, attempt)| attempt.starts_with(&folder))
         .collect();
     failed.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-    let mut errors = vec![];
-    for (at, attempt) in failed.into_iter().take(Timeline::ERRORS_MAX) {
-        let mut parts = attempt[folder.len()..].split('/');
-        let mut number = || parts.next()?.parse::<u32>().ok();
-        let (Some(stage), Some(task)) = (number(), number()) else { continue };
-        let found = find::<AttemptError>(bucket, &format!("{attempt}.error")).await?;
-        let Some(AttemptError { error, lines, .. }) = found else { continue };
-        let start = find::<AttemptStart>(bucket, attempt).await?;
-        errors.push(TaskError {
-            stage: StageId(u16::try_from(stage).unwrap_or(u16::MAX)),
-            task,
-            at: (at - created).num_milliseconds(),
-            error,
-            log: start.map(|start| start.log).unwrap_or_default(),
-            lines,
-        });
-    }
-    Ok(errors)
+    failed.truncate(Timeline::ERRORS_MAX);
+    let last = failed.into_iter().map(|(at, attempt)| {
+        let at = (at - created).num_milliseconds();
+        error(bucket, attempt, &attempt[folder.len()..], at)
+    });
+    let last = try_join_all(last.collect::<Vec<_>>()).await?;
+    Ok(last.into_iter().flatten().collect())
+}
+
+/// What an attempt failed of, by its key, of which the last part has stage and task.
+async fn error(
+    bucket: &dyn Bucket,
+    attempt: &str,
+    place: &str,
+    at: i64,
+) -> Result<Option<TaskError>, BucketError> {
+    let mut parts = place.split('/');
+    let (Some(stage), Some(task)) = (
+        parts.next().and_then(|stage| stage.parse().ok()),
+        parts.next().and_then(|task| task.parse().ok()),
+    ) else {
+        return Ok(None);
+    };
+    let failed = format!("{attempt}.error");
+    let found = find::<AttemptError>(bucket, &failed);
+    let (found, start) = futures::try_join!(found, find::<AttemptStart>(bucket, attempt))?;
+    let log = start.map(|start| start.log).unwrap_or_default();
+    Ok(found.map(|AttemptError { error, lines, .. }| TaskError {
+        stage: StageId(stage),
+        task,
+        at,
+        error,
+        log,
+        lines,
+    }))
 }
 
 /// The timeline of a run that began at a time.

@@ -38,7 +38,7 @@ fn folder() -> PathBuf {
 /// The records of a run of three stages, one of more than a group.
 async fn records() -> Vec<(&'static str, Value)> {
     let bucket: Arc<dyn Bucket> = Arc::new(MemoryBucket::default());
-    let world = World::new(bucket.clone(), Arc::new(ToyEngine { bucket }));
+    let world = World::new(bucket.clone(), Arc::new(ToyEngine::new(bucket)));
     let job = json!({ "sql": "sum 140", "options": { "keep_work": true, "deadline": 900 } });
     let event = world.upload("jobs/top.json", &job.to_string()).await;
     world.run(&event).await;

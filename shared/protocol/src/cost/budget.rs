@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures::future::try_join_all;
 
 use crate::attempts::{self, AttemptTimes};
 use crate::bucket::{Bucket, BucketError, ObjectInfo};
@@ -202,13 +203,16 @@ pub(crate) async fn spent(
     now: DateTime<Utc>,
 ) -> Result<f64, BucketError> {
     let mut account = Account::default();
-    for stage in plan.stages.iter().filter(|s| s.reused.is_none()) {
-        let (run, id) = (&plan.run, stage.id);
-        let key = Key::Layout(run, id).to_string();
-        if !objects.iter().any(|o| o.key == key) {
-            continue;
-        }
-        let Some(layout) = find::<Layout>(bucket, &key).await? else { continue };
+    let run = &plan.run;
+    let begun = plan.stages.iter().filter(|s| s.reused.is_none()).map(|stage| async move {
+        Ok::<_, BucketError>((
+            stage,
+            find::<Layout>(bucket, &Key::Layout(run, stage.id).to_string()).await?,
+        ))
+    });
+    for (stage, layout) in try_join_all(begun.collect::<Vec<_>>()).await? {
+        let id = stage.id;
+        let Some(layout) = layout else { continue };
         let under = |folder: String| -> Vec<ObjectInfo> {
             objects.iter().filter(|o| o.key.starts_with(&folder)).cloned().collect()
         };

@@ -44,6 +44,8 @@ impl Attempt<'_> {
         let Self { cx, plan, stage, job, .. } = *self;
         let run = &plan.run;
         let TaskOutput { files, created, usage, preview, .. } = output;
+        // those of this attempt, and not of another that was first
+        let mut are_ours = false;
         let mut files = match &plan.publication {
             Some(publication) => {
                 let files = files.into_iter().map(|file| {
@@ -56,11 +58,13 @@ impl Attempt<'_> {
             None => {
                 let key = Key::Part(job, run, task).to_string();
                 let files = files.into_iter().map(|file| create_part(cx, key.clone(), file));
-                futures::future::try_join_all(files).await?
+                let created = futures::future::try_join_all(files).await?;
+                are_ours = created.iter().all(|(_, created)| *created == Created::Now);
+                created.into_iter().map(|(file, _)| file).collect()
             }
         };
         files.extend(created);
-        if let Some(preview) = preview {
+        if let Some(preview) = preview.filter(|_| are_ours) {
             cx.create(Key::Preview(job, run).to_string(), preview).await?;
         }
         let commit = Commit { attempt: cx.attempt.clone(), files, usage };
@@ -106,16 +110,16 @@ async fn create_part(
     cx: &Context,
     key: String,
     file: OutputFile,
-) -> Result<ResultFile, BucketError> {
+) -> Result<(ResultFile, Created), BucketError> {
     let OutputFile { body, rows, bytes, .. } = file;
     let metadata = [("rows", rows.to_string())];
     let new = NewObject { metadata: &metadata, ..NewObject::new(&key, body, &cx.attempt) };
     if cx.bucket.create(new).await? == Created::Now {
-        return Ok(ResultFile { key, from: None, rows, bytes });
+        return Ok((ResultFile { key, from: None, rows, bytes }, Created::Now));
     }
     let Some(theirs) = cx.bucket.head(&key).await? else {
         return Err(BucketError::NotFound { key });
     };
     let rows = theirs.metadata("rows").and_then(|r| r.parse().ok()).unwrap_or(rows);
-    Ok(ResultFile { key, from: None, rows, bytes: theirs.info.size })
+    Ok((ResultFile { key, from: None, rows, bytes: theirs.info.size }, Created::Before))
 }
