@@ -92,6 +92,48 @@ async fn a_run_is_left_at_work_waited_for_and_reported() {
 }
 
 #[tokio::test]
+async fn who_only_waits_leaves_a_run_at_work() {
+    let emulator = Emulator::start().await;
+    let endless = "SELECT count(*) FROM generate_series(1, 60000000) a, generate_series(1, 100) b";
+    let started = emulator.command(&["run", "-e", endless, "--detach"]).await;
+    let run = text(&started).trim().to_owned();
+    let mut waiting = Command::new(PROGRAM)
+        .args(["wait", &run])
+        .env("AWS_ENDPOINT_URL", &emulator.endpoint)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let pid = waiting.id().to_string();
+    Command::new("kill").args(["-s", "TERM", &pid]).status().expect("sent");
+    assert_eq!(waiting.wait().expect("it ends").code(), Some(130));
+    let status = emulator.command(&["status", &run]).await;
+    assert!(text(&status).contains(" is running"), "{status:?}");
+    let cancelled = emulator.command(&["cancel", &run]).await;
+    assert!(cancelled.status.success(), "{cancelled:?}");
+}
+
+#[tokio::test]
+async fn a_key_pair_reaches_the_functions_and_the_console_and_nobody_else_gets_in() {
+    let keys = ["--access-key", "mine", "--secret-key", "0123456789"].map(str::to_owned);
+    let emulator = Emulator::start_with(&keys).await;
+    let run = Command::new(PROGRAM)
+        .args(["run", "-e", "SELECT 42 AS answer", "--format", "csv"])
+        .env("AWS_ENDPOINT_URL", &emulator.endpoint)
+        .env("AWS_ACCESS_KEY_ID", "mine")
+        .env("AWS_SECRET_ACCESS_KEY", "0123456789")
+        .output()
+        .expect("it runs");
+    assert_eq!(text(&run), "answer\n42\n", "{run:?}");
+    for path in ["/_api/runs", "/_console"] {
+        let answer = send("GET", &format!("{}{path}", emulator.endpoint), &[], "").await;
+        assert!(answer.status >= 400, "{path} {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_job_leaves_its_report_beside_its_result_if_it_asks_for_one() {
     let emulator = Emulator::start().await;
     let job = json!({ "sql": "SELECT 'a</script>b' AS x", "options": { "report": true } });
@@ -222,6 +264,12 @@ fn files_of_a_folder_are_tables_where_they_are() {
     let both =
         shell(folder.path(), &["--format", "csv"], "SELECT 1 AS a;\nSELECT ';' AS b -- the last\n");
     assert_eq!(text(&both), "a\n1\nb\n;\n", "{both:?}");
+    assert_eq!(csv("SELECT sum(n) AS s FROM '*/*.csv'", ""), "s\n7\n");
+    let input = ".timer off\nSELECT 1 AS a;\n.exit\nSELECT 2;\n";
+    let commands = shell(folder.path(), &["--format", "csv"], input);
+    assert_eq!(text(&commands), "a\n1\n", "{commands:?}");
+    let open = shell(folder.path(), &["-e", "SELECT 'open"], "");
+    assert_eq!(open.status.code(), Some(1), "{open:?}");
     let failed = shell(folder.path(), &["-e", "SELECT nope FROM 'x.csv'; SELECT 1"], "");
     assert_eq!((failed.status.code(), text(&failed).as_str()), (Some(1), ""), "{failed:?}");
     let left: Vec<_> = std::fs::read_dir(folder.path()).expect("a folder").flatten().collect();

@@ -77,6 +77,8 @@ async fn a_run_that_is_waited_for_is_answered_with_its_rows_and_links_to_its_fil
     let listed = api.get("/runs?job=groups&state=succeeded").await.body;
     assert_eq!(listed["runs"][0]["run"], body["run"]);
     assert_eq!(api.get("/runs?job=group").await.body["runs"], json!([]));
+    let several = api.get("/runs?state=succeeded,failed").await.body;
+    assert_eq!(several["runs"].as_array().map(Vec::len), Some(1));
 }
 
 #[tokio::test]
@@ -172,7 +174,7 @@ async fn what_is_wrong_is_named() {
     for (body, status, pointer) in [
         (json!({ "sql": "SELECT 1", "options": { "speed": 9 } }), 422, "/options/speed"),
         (json!({ "sql": "SELECT 1", "options": { "partitions": 0 } }), 422, "/options/partitions"),
-        (json!({ "sql": " " }), 422, "/sql"),
+        (json!({ "sql": " -- nothing\n;" }), 422, "/sql"),
         (json!({ "sql": "SELECT 1", "job": "a/b" }), 422, "/job"),
         (json!({ "sql": "SELECT 1", "into": "inbox/x/" }), 422, "/into"),
         (
@@ -189,6 +191,16 @@ async fn what_is_wrong_is_named() {
     for (method, path, headers, body, status) in [
         ("POST", "/runs", vec![], "{", 400),
         ("POST", "/runs", vec![], "[]", 422),
+        (
+            "POST",
+            "/runs",
+            vec![],
+            "{\"job\": \"a\", \"sql\": \"SELECT 1\", \"sql\": \"SELECT 2\"}",
+            422,
+        ),
+        ("POST", "/runs", vec![], "{\"job\": \"a\", \"job\": \"b\", \"sql\": \"SELECT 1\"}", 422),
+        ("GET", "/runs?cursor=%00", vec![], "", 400),
+        ("GET", "/tables/a%00b", vec![], "", 400),
         ("POST", "/runs", vec![], "{}", 422),
         ("POST", "/runs", vec![("content-type", "image/png")], "x", 415),
         ("POST", "/runs", vec![("idempotency-key", "")], "{\"sql\": \"SELECT 1\"}", 400),

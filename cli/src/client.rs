@@ -10,7 +10,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use clap::Args;
 use tidemill_aws::{S3Bucket, bucket};
-use tidemill_infra::{BUCKET, Local};
+use tidemill_infra::{BUCKET, KeyPair, Local};
 use tidemill_protocol::RunId;
 use tidemill_protocol::context::full_text;
 
@@ -113,7 +113,7 @@ impl Client {
 
     /// The emulator's own bucket.
     async fn at(endpoint: String, local: Option<Local>) -> Self {
-        let config = config_at(&endpoint).await;
+        let config = config_at(&endpoint, None).await;
         let bucket = S3Bucket::new(bucket::client(&config), BUCKET.into());
         Self { bucket, local, config, endpoint: Some(endpoint) }
     }
@@ -135,13 +135,16 @@ pub(crate) fn no_such_run(run: &RunId, bucket: &S3Bucket) -> anyhow::Error {
 }
 
 /// The emulator's own bucket, as this process reaches it.
-pub(crate) async fn bucket_at(endpoint: &str) -> S3Bucket {
-    S3Bucket::new(bucket::client(&config_at(endpoint).await), BUCKET.into())
+pub(crate) async fn bucket_at(endpoint: &str, keys: Option<&KeyPair>) -> S3Bucket {
+    S3Bucket::new(bucket::client(&config_at(endpoint, keys).await), BUCKET.into())
 }
 
-async fn config_at(endpoint: &str) -> SdkConfig {
+async fn config_at(endpoint: &str, keys: Option<&KeyPair>) -> SdkConfig {
     let variable = |name: &str| std::env::var(name).unwrap_or_else(|_| "local".into());
-    let (key, secret) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"));
+    let (key, secret) = match keys {
+        Some(KeyPair { access_key, secret_key }) => (access_key.clone(), secret_key.clone()),
+        None => (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")),
+    };
     aws_config::from_env()
         // before what the environment says: `--local` has an emulator of its own
         .endpoint_url(endpoint)

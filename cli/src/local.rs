@@ -88,23 +88,22 @@ impl LocalArgs {
                 .with_context(|| format!("reading {} failed", path.display()))?,
         };
         let keys = self.access_key.zip(self.secret_key);
-        let has_keys = keys.is_some();
         let keys = keys.map(|(access_key, secret_key)| KeyPair { access_key, secret_key });
         let options = Options {
             dir: self.dir.clone(),
             port: self.port,
             template,
             concurrency: self.concurrency.min(cores()),
-            keys,
+            keys: keys.clone(),
             functions: functions(&self.python, self.concurrency.min(cores()), &[], say)?,
             worker_mib: self.memory,
             one_task_mib: self.one_task,
             faults: self.faults.clone(),
         };
         let local = Local::start(options).await?;
-        let console = console(&local, self.console_port).await?;
+        let console = console(&local, keys.as_ref(), self.console_port).await?;
         // whoever has no keys must not get its address
-        if !has_keys {
+        if keys.is_none() {
             local.set_console(console.url());
         }
         announce(&local, &console, &self.dir);
@@ -200,9 +199,13 @@ fn log_to_stderr() {
 }
 
 /// The console of the emulator's bucket.
-async fn console(local: &Local, port: Option<u16>) -> anyhow::Result<Console> {
+async fn console(
+    local: &Local,
+    keys: Option<&KeyPair>,
+    port: Option<u16>,
+) -> anyhow::Result<Console> {
     let endpoint = local.endpoint();
-    let bucket = bucket_at(&endpoint).await;
+    let bucket = bucket_at(&endpoint, keys).await;
     let start = |port| Console::start(bucket.clone(), Some(endpoint.clone()), port);
     match port {
         Some(port) => start(port).await.with_context(|| {

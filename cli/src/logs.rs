@@ -48,7 +48,8 @@ impl LogsArgs {
             return Ok(ExitCode::SUCCESS);
         }
         println!("run {} is {}", self.run, status.state.as_str());
-        if let Some(reason) = status.outcome.and_then(|outcome| outcome.reason) {
+        let reason = status.outcome.and_then(|outcome| outcome.reason);
+        if let Some(reason) = &reason {
             println!("  reason   {reason}");
         }
         for TaskError { stage, task, at, error, log, lines } in errors.into_iter().rev() {
@@ -58,7 +59,7 @@ impl LogsArgs {
             println!("  {error}");
             lines.lines().for_each(|line| println!("  | {line}"));
         }
-        if tasks.errors.is_empty() {
+        if tasks.errors.is_empty() && reason.is_none() {
             println!("no attempt at a task has left an error");
         }
         Ok(ExitCode::SUCCESS)

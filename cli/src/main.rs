@@ -125,15 +125,19 @@ enum Command {
     },
 }
 
-/// A reader of what is printed that has seen enough, as `head` has, is no error.
+/// A reader of what is printed that has seen enough, as `head` has, is no error; a full disk is one, and no panic.
 fn leave_when_nobody_reads() {
     /// 128 and the number of SIGPIPE: as of other programs.
     const EXIT_STATUS: i32 = 141;
     let panicked = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         let said = info.payload_as_str().unwrap_or_default();
-        if said.starts_with("failed printing to stdout") && said.contains("Broken pipe") {
-            std::process::exit(EXIT_STATUS);
+        if let Some(why) = said.strip_prefix("failed printing to stdout: ") {
+            if why.contains("Broken pipe") {
+                std::process::exit(EXIT_STATUS);
+            }
+            eprintln!("error: standard output cannot be written: {why}");
+            std::process::exit(1);
         }
         panicked(info);
     }));

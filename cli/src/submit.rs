@@ -63,7 +63,26 @@ pub(crate) async fn follow(
     target: &Target,
     interrupts: &mut Interrupts,
 ) -> anyhow::Result<Outcome> {
-    let following = Following { bucket, run, target, asks: terminal::can_ask() };
+    let on_signal = match terminal::can_ask() {
+        true => OnSignal::Ask { otherwise_cancel: true },
+        false => OnSignal::Cancel,
+    };
+    let following = Following { bucket, run, target, on_signal };
+    following.to_the_end(&mut Progress::new(run), interrupts).await
+}
+
+/// The same of a run that somebody else has started: a signal leaves it, or asks.
+pub(crate) async fn follow_another(
+    bucket: &S3Bucket,
+    run: &RunId,
+    target: &Target,
+    interrupts: &mut Interrupts,
+) -> anyhow::Result<Outcome> {
+    let on_signal = match terminal::can_ask() {
+        true => OnSignal::Ask { otherwise_cancel: false },
+        false => OnSignal::Leave,
+    };
+    let following = Following { bucket, run, target, on_signal };
     following.to_the_end(&mut Progress::new(run), interrupts).await
 }
 
@@ -74,7 +93,7 @@ pub(crate) async fn follow_quietly(
     target: &Target,
     interrupts: &mut Interrupts,
 ) -> anyhow::Result<Outcome> {
-    let following = Following { bucket, run, target, asks: false };
+    let following = Following { bucket, run, target, on_signal: OnSignal::Cancel };
     following.to_the_end(&mut Progress::quiet(), interrupts).await
 }
 
@@ -151,8 +170,18 @@ struct Following<'a> {
     bucket: &'a S3Bucket,
     run: &'a RunId,
     target: &'a Target,
-    /// Whether somebody is there to say what a signal is to do.
-    asks: bool,
+    on_signal: OnSignal,
+}
+
+/// What a signal is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OnSignal {
+    /// End the run, which this command has started.
+    Cancel,
+    /// Leave it at work, as somebody else has started it.
+    Leave,
+    /// Ask, if it was a key.
+    Ask { otherwise_cancel: bool },
 }
 
 impl Following<'_> {
@@ -179,12 +208,18 @@ impl Following<'_> {
                     if is_cancelled {
                         return Err(self.left_behind().into());
                     }
-                    let asks = self.asks && interrupt == Interrupt::Key;
-                    match (asks, &asked) {
-                        (true, None) => asked = Some(Box::pin(ask(self.run))),
+                    match (self.on_signal, &asked) {
+                        (OnSignal::Ask { .. }, None) if interrupt == Interrupt::Key => {
+                            asked = Some(Box::pin(ask(self.run)));
+                        }
                         // who says nothing and presses again means it
-                        (true, Some(_)) => return Err(self.left().into()),
-                        (false, _) => is_to_be_cancelled = true,
+                        (OnSignal::Ask { .. }, Some(_)) | (OnSignal::Leave, _) => {
+                            return Err(self.left().into());
+                        }
+                        (OnSignal::Ask { otherwise_cancel: false }, None) => {
+                            return Err(self.left().into());
+                        }
+                        (OnSignal::Ask { .. } | OnSignal::Cancel, _) => is_to_be_cancelled = true,
                     }
                 }
                 wish = answer(&mut asked) => {

@@ -310,6 +310,7 @@ fn functions(
             region: REGION.into(),
             one_task_mib,
             concurrency,
+            keys: options.keys.clone(),
         };
         Arc::new(Function::new(spec.clone(), command, environment, faults.cloned()))
     });

@@ -96,6 +96,11 @@ impl Server {
             };
         }
         if request.uri().path().starts_with(http_api::PREFIX) {
+            if !self.anonymous {
+                return denied(
+                    "with --access-key the HTTP API is not there: its signatures are not verified",
+                );
+            }
             let (parts, body) = request.into_parts();
             return match read(body, http_api::BODY_BYTES_MAX).await {
                 Some(body) => {

@@ -6,6 +6,9 @@
 use hyper::header::{HOST, ORIGIN};
 use hyper::{HeaderMap, Method, Uri};
 
+/// What browsers say of each request, and programs do not (Fetch Metadata).
+const FETCH_MODE: &str = "sec-fetch-mode";
+
 /// What is the emulator's own and no bucket's; there, also reading is for this machine's names only.
 const OWN_PATHS: &str = "/_";
 
@@ -13,8 +16,11 @@ const OWN_PATHS: &str = "/_";
 pub(crate) fn refusal(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let host = text(HOST).unwrap_or_default();
-    if uri.path().starts_with(OWN_PATHS) && !is_this_machine(host) {
-        return Some("the emulator's own paths answer at 127.0.0.1 and localhost only");
+    let is_of_browser = headers.contains_key(FETCH_MODE);
+    if (is_of_browser || uri.path().starts_with(OWN_PATHS)) && !is_this_machine(host) {
+        return Some(
+            "the emulator answers browsers, and on its own paths, at 127.0.0.1 and localhost only",
+        );
     }
     let is_safe = [Method::GET, Method::HEAD, Method::OPTIONS].contains(method);
     let origin = headers.get(ORIGIN)?;
@@ -58,5 +64,7 @@ mod tests {
         assert!(is_refused(Method::POST, "/tidemill", &[own, ("origin", "null")]));
         assert!(is_refused(Method::GET, "/_api/runs", &[("host", "evil.example:4566")]));
         assert!(is_refused(Method::GET, "/_console", &[("host", "evil.example:4566")]));
+        let rebound = [("host", "evil.example:4566"), ("sec-fetch-mode", "cors")];
+        assert!(is_refused(Method::GET, "/tidemill/a", &rebound));
     }
 }

@@ -4,8 +4,6 @@
 //! another origin: the names in `Host` (DNS rebinding) and `Origin` are its own, and its pages load nothing from
 //! elsewhere.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -14,7 +12,6 @@ use hyper::header::{
     HeaderValue, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{HeaderMap, Request, Response, StatusCode};
-use percent_encoding::percent_decode_str;
 use serde_json::json;
 use tidemill_api::Api;
 
@@ -103,24 +100,12 @@ impl Page {
         let request = tidemill_api::Request {
             route,
             parameters,
-            query: parts.uri.query().map(query).unwrap_or_default(),
+            query: tidemill_api::Request::parse_query(parts.uri.query().unwrap_or_default()),
             headers: parts.headers.iter().filter_map(header).collect(),
             body: body.to_bytes().to_vec(),
         };
         of_api(self.api.answer(&request).await)
     }
-}
-
-fn query(text: &str) -> BTreeMap<String, String> {
-    let decoded =
-        |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-    let pairs = text.split('&').filter(|pair| !pair.is_empty());
-    pairs
-        .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decoded(name), decoded(value))
-        })
-        .collect()
 }
 
 fn of_api(answer: tidemill_api::Response) -> Response<Full<Bytes>> {

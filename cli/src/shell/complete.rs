@@ -10,6 +10,7 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use tidemill_aws::S3Bucket;
 use tidemill_protocol::Key;
 use tidemill_protocol::bucket::BucketError;
+use tidemill_protocol::job::is_blank;
 
 use super::commands;
 use super::session::Session;
@@ -206,8 +207,8 @@ impl Validator for Helper {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         let text = context.input();
         let (statements, rest) = split(text);
-        let is_whole = text.trim().is_empty()
-            || text.trim_start().starts_with('.')
+        let is_whole = text.trim_start().starts_with('.')
+            || is_blank(text)
             || (rest.is_empty() && !statements.is_empty());
         Ok(if is_whole { ValidationResult::Valid(None) } else { ValidationResult::Incomplete })
     }

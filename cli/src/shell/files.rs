@@ -62,18 +62,15 @@ impl Files {
             return self.put(&[path.to_owned()], file_name(path)?).map(Some);
         }
         if path.is_dir() {
-            let files = files_of(path, |_| true)?;
+            let files = files_of(path)?;
             return self.put(&files, "").map(Some);
         }
-        let Some(pattern) =
-            path.file_name().and_then(|n| n.to_str()).filter(|n| n.contains(['*', '?']))
-        else {
+        if !name.contains(['*', '?', '[']) {
             return Ok(None);
-        };
-        let matcher =
-            glob::Pattern::new(pattern).with_context(|| format!("'{name}' is no pattern"))?;
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let files = files_of(folder, |name| matcher.matches(name))?;
+        }
+        let found = glob::glob(name).with_context(|| format!("'{name}' is no pattern"))?;
+        let mut files = found.collect::<Result<Vec<_>, _>>().context("a folder cannot be read")?;
+        files.retain(|file| file.is_file() && is_visible(file));
         if files.is_empty() {
             bail!("no file is like {name}");
         }
@@ -93,8 +90,11 @@ impl Files {
         let location = format!("{PREFIX}{}/", self.known.len());
         let folder = self.bucket.join(&location);
         std::fs::create_dir_all(&folder).context("the folder of files cannot be made")?;
-        for file in files {
-            let to = folder.join(file_name(file)?);
+        for (number, file) in files.iter().enumerate() {
+            let mut to = folder.join(file_name(file)?);
+            if to.exists() {
+                to = folder.join(format!("{number}-{}", file_name(file)?)); // of another folder
+            }
             // a copy shares its blocks where the file system can; the file itself is not touched
             std::fs::copy(file, &to)
                 .with_context(|| format!("reading {} failed", file.display()))?;
@@ -130,19 +130,23 @@ fn file_name(path: &Path) -> anyhow::Result<&str> {
 }
 
 /// The files of a folder, in the order of their names.
-fn files_of(folder: &Path, is_one: impl Fn(&str) -> bool) -> anyhow::Result<Vec<PathBuf>> {
+fn files_of(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = vec![];
-    for entry in
-        std::fs::read_dir(folder).with_context(|| format!("reading {} failed", folder.display()))?
-    {
+    let entries = std::fs::read_dir(folder);
+    for entry in entries.with_context(|| format!("reading {} failed", folder.display()))? {
         let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if path.is_file() && !name.starts_with(['.', '_']) && is_one(name) {
+        if path.is_file() && is_visible(&path) {
             files.push(path);
         }
     }
     files.sort();
     Ok(files)
+}
+
+/// Whether a file is data, as keys of tables are.
+fn is_visible(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| !name.starts_with(['.', '_']))
 }
 
 /// The names between quotes that stand in the place of tables.
@@ -223,7 +227,7 @@ mod tests {
         let sql = format!("SELECT * FROM '{}/*.csv'", from.path().display());
         let tables = files.tables(&sql).expect("tables");
         let location = tables.values().next().and_then(|t| t.location.clone()).expect("a place");
-        let there = files_of(&bucket.path().join(&location), |_| true).expect("files");
+        let there = files_of(&bucket.path().join(&location)).expect("files");
         let names: Vec<_> = there.iter().filter_map(|path| path.file_name()?.to_str()).collect();
         assert_eq!(names, ["a.csv", "b.csv"]);
         let none = files.tables(&format!("SELECT * FROM '{}/*.txt'", from.path().display()));

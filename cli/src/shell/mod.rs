@@ -13,9 +13,11 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use tidemill_protocol::job::is_blank;
 
 use crate::client::Target;
 use crate::results::Printer;
+use prompt::Prompt;
 use session::Session;
 
 const EXAMPLES: &str = "Examples:
@@ -55,10 +57,15 @@ impl SqlArgs {
     pub(crate) async fn execute(self) -> anyhow::Result<ExitCode> {
         self.printer.check()?;
         let text = self.text()?;
+        let prompt = match &text {
+            Some(_) => None,
+            None => Some(Prompt::new()?),
+        };
         let mut session = Session::open(self.target, self.printer).await?;
-        let ended = match text {
-            Some(text) => session.run_all(&text).await,
-            None => prompt::run(&mut session).await,
+        let ended = match (text, prompt) {
+            (Some(text), _) => run_all(&mut session, &text).await,
+            (None, Some(prompt)) => prompt::run(&mut session, prompt).await,
+            (None, None) => Ok(ExitCode::SUCCESS),
         };
         session.close().await;
         ended
@@ -82,4 +89,35 @@ impl SqlArgs {
             }
         }
     }
+}
+
+/// Runs all statements of a text, and the commands between them, until one fails.
+async fn run_all(session: &mut Session, text: &str) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(!is_blank(text), "there is no statement: SELECT 1 is one");
+    let mut begun = String::new();
+    for line in text.lines().chain([";"]) {
+        if is_blank(&begun) && line.trim_start().starts_with('.') {
+            if let commands::Next::Leave = commands::execute(session, line.trim()).await? {
+                return Ok(ExitCode::SUCCESS);
+            }
+            continue;
+        }
+        begun.push_str(line);
+        begun.push('\n');
+        // only a line with a semicolon may end a statement
+        if !line.contains(';') {
+            continue;
+        }
+        let (statements, rest) = split::split(&begun);
+        begun = rest;
+        begun.push('\n'); // a comment may be its end
+        for statement in statements {
+            let code = session.run(&statement).await?;
+            if code != ExitCode::SUCCESS {
+                return Ok(code);
+            }
+        }
+    }
+    anyhow::ensure!(is_blank(&begun), "a text or a comment is not closed: {}", begun.trim());
+    Ok(ExitCode::SUCCESS)
 }

@@ -20,14 +20,24 @@ const HISTORY_LINES: usize = 10_000;
 const STATE_HOME: &str = "XDG_STATE_HOME";
 const HOME: &str = "HOME";
 
+/// Where statements and commands are typed.
+pub(super) struct Prompt(Editor<Helper, FileHistory>);
+
+impl Prompt {
+    /// Its handler of SIGINT takes the place of others: those that come later are called, too.
+    pub(super) fn new() -> anyhow::Result<Self> {
+        let config = Config::builder()
+            .completion_type(CompletionType::List)
+            .max_history_size(HISTORY_LINES)?
+            .auto_add_history(true)
+            .build();
+        Ok(Self(Editor::with_config(config)?))
+    }
+}
+
 /// Reads statements and commands until there are no more.
-pub(super) async fn run(session: &mut Session) -> anyhow::Result<ExitCode> {
-    let config = Config::builder()
-        .completion_type(CompletionType::List)
-        .max_history_size(HISTORY_LINES)?
-        .auto_add_history(true)
-        .build();
-    let mut editor: Editor<Helper, FileHistory> = Editor::with_config(config)?;
+pub(super) async fn run(session: &mut Session, prompt: Prompt) -> anyhow::Result<ExitCode> {
+    let Prompt(mut editor) = prompt;
     let mut helper = Helper::default();
     helper.learn(session).await;
     editor.set_helper(Some(helper));

@@ -10,7 +10,6 @@ use tidemill_protocol::record::{Outcome, Status};
 use tidemill_protocol::{JobName, dollars};
 
 use super::files::Files;
-use super::split::split;
 use crate::client::{Client, Target};
 use crate::explain::lines;
 use crate::interrupt::{Interrupted, Interrupts};
@@ -70,27 +69,18 @@ impl Session {
         self.client.close().await;
     }
 
-    /// Runs all statements of a text, until one fails.
-    pub(super) async fn run_all(&mut self, text: &str) -> anyhow::Result<ExitCode> {
-        let (mut statements, rest) = split(text);
-        if !rest.is_empty() {
-            statements.push(rest); // the last one needs no semicolon
-        }
-        anyhow::ensure!(!statements.is_empty(), "there is no statement: SELECT 1 is one");
-        for statement in statements {
-            let code = self.run(&statement).await?;
-            if code != ExitCode::SUCCESS {
-                return Ok(code);
-            }
-        }
-        Ok(ExitCode::SUCCESS)
-    }
-
     /// Runs a statement and prints its rows.
     pub(super) async fn run(&mut self, sql: &str) -> anyhow::Result<ExitCode> {
         let start = Instant::now();
         let outcome = self.execute(sql).await?;
-        let code = show(&self.client.bucket, &outcome, &self.printer).await?;
+        let code = match self.is_private() && outcome.status != Status::Succeeded {
+            // nothing of this bucket is there to be looked at afterwards
+            true => {
+                say(&format!("error: {}", outcome.reason.as_deref().unwrap_or_default()));
+                ExitCode::FAILURE
+            }
+            false => show(&self.client.bucket, &outcome, &self.printer).await?,
+        };
         if self.timer {
             let cost = outcome.actual.map(|a| format!(", {} at AWS prices", dollars(a.cost_usd)));
             say(&format!(

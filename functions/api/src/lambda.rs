@@ -36,11 +36,8 @@ fn request(event: ApiGatewayV2httpRequest) -> Result<Request, Problem> {
     Ok(Request {
         route,
         parameters: event.path_parameters.into_iter().collect(),
-        query: event
-            .query_string_parameters
-            .iter()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect(),
+        // the parsed form cannot tell a comma from a second value
+        query: Request::parse_query(event.raw_query_string.as_deref().unwrap_or_default()),
         headers: event.headers.iter().filter_map(header).collect(),
         body,
     })

@@ -309,7 +309,8 @@ fn answers(operation: Operation, schemas: &mut Schemas) -> Vec<Answer> {
         Operation::ListTables => one("Tables", schemas.answered::<TablesPage>()),
         Operation::GetTable => one("The table", schemas.answered::<Table>()),
         Operation::ListPipelines => one("Pipelines", schemas.answered::<Pipelines>()),
-        Operation::GetPipeline => one("The pipeline", schemas.answered::<Pipeline>()),
+        // as it was put
+        Operation::GetPipeline => one("The pipeline", schemas.sent::<Pipeline>()),
         Operation::PutPipeline => one("The pipeline is there", done()),
         Operation::DeletePipeline => one("The pipeline is gone", done()),
         Operation::Meta => one("Bucket and version", schemas.answered::<Meta>()),

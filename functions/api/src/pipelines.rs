@@ -43,13 +43,27 @@ pub(crate) async fn put(api: &Api, request: &Request) -> Result<Response, Proble
         let why = format!("there is no {key} that could be replaced");
         return Err(Problem::new(412, why));
     }
+    if request.header("if-none-match").is_some_and(|value| value != "*") {
+        let why =
+            "If-None-Match is * or nothing: a pipeline is created, or it is replaced".to_owned();
+        return Err(Problem::of_parameter("If-None-Match", why));
+    }
     let write_if = match (request.header("if-match"), request.header("if-none-match")) {
         (Some("*"), _) => WriteIf::Any,
         (Some(etag), _) => WriteIf::Is(etag.trim_matches('"').to_owned()),
         (None, Some("*")) => WriteIf::Absent,
         (None, _) => WriteIf::Any,
     };
-    let etag = api.bucket.put_if(&key, request.body.clone().into(), &write_if).await?;
+    let put = api.bucket.put_if(&key, request.body.clone().into(), &write_if).await;
+    let etag = put.map_err(|e| match (e, &write_if) {
+        (BucketError::Changed { key }, WriteIf::Absent) => {
+            Problem::new(412, format!("there is a {key} already"))
+        }
+        (BucketError::Changed { key }, _) => {
+            Problem::new(412, format!("{key} is another version than that of If-Match"))
+        }
+        (other, _) => other.into(),
+    })?;
     Ok(done().with("etag", format!("\"{etag}\"")))
 }
 

@@ -26,11 +26,13 @@ pub struct Problem {
 }
 
 /// What S3 says of requests that it never takes ("Error responses", list of error codes).
-const REFUSALS: [&str; 6] = [
+const REFUSALS: [&str; 8] = [
     "EntityTooSmall",
     "InvalidArgument",
     "InvalidPart",
     "InvalidRequest",
+    "InvalidURI",
+    "KeyTooLongError",
     "KeyTooLong",
     "MalformedXML",
 ];

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 use crate::problem::Problem;
@@ -19,6 +20,20 @@ pub struct Request {
 }
 
 impl Request {
+    /// The parameters of a query, decoded; of those of one name the last.
+    pub fn parse_query(text: &str) -> BTreeMap<String, String> {
+        let decoded = |text: &str| {
+            percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+        };
+        let pairs = text.split('&').filter(|pair| !pair.is_empty());
+        pairs
+            .map(|pair| {
+                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                (decoded(name), decoded(value))
+            })
+            .collect()
+    }
+
     /// The value of a header, by its name in small letters.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
@@ -59,6 +74,10 @@ impl Request {
 
     /// No member of the query is there that the route does not know.
     pub(crate) fn check_query(&self) -> Result<(), Problem> {
+        let mut values = self.query.values().chain(self.parameters.values());
+        if values.any(|value| value.contains(|c: char| c.is_control())) {
+            return Err(Problem::new(400, "a parameter has a control character"));
+        }
         let known = self.route.query;
         match self.query.keys().find(|name| !known.iter().any(|(known, _)| known == name)) {
             None => Ok(()),

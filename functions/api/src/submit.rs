@@ -137,7 +137,7 @@ fn read(request: &Request) -> Result<(Option<String>, Read), Problem> {
     let content_type = content_type.split(';').next().unwrap_or_default().trim();
     match content_type.to_ascii_lowercase().as_str() {
         "application/sql" | "text/plain" => {
-            if text.trim().is_empty() {
+            if job::is_blank(text) {
                 return Err(Problem::new(
                     422,
                     "the body is empty: a statement such as SELECT 1 is needed",
@@ -163,7 +163,7 @@ fn read_json(text: &str) -> Result<(Option<String>, Read), Problem> {
         let status = if e.is_data() { 422 } else { 400 };
         Problem::new(status, format!("the body is no JSON object: {e}"))
     };
-    let mut members: Map<String, Value> = serde_json::from_str(text).map_err(syntax)?;
+    let Members(mut members) = serde_json::from_str(text).map_err(syntax)?;
     let name = match members.remove("job") {
         None => None,
         Some(Value::String(name)) => Some(checked_name(name)?),
@@ -181,7 +181,7 @@ fn read_json(text: &str) -> Result<(Option<String>, Read), Problem> {
         Some(_) => Refusal { sentence: without_place(refusal.sentence), ..refusal },
     })?;
     if let JobFile::Job(spec) = &file
-        && matches!(&spec.work, job::Work::Statement(sql) if sql.trim().is_empty())
+        && matches!(&spec.work, job::Work::Statement(sql) if job::is_blank(sql))
     {
         return Err(Problem::of_member(
             "/sql",
@@ -189,6 +189,38 @@ fn read_json(text: &str) -> Result<(Option<String>, Read), Problem> {
         ));
     }
     Ok((name, Read::Json(file, text)))
+}
+
+/// The members of an object, each once.
+struct Members(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<Members, A::Error> {
+                let mut members = Map::new();
+                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    if members.contains_key(&name) {
+                        let why = format_args!("the member {name} is there twice");
+                        return Err(serde::de::Error::custom(why));
+                    }
+                    members.insert(name, value);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Visitor)
+    }
 }
 
 /// A sentence of serde's without the line and the column that it ends with.

@@ -3,7 +3,7 @@
 use chrono::Utc;
 use tidemill_aws::links::{Link, WriteIf};
 use tidemill_protocol::bucket::BucketError;
-use tidemill_protocol::{Key, is_hidden};
+use tidemill_protocol::{Key, is_hidden, is_table_folder};
 
 use crate::answers::{NewUpload, Upload, UploadParts, UploadRequest, UploadedParts};
 use crate::api::{self, Api};
@@ -36,7 +36,7 @@ pub(crate) async fn begin(api: &Api, request: &Request) -> Result<Response, Prob
     let expires = Utc::now() + LINK_VALID;
     if bytes <= PUT_BYTES_MAX {
         let Link { method, url, headers } =
-            api.bucket.write_link(&key, &write_if(etag), LINK_VALID).await?;
+            api.bucket.write_link(&key, &write_if(etag)?, LINK_VALID).await?;
         let headers = headers.into_iter().collect();
         let whole = Upload::Whole(UploadRequest { key, method, url, headers, expires });
         return Ok(Response::json(201, &whole));
@@ -57,8 +57,11 @@ pub(crate) async fn complete(api: &Api, request: &Request) -> Result<Response, P
     if etags.is_empty() {
         return Err(Problem::of_member("/etags", "etags is empty: a file has one part at least"));
     }
+    if upload.is_empty() {
+        return Err(Problem::of_member("/upload", "upload is empty: POST /uploads gives it"));
+    }
     let parts: Vec<(i32, String)> = (1..).zip(etags).collect();
-    let completed = api.bucket.complete_upload(&key, &upload, &parts, &write_if(etag)).await;
+    let completed = api.bucket.complete_upload(&key, &upload, &parts, &write_if(etag)?).await;
     completed.map_err(|e| match e {
         BucketError::NotFound { key } => {
             Problem::new(404, format!("there is no upload {upload} of {key}"))
@@ -68,8 +71,12 @@ pub(crate) async fn complete(api: &Api, request: &Request) -> Result<Response, P
     Ok(api::done())
 }
 
-fn write_if(etag: Option<String>) -> WriteIf {
-    etag.map_or(WriteIf::Absent, |etag| WriteIf::Is(etag.trim_matches('"').to_owned()))
+fn write_if(etag: Option<String>) -> Result<WriteIf, Problem> {
+    let Some(etag) = etag else { return Ok(WriteIf::Absent) };
+    match !etag.is_empty() && etag.chars().all(|c| c.is_ascii_graphic()) {
+        true => Ok(WriteIf::Is(etag.trim_matches('"').to_owned())),
+        false => Err(Problem::of_member("/etag", "etag is that of an object: letters and digits")),
+    }
 }
 
 /// Uploads go where users keep files: nobody uploads what is a run's own, or a job past its checks.
@@ -77,9 +84,9 @@ fn check_key(key: &str) -> Result<(), Problem> {
     // a file beside the folders of tables belongs to none
     let is_of_table = key.strip_prefix(Key::TABLES).is_some_and(|rest| rest.contains('/'));
     let is_users = key.starts_with(Key::INBOX) || is_of_table;
-    let is_schema = key.starts_with(Key::TABLES) && key.ends_with("/_schema.json");
-    let has_empty = key.split('/').any(str::is_empty);
-    if is_users && !has_empty && (!is_hidden(key) || is_schema) && key.len() <= KEY_BYTES_MAX {
+    let is_schema = key.strip_suffix("_schema.json").is_some_and(is_table_folder);
+    let is_odd = key.split('/').any(str::is_empty) || key.contains(|c: char| c.is_control());
+    if is_users && !is_odd && (!is_hidden(key) || is_schema) && key.len() <= KEY_BYTES_MAX {
         return Ok(());
     }
     let why = format!(
@@ -106,6 +113,9 @@ mod tests {
             "",
             "inbox/",
             "tables/a.csv",
+            "tables/_schema.json",
+            "tables/_t/_schema.json",
+            "tables/t/a\nb",
             "jobs/a.sql",
             "tables/t/_a",
             "inbox//a",

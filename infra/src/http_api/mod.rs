@@ -31,7 +31,7 @@ const LAMBDA_BYTES_MAX: usize = 6 * 1024 * 1024;
 const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Processes of a function that answers requests: each waits for one of them.
-pub(crate) const PROCESSES: usize = 16;
+pub(crate) const PROCESSES: usize = 64;
 
 /// All routes, and what other origins may ask.
 #[derive(Debug, Default)]
@@ -81,11 +81,13 @@ impl HttpApi {
             return answer::message(StatusCode::PAYLOAD_TOO_LARGE);
         }
         let function = route.function.clone();
-        // the function goes on when nobody waits for it any more
-        let invoked = tokio::spawn(async move {
+        let invoked = async {
+            // who leaves before there is a place takes none
             let place = function.place().await;
-            function.invoke(&place, event.into(), &[]).await
-        });
+            let function = function.clone();
+            // the function goes on when nobody waits for it any more
+            tokio::spawn(async move { function.invoke(&place, event.into(), &[]).await }).await
+        };
         match tokio::time::timeout(INTEGRATION_TIMEOUT, invoked).await {
             Err(_) => answer::message(StatusCode::SERVICE_UNAVAILABLE),
             Ok(Ok(Ok(said))) if said.len() <= LAMBDA_BYTES_MAX => answer::of_function(&said),

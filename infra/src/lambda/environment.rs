@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::s3::KeyPair;
 use crate::template::FunctionSpec;
 
 /// What a function finds around itself.
@@ -14,6 +15,8 @@ pub(crate) struct FunctionEnvironment {
     pub(crate) one_task_mib: u64,
     /// The most processes of the function at once.
     pub(crate) concurrency: usize,
+    /// The only credentials that are accepted.
+    pub(crate) keys: Option<KeyPair>,
 }
 
 impl FunctionEnvironment {
@@ -48,15 +51,18 @@ impl FunctionEnvironment {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-        // a key pair of the emulator reaches its own functions
-        let credential = |name: &str, default: &str| {
+        let own = |name: &str, default: &str| {
             (name.to_owned(), std::env::var(name).unwrap_or_else(|_| default.to_owned()))
         };
+        let (key, secret) = match &self.keys {
+            Some(KeyPair { access_key, secret_key }) => (access_key.as_str(), secret_key.as_str()),
+            None => ("local", "local"),
+        };
         all.extend([
-            credential("AWS_ACCESS_KEY_ID", "local"),
-            credential("AWS_SECRET_ACCESS_KEY", "local"),
-            credential("PATH", "/usr/bin:/bin"),
-            credential("TMPDIR", "/tmp"),
+            ("AWS_ACCESS_KEY_ID".to_owned(), key.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY".to_owned(), secret.to_owned()),
+            own("PATH", "/usr/bin:/bin"),
+            own("TMPDIR", "/tmp"),
         ]);
         all.extend(spec.environment.clone());
         if let Ok(log) = std::env::var("RUST_LOG") {

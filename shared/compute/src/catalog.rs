@@ -192,7 +192,9 @@ fn offset(text: &str, at: Location) -> usize {
 async fn names(store: &Arc<dyn ObjectStore>) -> Result<Vec<String>, Failure> {
     let found = store.list_with_delimiter(Some(&Path::from(Key::TABLES))).await?;
     let names = found.common_prefixes.iter().filter_map(|path| path.filename());
-    Ok(names.filter(|name| is_table_folder(&folder(name))).map(str::to_owned).collect())
+    // others are places of the bucket where a statement names them
+    let is_name = |name: &&str| is_table_folder(&folder(name)) && !name.contains(['.', '*', '\\']);
+    Ok(names.filter(is_name).map(str::to_owned).collect())
 }
 
 fn folder(table: &str) -> String {

@@ -490,6 +490,15 @@ pub fn explained(sql: &str) -> String {
     if first.eq_ignore_ascii_case("EXPLAIN") { sql.to_owned() } else { format!("EXPLAIN {sql}") }
 }
 
+/// Whether a text has no statement: nothing but comments, spaces and semicolons.
+pub fn is_blank(sql: &str) -> bool {
+    let rest = without_comments(sql);
+    match rest.strip_prefix(';') {
+        Some(rest) => is_blank(rest),
+        None => rest.is_empty() || rest.starts_with("--") && !rest.contains('\n'),
+    }
+}
+
 /// A statement without the comments that it begins with.
 fn without_comments(sql: &str) -> &str {
     let sql = sql.trim_start();
@@ -541,6 +550,14 @@ mod tests {
         }
         assert_eq!(pointer("{"), None);
         assert_eq!(pointer(r#"{"sql": "s"} x"#), None);
+    }
+
+    #[test]
+    fn comments_and_semicolons_are_no_statement() {
+        for sql in ["", " ;", "-- a", "-- a\n;", "/* b */ ; -- c"] {
+            assert!(is_blank(sql), "{sql}");
+        }
+        assert!(!is_blank("-- a\nSELECT 1") && !is_blank("SELECT 1"));
     }
 
     #[test]
