@@ -331,9 +331,9 @@ mod tests {
             std::fs::write(file, &made).expect("the file can be written");
             return;
         }
-        assert_eq!(
-            made, COMMITTED,
-            "TIDEMILL_BLESS=1 cargo test -p tidemill-api writes openapi.json"
+        assert!(
+            made == COMMITTED,
+            "TIDEMILL_BLESS=1 cargo test -p tidemill-api makes openapi.json"
         );
     }
 
