@@ -13,12 +13,13 @@ PREACT, HTM = map(pathlib.Path, sys.argv[1:])
 NAMES = "h, render, Fragment, Component, useState, useEffect, useLayoutEffect, useRef, useMemo, useErrorBoundary, html"
 
 
-def body(path):
+def body(path: pathlib.Path) -> tuple[str, str | None]:
     """The text and what it exports, as the inside of an object."""
     text = re.sub(r"//# sourceMappingURL.*", "", path.read_text()).strip()
     if "export default" in text:
         return text.replace("export default function", "return function"), None
     found = re.search(r"export\{([^}]*)\};?$", text)
+    assert found
     pairs = [name.split(" as ") for name in found.group(1).split(",")]
     return text[: found.start()], ",".join(f"{pair[-1]}:{pair[0]}" for pair in pairs)
 
