@@ -50,10 +50,20 @@ pub(crate) async fn submit_and_wait(
 ) -> anyhow::Result<Outcome> {
     let mut interrupts = Interrupts::listen()?;
     let run = submit(bucket, job).await?;
-    follow(bucket, &run, target, &mut interrupts).await
+    follow(bucket, &run, target, &mut interrupts, AtSignal::Cancel).await
 }
 
-/// Follows a run to its end, and returns how it ended. A signal cancels it, or asks.
+/// What becomes of a run that is followed at a signal, unless somebody is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AtSignal {
+    /// This command has started it: it ends.
+    Cancel,
+    /// Somebody else has: it goes on.
+    Leave,
+}
+
+/// Follows a run to its end, and returns how it ended. Ctrl-C asks what is to become of it, where somebody can be
+/// asked.
 ///
 /// # Errors
 /// An [`Interrupted`], if there was a signal.
@@ -62,27 +72,9 @@ pub(crate) async fn follow(
     run: &RunId,
     target: &Target,
     interrupts: &mut Interrupts,
+    at_signal: AtSignal,
 ) -> anyhow::Result<Outcome> {
-    let on_signal = match terminal::can_ask() {
-        true => OnSignal::Ask { otherwise_cancel: true },
-        false => OnSignal::Cancel,
-    };
-    let following = Following { bucket, run, target, on_signal };
-    following.to_the_end(&mut Progress::new(run), interrupts).await
-}
-
-/// The same of a run that somebody else has started: a signal leaves it, or asks.
-pub(crate) async fn follow_another(
-    bucket: &S3Bucket,
-    run: &RunId,
-    target: &Target,
-    interrupts: &mut Interrupts,
-) -> anyhow::Result<Outcome> {
-    let on_signal = match terminal::can_ask() {
-        true => OnSignal::Ask { otherwise_cancel: false },
-        false => OnSignal::Leave,
-    };
-    let following = Following { bucket, run, target, on_signal };
+    let following = Following { bucket, run, target, at_signal, asks: terminal::can_ask() };
     following.to_the_end(&mut Progress::new(run), interrupts).await
 }
 
@@ -93,7 +85,8 @@ pub(crate) async fn follow_quietly(
     target: &Target,
     interrupts: &mut Interrupts,
 ) -> anyhow::Result<Outcome> {
-    let following = Following { bucket, run, target, on_signal: OnSignal::Cancel };
+    let at_signal = AtSignal::Cancel;
+    let following = Following { bucket, run, target, at_signal, asks: false };
     following.to_the_end(&mut Progress::quiet(), interrupts).await
 }
 
@@ -170,18 +163,9 @@ struct Following<'a> {
     bucket: &'a S3Bucket,
     run: &'a RunId,
     target: &'a Target,
-    on_signal: OnSignal,
-}
-
-/// What a signal is to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum OnSignal {
-    /// End the run, which this command has started.
-    Cancel,
-    /// Leave it at work, as somebody else has started it.
-    Leave,
-    /// Ask, if it was a key.
-    Ask { otherwise_cancel: bool },
+    at_signal: AtSignal,
+    /// Whether a key asks first.
+    asks: bool,
 }
 
 impl Following<'_> {
@@ -208,18 +192,13 @@ impl Following<'_> {
                     if is_cancelled {
                         return Err(self.left_behind().into());
                     }
-                    match (self.on_signal, &asked) {
-                        (OnSignal::Ask { .. }, None) if interrupt == Interrupt::Key => {
+                    match (&asked, self.at_signal) {
+                        (None, _) if self.asks && interrupt == Interrupt::Key => {
                             asked = Some(Box::pin(ask(self.run)));
                         }
                         // who says nothing and presses again means it
-                        (OnSignal::Ask { .. }, Some(_)) | (OnSignal::Leave, _) => {
-                            return Err(self.left().into());
-                        }
-                        (OnSignal::Ask { otherwise_cancel: false }, None) => {
-                            return Err(self.left().into());
-                        }
-                        (OnSignal::Ask { .. } | OnSignal::Cancel, _) => is_to_be_cancelled = true,
+                        (Some(_), _) | (None, AtSignal::Leave) => return Err(self.left().into()),
+                        (None, AtSignal::Cancel) => is_to_be_cancelled = true,
                     }
                 }
                 wish = answer(&mut asked) => {

@@ -9,7 +9,7 @@ use crate::client::{Client, Target, no_such_run};
 use crate::interrupt::Interrupts;
 use crate::results::Printer;
 use crate::run::show;
-use crate::submit::{UNNOTICED, follow_another, next_look};
+use crate::submit::{AtSignal, UNNOTICED, follow, next_look};
 
 const EXAMPLES: &str = "Examples:
   run=$(tidemill run top.sql --detach) && tidemill wait $run --output top.csv
@@ -45,7 +45,8 @@ impl WaitArgs {
             tokio::time::sleep(next_look(start.elapsed())).await;
         }
         let mut interrupts = Interrupts::listen()?;
-        let outcome = follow_another(bucket, &self.run, &self.target, &mut interrupts).await?;
+        let (run, leave) = (&self.run, AtSignal::Leave);
+        let outcome = follow(bucket, run, &self.target, &mut interrupts, leave).await?;
         show(bucket, &outcome, &self.printer).await
     }
 }
