@@ -163,6 +163,10 @@ async fn a_run_that_failed_is_taken_up_and_one_that_succeeded_is_not() {
     assert_eq!((again.status, &again.body["state"]), (200, &json!("succeeded")), "{again:?}");
     assert_eq!(again.headers["location"], format!("../{}", text(&again.body["run"])));
     assert_eq!(again.body["request"]["retries"], failed["run"]);
+    let of_job = api.get("/runs?job=late").await.body;
+    assert_eq!(of_job["runs"].as_array().map(Vec::len), Some(2), "the retry is one of its runs");
+    let retries = api.get("/runs?job=retry-late").await.body;
+    assert_eq!(retries["runs"][0]["run"], again.body["run"]);
     let path = format!("/runs/{}", text(&again.body["run"]));
     let none = api.post(&format!("{path}/retry"), &[], &json!({})).await;
     assert_eq!(none.status, 409, "{none:?}");

@@ -42,29 +42,33 @@ fn is_this_machine(host: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn is_refused(method: Method, path: &str, headers: &[(&'static str, &str)]) -> bool {
+    fn is_refused(method: &Method, path: &str, headers: &[(&'static str, &str)]) -> bool {
         let headers = headers
             .iter()
             .map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value")));
         let uri = path.parse().expect("a URI");
-        refusal(&method, &uri, &headers.collect()).is_some()
+        refusal(method, &uri, &headers.collect()).is_some()
     }
 
     #[test]
     fn pages_of_other_sites_change_nothing_and_read_nothing_of_our_own() {
         let own = ("host", "127.0.0.1:4566");
-        assert!(!is_refused(Method::POST, "/_api/runs", &[own]));
+        assert!(!is_refused(&Method::POST, "/_api/runs", &[own]));
         assert!(!is_refused(
-            Method::POST,
+            &Method::POST,
             "/_api/runs",
             &[own, ("origin", "http://localhost:5173")]
         ));
-        assert!(!is_refused(Method::PUT, "/tidemill/a", &[("host", "tidemill.s3.example:4566")]));
-        assert!(is_refused(Method::POST, "/_api/runs", &[own, ("origin", "https://evil.example")]));
-        assert!(is_refused(Method::POST, "/tidemill", &[own, ("origin", "null")]));
-        assert!(is_refused(Method::GET, "/_api/runs", &[("host", "evil.example:4566")]));
-        assert!(is_refused(Method::GET, "/_console", &[("host", "evil.example:4566")]));
+        assert!(!is_refused(&Method::PUT, "/tidemill/a", &[("host", "tidemill.s3.example:4566")]));
+        assert!(is_refused(
+            &Method::POST,
+            "/_api/runs",
+            &[own, ("origin", "https://evil.example")]
+        ));
+        assert!(is_refused(&Method::POST, "/tidemill", &[own, ("origin", "null")]));
+        assert!(is_refused(&Method::GET, "/_api/runs", &[("host", "evil.example:4566")]));
+        assert!(is_refused(&Method::GET, "/_console", &[("host", "evil.example:4566")]));
         let rebound = [("host", "evil.example:4566"), ("sec-fetch-mode", "cors")];
-        assert!(is_refused(Method::GET, "/tidemill/a", &rebound));
+        assert!(is_refused(&Method::GET, "/tidemill/a", &rebound));
     }
 }

@@ -104,11 +104,13 @@ impl RunId {
 
     /// Whether it can be a run of this job, or of its retry: names that differ may be the same in ids.
     pub fn may_be_of(&self, job: &JobName) -> bool {
-        let slug = job.slug();
-        self.submission().is_some_and(|(name, _)| {
-            let retried = name.strip_prefix(Self::RETRY);
-            name == slug || retried.is_some_and(|name| name.starts_with(&slug))
-        })
+        let retried = self.submission().and_then(|(name, _)| name.strip_prefix(Self::RETRY));
+        self.is_of(job) || retried.is_some_and(|name| name.starts_with(&job.slug()))
+    }
+
+    /// Whether its name in ids is that of a job.
+    pub fn is_of(&self, job: &JobName) -> bool {
+        self.submission().is_some_and(|(name, _)| name == job.slug())
     }
 
     /// What it was submitted as, and the job's name as ids have it: `-` for `/` and `.`.

@@ -69,7 +69,9 @@ pub struct RunFilter {
 
 impl RunFilter {
     fn takes(&self, found: &RunSummary) -> bool {
-        let is_of_job = self.job.as_ref().is_none_or(|job| found.job == *job);
+        // a job file that takes up a run of another name is known by its own name, too
+        let is_of_job =
+            self.job.as_ref().is_none_or(|job| found.job == *job || found.run.is_of(job));
         is_of_job && (self.states.is_empty() || self.states.contains(&found.state))
     }
 
