@@ -1,7 +1,8 @@
 //! Where statements of a text end.
 
 use datafusion::sql::sqlparser::dialect::GenericDialect;
-use datafusion::sql::sqlparser::tokenizer::{Location, Token, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use tidemill_compute::byte_at;
 
 /// The statements of a text, without their semicolons, and what is left behind the last one. Text that cannot be cut
 /// into words, as a quote is open, is all left.
@@ -11,7 +12,7 @@ pub(super) fn split(text: &str) -> (Vec<String>, String) {
     };
     let (mut statements, mut from) = (vec![], 0);
     for token in tokens.iter().filter(|token| token.token == Token::SemiColon) {
-        let at = offset(text, token.span.start);
+        let at = byte_at(text, token.span.start);
         let statement = text[from..at].trim();
         if !is_blank(statement) {
             statements.push(statement.to_owned());
@@ -26,15 +27,6 @@ pub(super) fn split(text: &str) -> (Vec<String>, String) {
 fn is_blank(text: &str) -> bool {
     let tokens = Tokenizer::new(&GenericDialect {}, text).tokenize();
     tokens.is_ok_and(|tokens| tokens.iter().all(|t| matches!(t, Token::Whitespace(_))))
-}
-
-/// The byte at a line and a column, which are counted in characters from 1.
-fn offset(text: &str, at: Location) -> usize {
-    let lines = usize::try_from(at.line).unwrap_or(1).saturating_sub(1);
-    let start: usize = text.split_inclusive('\n').take(lines).map(str::len).sum();
-    let column = usize::try_from(at.column).unwrap_or(1).saturating_sub(1);
-    let rest = &text[start..];
-    start + rest.char_indices().nth(column).map_or(rest.len(), |(byte, _)| byte)
 }
 
 #[cfg(test)]

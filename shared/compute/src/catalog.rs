@@ -11,7 +11,6 @@ use datafusion::sql::sqlparser::ast::{
     Ident, ShowStatementOptions, Statement as SqlStatement, TableFactor, Visit, Visitor,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
-use datafusion::sql::sqlparser::tokenizer::Location;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use object_store::ObjectStore;
 use object_store::path::Path;
@@ -20,6 +19,7 @@ use tidemill_protocol::{Key, is_table_folder};
 
 use crate::describe::columns_of;
 use crate::error::{Failure, refused};
+use crate::place::byte_at;
 use crate::statement::folded;
 use crate::table::{self, Table};
 
@@ -170,22 +170,13 @@ impl Visitor for Places<'_> {
         if let Some([schema, table]) = parts.as_deref()
             && folded(schema) == SCHEMA
         {
-            let at = |location| offset(self.sql, location);
+            let at = |location| byte_at(self.sql, location);
             let bytes = at(schema.span.start)..at(table.span.end);
             let place = Place { table: folded(table), bytes, has_alias: alias.is_some() };
             self.found.push(place);
         }
         ControlFlow::Continue(())
     }
-}
-
-/// The byte at a line and a column, which are counted in characters from 1.
-fn offset(text: &str, at: Location) -> usize {
-    let lines = usize::try_from(at.line).unwrap_or(1).saturating_sub(1);
-    let start: usize = text.split_inclusive('\n').take(lines).map(str::len).sum();
-    let column = usize::try_from(at.column).unwrap_or(1).saturating_sub(1);
-    let rest = &text[start..];
-    start + rest.char_indices().nth(column).map_or(rest.len(), |(byte, _)| byte)
 }
 
 /// The names of the bucket's tables.

@@ -25,6 +25,7 @@ mod meter;
 mod one_process;
 mod parameters;
 mod pass_through;
+mod place;
 mod plan;
 mod planning_thread;
 mod pool;
@@ -45,5 +46,6 @@ mod write;
 
 pub use engine::DataFusionEngine;
 pub use one_process::{one_process, plan_in_one_process};
+pub use place::byte_at;
 pub use resources::Resources;
 pub use session::ENGINE_VERSION;
