@@ -7,6 +7,7 @@ use tidemill_protocol::bucket::MemoryBucket;
 use tidemill_protocol::dispatch;
 use tidemill_protocol::job::Limits;
 use tidemill_protocol::record::{Outcome, Run, Status, TaskMessage, Timeline};
+use tidemill_protocol::runs::{RunFilter, runs};
 use tidemill_protocol::status::{RunState, RunWatch};
 use tidemill_protocol::work::{self, Worker};
 use tidemill_protocol::{
@@ -136,6 +137,39 @@ async fn runs_are_listed_the_newest_first() {
     let listed = world.keys(Key::RECENT).await;
     let listed: Vec<_> = listed.iter().filter_map(|key| Key::recent_run(key)).collect();
     assert_eq!(listed, runs);
+}
+
+#[tokio::test]
+async fn runs_are_listed_page_by_page_none_twice_and_none_left_out() {
+    let world = world();
+    for number in 0..7 {
+        let (name, sql) = if number % 3 == 0 { ("odd", "not a sum") } else { ("top", "sum 4") };
+        let submission = Submission::new("2026-01-02T03:04:05Z".parse().expect("a time"), number);
+        let key = Key::submission(&JobName::new(name), &submission, "sql");
+        world.run(&world.upload(&key, sql).await).await;
+    }
+    let all = async |filter: RunFilter, limit: usize| {
+        let (mut found, mut cursor) = (vec![], None);
+        loop {
+            let page =
+                runs(&*world.bucket, &filter, limit, cursor.as_deref()).await.expect("a page");
+            assert!(page.runs.len() <= limit, "{page:?}");
+            found.extend(page.runs.into_iter().map(|run| run.run));
+            cursor = page.next;
+            if cursor.is_none() {
+                return found;
+            }
+        }
+    };
+    let newest: Vec<_> = world.keys(Key::RECENT).await;
+    let newest: Vec<_> = newest.iter().filter_map(|key| Key::recent_run(key)).collect();
+    for limit in [1, 2, 3, 100] {
+        assert_eq!(all(RunFilter::default(), limit).await, newest, "{limit}");
+        let failed = RunFilter { states: vec![RunState::Failed], ..RunFilter::default() };
+        assert_eq!(all(failed, limit).await.len(), 3, "{limit}");
+        let of_job = RunFilter { job: Some(JobName::new("top")), states: vec![] };
+        assert_eq!(all(of_job, limit).await.len(), 4, "{limit}");
+    }
 }
 
 #[tokio::test]

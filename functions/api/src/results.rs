@@ -9,7 +9,8 @@ use crate::answers::{FileLink, Results};
 use crate::api::Api;
 use crate::problem::Problem;
 use crate::request::{Request, Response};
-use crate::submit::{must_be, run_of};
+use crate::submit::run_of;
+use crate::waiting::must_be_queued;
 
 /// How long a link is good for: not so long that its signer's credentials end before.
 pub(crate) const LINK_VALID: Duration = Duration::from_secs(15 * 60);
@@ -35,7 +36,7 @@ async fn outcome(api: &Api, run: &RunId) -> Result<Outcome, Problem> {
     let Some(outcome) = found else {
         let asked = api.bucket_has(&Key::Run(run).to_string()).await?;
         if !asked {
-            must_be(api, run).await?;
+            must_be_queued(api, run).await?;
         }
         let why = format!("run {run} has not ended: it has no result yet");
         return Err(Problem::new(409, why).retry_after(1));

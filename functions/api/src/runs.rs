@@ -11,8 +11,8 @@ use crate::answers::RunReference;
 use crate::api::Api;
 use crate::problem::Problem;
 use crate::request::{Request, Response};
-use crate::submit::{must_be, run_of};
-use crate::waiting::{WAIT_SECONDS_MAX, Waiting};
+use crate::submit::run_of;
+use crate::waiting::{WAIT_SECONDS_MAX, Waiting, must_be_queued};
 
 const RUNS: u64 = 50;
 const RUNS_MAX: u64 = 500;
@@ -91,7 +91,7 @@ pub(crate) async fn tasks(api: &Api, request: &Request) -> Result<Response, Prob
     let found = match timeline(&api.bucket, &run, now).await? {
         Some(found) => found,
         None => {
-            must_be(api, &run).await?;
+            must_be_queued(api, &run).await?;
             Timeline { created: now, stages: vec![], spent_usd: None, errors: vec![] }
         }
     };

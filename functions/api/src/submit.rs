@@ -15,7 +15,7 @@ use crate::api::{self, Api};
 use crate::problem::Problem;
 use crate::request::{Request, Response};
 use crate::results;
-use crate::waiting::{WAIT_SECONDS_MAX, Waiting, no_such_run};
+use crate::waiting::{WAIT_SECONDS_MAX, Waiting};
 
 /// The longest name of a job, in characters.
 const NAME_CHARACTERS_MAX: usize = 100;
@@ -345,12 +345,4 @@ fn sha256(parts: &[&str]) -> String {
         hash.update(part.as_bytes());
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A run that has to be there.
-pub(crate) async fn must_be(api: &Api, run: &RunId) -> Result<(), Problem> {
-    match crate::waiting::is_queued(api, run).await? {
-        true => Ok(()),
-        false => Err(no_such_run(run)),
-    }
 }

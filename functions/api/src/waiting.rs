@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use tidemill_protocol::bucket::{Bucket, BucketError};
 use tidemill_protocol::status::{RunStatus, RunWatch};
 use tidemill_protocol::{Key, RunId};
 
@@ -52,25 +51,21 @@ impl<'a> Waiting<'a> {
         if let Some(found) = self.watch.look(&self.api.bucket).await? {
             return Ok(found);
         }
-        match is_queued(self.api, self.run).await? {
-            true => Ok(RunStatus::queued(self.run.clone())),
-            false => Err(no_such_run(self.run)),
-        }
+        must_be_queued(self.api, self.run).await?;
+        Ok(RunStatus::queued(self.run.clone()))
     }
 }
 
-/// Whether there is the job of a run that no planner has noticed yet.
-pub(crate) async fn is_queued(api: &Api, run: &RunId) -> Result<bool, BucketError> {
-    let Some((job, submission)) = run.submission() else { return Ok(false) };
-    for extension in ["json", "sql"] {
-        let key = format!("{}{job}/{submission}.{extension}", Key::SUBMITTED);
-        if api.bucket.head(&key).await?.is_some() {
-            return Ok(true);
+/// A run without records must have a job that no planner has noticed yet.
+pub(crate) async fn must_be_queued(api: &Api, run: &RunId) -> Result<(), Problem> {
+    if let Some((job, submission)) = run.submission() {
+        for extension in ["json", "sql"] {
+            let key = format!("{}{job}/{submission}.{extension}", Key::SUBMITTED);
+            if api.bucket_has(&key).await? {
+                return Ok(());
+            }
         }
     }
-    Ok(false)
-}
-
-pub(crate) fn no_such_run(run: &RunId) -> Problem {
-    Problem::new(404, format!("there is no run {run}: GET /runs lists those that there are"))
+    let why = format!("there is no run {run}: GET /runs lists those that there are");
+    Err(Problem::new(404, why))
 }
